@@ -1,0 +1,61 @@
+"""The command line: joins the subcommands under ``ar`` and its unambiguous second name ``audiorestore``."""
+
+from typing import Annotated
+
+import typer
+
+from . import __version__
+from .commands.degrade import degrade
+from .commands.demo import demo
+from .commands.eval import evaluate
+from .commands.models import models
+from .commands.pair import pair
+from .commands.restore import restore
+from .commands.train import train
+
+app = typer.Typer(
+    name="ar",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("degrade")(degrade)
+app.command("pair")(pair)
+app.command("train")(train)
+app.command("restore")(restore)
+app.command("eval")(evaluate)
+app.command("models")(models)
+app.command("demo")(demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"audiorestore {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def describe(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Restore damaged and compressed audio with machine learning.
+
+    Each command reads and writes plain audio files and records, one JSON object a line, so that a pipe chains them:
+
+    \b
+      ar degrade wavs/ -o degraded/ | ar pair > pairs.jsonl
+      ar train cnn pairs.jsonl -o cnn.safetensors
+      ar restore --model cnn.safetensors noisy.mp3 -o clean.wav
+
+    Records go to stdout, words to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 3 some records failed,
+    130 interrupted, 143 terminated.
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,165 @@
+"""What all commands share towards the shell: records out, words on stderr, a bar on a terminal, one exit status."""
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from ..errors import AudioRestoreError, ExitStatus
+
+if TYPE_CHECKING:
+    from ..data.manifest import Record
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(help="Audio files, folders or manifests; without any, records are read from stdin."),
+]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace files that exist already.")]
+Seed = Annotated[int, typer.Option(help="What every random draw hangs on.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files worked on at the same time.")]
+
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Terminated(BaseException):
+    """The system asked the program to end (SIGTERM)."""
+
+
+def say(message: str) -> None:
+    """Speak to a person, on stderr."""
+    stderr.print(f"ar: {message}", markup=False)
+
+
+def shell_command(function: Callable[..., ExitStatus]) -> Callable[..., NoReturn]:
+    """Wrap a command: every end it can come to becomes one sentence at most, and an exit status."""
+
+    @functools.wraps(function)
+    def wrapped(*arguments: Any, **options: Any) -> NoReturn:
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            status = function(*arguments, **options)
+            sys.stdout.flush()
+        except AudioRestoreError as error:
+            say(str(error))
+            status = error.status
+        except BrokenPipeError:
+            # The reader has seen enough, as in `| head`. Nothing failed; and nothing more may be written there.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = ExitStatus.DONE
+        except KeyboardInterrupt:
+            say("interrupted")
+            status = ExitStatus.INTERRUPTED
+        except Terminated:
+            say("terminated")
+            status = ExitStatus.TERMINATED
+        raise typer.Exit(int(status))
+
+    return wrapped
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise Terminated
+
+
+@contextmanager
+def stop_flag() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C and SIGTERM into a question that a loop asks; a second Ctrl-C ends at once.
+
+    After the block, the exception that was held back is raised.
+    """
+    received: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        raise KeyboardInterrupt if received[0] == signal.SIGINT else Terminated
+
+
+def read_inputs(arguments: list[str] | None, role: str, stage: str) -> "tuple[Iterable[Record], int | None]":
+    """Read what a command was given: an iterator over records, and their number where it can be known beforehand."""
+    from ..data.manifest import read_records
+
+    records = read_records(arguments or [], role, stage, sys.stdin)
+    if not arguments:
+        return records, None
+    held = list(records)
+    return held, len(held)
+
+
+def emit(records: "Iterable[Record]", what: str, total: int | None, output: IO[str] | None = None) -> ExitStatus:
+    """Write records to stdout as they come, tell of failures on stderr, and show a bar on a terminal.
+
+    Returns:
+        DONE; RECORDS_FAILED where some records failed; FAILED where all did.
+    """
+    from ..data.manifest import write_record
+
+    good = bad = 0
+    for record in with_bar(records, what, total):
+        if "error" in record:
+            bad += 1
+            tell_failure(record, what)
+        else:
+            good += 1
+        write_record(output or sys.stdout, record)
+    return batch_status(good, bad)
+
+
+def batch_status(good: int, bad: int) -> ExitStatus:
+    """Sum up a batch: some failures are told apart from nothing but failures."""
+    if bad:
+        say(f"{bad} of {good + bad} records failed")
+    return ExitStatus.DONE if not bad else ExitStatus.RECORDS_FAILED if good else ExitStatus.FAILED
+
+
+def tell_failure(record: "Record", what: str) -> None:
+    """Tell of a record that failed here; failures of earlier stages were told there."""
+    if record["error"].get("stage") == what:
+        say(f"{what} {record['id']}: {record['error'].get('message')}")
+
+
+def with_bar(items: Iterable[Any], what: str, total: int | None) -> Iterator[Any]:
+    """Pass items through, with a bar on stderr if that is a terminal and the records do not go there too."""
+    if not bar_fits():
+        yield from items
+        return
+    from rich.progress import track
+
+    yield from track(items, description=what, total=total, console=stderr, transient=True)
+
+
+def bar_fits() -> bool:
+    """Tell whether somebody watches stderr, and stdout does not fill the same screen."""
+    return stderr.is_terminal and not sys.stdout.isatty()
+
+
+@contextmanager
+def training_bar() -> Iterator[tuple[Callable[[float, str], None], Callable[[str], None]]]:
+    """Show a long job: how far it is (a share and a line about it), and news that stay on the screen.
+
+    Off a terminal only the news are written.
+    """
+    if not stderr.is_terminal:
+        yield lambda share, line: None, say
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr, transient=True) as progress:
+        task = progress.add_task("", total=1.0)
+        yield lambda share, line: progress.update(task, completed=share, description=line), say

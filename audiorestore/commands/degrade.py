@@ -1,0 +1,51 @@
+"""``ar degrade``: hurt clean audio on purpose."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ExitStatus, UsageError
+from ._shell import Force, Inputs, Jobs, Seed, emit, read_inputs, shell_command
+
+
+@shell_command
+def degrade(
+    inputs: Inputs = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the degraded files; ids are mirrored in it.")
+    ] = None,
+    chain: Annotated[
+        str | None,
+        typer.Option(
+            help="Damages one after another, as in mp3:kbps=96|hiss:snr_db=10..30; a/b/c is a choice, a..b a range, "
+            "drawn for each file. Default: mp3:kbps=16/32/64/96/128."
+        ),
+    ] = None,
+    format: Annotated[str, typer.Option(help="wav (float32, nothing clipped) or flac (24 bit).")] = "wav",
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    force: Force = False,
+) -> ExitStatus:
+    """Hurt clean audio on purpose, and write a record of what was done to each file.
+
+    What comes out has the input's sample rate, channels and exact length, and lies on it sample by sample (lag 0).
+    A file that an earlier run made from the same input and chain is kept, so running again goes on where it was.
+
+    \b
+    Examples:
+      ar degrade wavs/ --chain mp3:kbps=96 -o degraded/ > degraded.jsonl
+      ar degrade wavs/ --chain 'mp3:kbps=32/64|hiss:snr_db=10..30' --jobs 2 -o degraded/ > degraded.jsonl
+    """
+    from ..damage._chain import DEFAULT_CHAIN, parse_chain
+    from ..engine.batch import run_batch
+    from ..engine.degrade import FORMATS, DegradeConfig, degrade_record
+
+    if output is None:
+        raise UsageError("give -o FOLDER for the degraded files")
+    if format not in FORMATS:
+        raise UsageError(f"--format {format} is not possible; it is {' or '.join(FORMATS)}")
+    config = DegradeConfig(parse_chain(chain or DEFAULT_CHAIN), output, seed, format, force)
+    records, total = read_inputs(inputs, "reference", "degrade")
+    done = run_batch(records, lambda record: degrade_record(record, config), "degrade", seed, jobs)
+    return emit(done, "degrade", total)

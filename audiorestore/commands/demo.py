@@ -1,0 +1,34 @@
+"""``ar demo``: a minute of sound to try everything on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ExitStatus
+from ._shell import Force, Jobs, emit, shell_command
+
+
+@shell_command
+def demo(
+    output: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    sample_rate: Annotated[int, typer.Option(min=8000, max=192000, help="In Hz.")] = 22050,
+    jobs: Jobs = 1,
+    force: Force = False,
+) -> ExitStatus:
+    """Render a minute of demo audio: plucked strings, drums, a singing formant voice, bells, an organ, mixes.
+
+    The same on every machine, 16-bit WAV, mono; free of any rights. Files that are there already are kept.
+
+    \b
+    Example:
+      ar demo demo/ > demo.jsonl
+    """
+    from ..engine.batch import run_batch
+    from ..engine.demo import demo_records, render_record
+
+    def render(record: dict[str, object]) -> dict[str, object]:
+        return render_record(record, output, sample_rate, force)
+
+    records = demo_records()
+    return emit(run_batch(records, render, "demo", jobs=jobs), "demo", len(records))

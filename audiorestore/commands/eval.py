@@ -1,0 +1,68 @@
+"""``ar eval``: numbers for what a restorer did, beside what doing nothing would have done."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ExitStatus, UsageError
+from ._shell import Inputs, Jobs, batch_status, read_inputs, say, shell_command, stderr, tell_failure, with_bar
+
+FORMATS = ("records", "json", "csv", "markdown")
+
+
+@shell_command
+def evaluate(
+    inputs: Inputs = None,
+    reference: Annotated[Path | None, typer.Option(help="Folder (or file) of clean audio, instead of records.")] = None,
+    degraded: Annotated[Path | None, typer.Option(help="Folder (or file) of the same names, as it was.")] = None,
+    restored: Annotated[Path | None, typer.Option(help="Folder (or file) of the same names, restored.")] = None,
+    format: Annotated[
+        str, typer.Option(help="What goes to stdout: records (one a file), or the summary as json, csv or markdown.")
+    ] = "records",
+    jobs: Jobs = 1,
+) -> ExitStatus:
+    """Measure restored and degraded audio against the reference, each also with the best single gain.
+
+    Lag and gain are checked first and told. The table on stderr shows mean, median and the gain over doing nothing;
+    stdout gets a record a file. Numbers that are undefined, as for silence, are named and not averaged.
+
+    \b
+    Examples:
+      ar restore --model cnn.safetensors -o out/ pairs.jsonl | ar eval > scores.jsonl
+      ar eval --reference clean/ --degraded mp3s/ --restored out/ --format markdown > table.md
+    """
+    from ..data.manifest import write_record
+    from ..engine.batch import run_batch
+    from ..engine.evaluate import Summary, evaluate_record
+    from ..engine.pair import match_by_name
+    from ..report.tables import summary_as, summary_table
+
+    if format not in FORMATS:
+        raise UsageError(f"--format {format} is not possible; it is {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+    sides = {role: path for role, path in (("degraded", degraded), ("restored", restored)) if path}
+    if reference or sides:
+        if not reference or not sides or inputs:
+            raise UsageError("give either records, or --reference with --degraded, --restored or both")
+        records = list(match_by_name(reference, sides, "eval"))
+        total: int | None = len(records)
+    else:
+        found, total = read_inputs(inputs, "degraded", "eval")
+        records = found  # type: ignore[assignment]
+    summary = Summary()
+    for record in with_bar(run_batch(records, evaluate_record, "eval", jobs=jobs), "eval", total):
+        summary.add(record)
+        if "error" in record:
+            tell_failure(record, "eval")
+        for role, check in record.get("check", {}).items():
+            if "warning" in check:
+                say(f"eval {record['id']}, {role}: {check['warning']}")
+        if record.get("metrics_note"):
+            say(f"eval {record['id']}: {record['metrics_note']}")
+        if format == "records":
+            write_record(sys.stdout, record)
+    stderr.print(summary_table(summary))
+    if format != "records":
+        sys.stdout.write(summary_as(summary, format))
+    return batch_status(summary.records, summary.failed)

@@ -1,0 +1,108 @@
+"""``ar models``: which families there are, and what a checkpoint is."""
+
+import dataclasses
+import json
+import sys
+import typing
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import ExitStatus
+from ._shell import shell_command
+
+
+@shell_command
+def models(
+    name: Annotated[str | None, typer.Argument(help="A family, or a checkpoint file.")] = None,
+    names: Annotated[bool, typer.Option("--names", help="Only the families' names, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
+) -> ExitStatus:
+    """List the model families and their presets, the settings of one, or what a checkpoint file is.
+
+    \b
+    Examples:
+      ar models
+      ar models cnn
+      ar models cnn.safetensors
+    """
+    from ..engine.checkpoint import is_file_name
+    from ..models import FAMILIES
+
+    if names:
+        sys.stdout.write("\n".join(FAMILIES.names()) + "\n")
+        return ExitStatus.DONE
+    if name is None:
+        told: dict[str, Any] = {family: _family(family) for family in FAMILIES.names()}
+        table = _families_table(told)
+    elif is_file_name(name):
+        told = _checkpoint(name)
+        table = _pairs_table(name, told)
+    else:
+        told = _family(name) | {"settings": _settings(name)}
+        table = _settings_table(name, told)
+    if as_json:
+        sys.stdout.write(json.dumps(told) + "\n")
+    else:
+        Console(file=sys.stdout, highlight=False).print(table)
+    return ExitStatus.DONE
+
+
+def _family(name: str) -> dict[str, Any]:
+    from ..models import FAMILIES
+
+    module = FAMILIES.load(name)
+    (summary, *_) = (module.__doc__ or "").split("\n\n")
+    return {"what": " ".join(summary.split()), "trained": module.Model.trainable, "presets": module.PRESETS}
+
+
+def _settings(family: str) -> list[dict[str, Any]]:
+    """List every key that ``--set`` takes for a family: of the model first, then of training."""
+    from ..engine.settings import describe
+    from ..engine.train import TrainConfig
+    from ..models import FAMILIES
+
+    module = FAMILIES.load(family)
+    holders = [("model", module.Config)] + ([("training", TrainConfig)] if module.Model.trainable else [])
+    return [
+        {"of": part, "key": field.name, "default": field.default, "values": describe(hints[field.name])}
+        for part, holder in holders
+        for hints in [typing.get_type_hints(holder)]
+        for field in dataclasses.fields(holder)
+    ]
+
+
+def _checkpoint(path: str) -> dict[str, Any]:
+    from ..engine.checkpoint import load_model
+
+    loaded = load_model(path)
+    numbers = sum(array.size for array in loaded.model.state().values())
+    return {"family": loaded.family, "numbers": numbers} | {
+        key: value for key, value in loaded.metadata.items() if key != "family"
+    }
+
+
+def _families_table(told: dict[str, Any]) -> Table:
+    table = Table("family", "what it is", "presets")
+    for name, family in told.items():
+        presets = ", ".join(family["presets"]) if family["trained"] else "nothing to train"
+        table.add_row(name, family["what"], presets)
+    return table
+
+
+def _settings_table(name: str, told: dict[str, Any]) -> Table:
+    presets = told["presets"]
+    table = Table("of", "key", "values", "default", *presets, title=f"{name}: {told['what']}")
+    for setting in told["settings"]:
+        cells = [str(values.get(setting["key"], "")) for values in presets.values()]
+        table.add_row(setting["of"], setting["key"], setting["values"], str(setting["default"]), *cells)
+    return table
+
+
+def _pairs_table(title: str, told: dict[str, Any]) -> Table:
+    table = Table(show_header=False, title=title)
+    for key, value in told.items():
+        table.add_row(key, "\n".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
+    return table

@@ -1,0 +1,127 @@
+"""``ar restore``: make damaged audio better."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ExitStatus, UsageError
+from ._shell import Force, Inputs, Seed, emit, read_inputs, shell_command
+
+if TYPE_CHECKING:
+    from ..data.manifest import Record
+    from ..engine.checkpoint import LoadedModel
+    from ..engine.restore import RestoreConfig
+
+
+@shell_command
+def restore(
+    inputs: Inputs = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="A checkpoint, or a family with nothing to train (identity).")
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="A file for one input, a folder for many, - for WAV on stdout."),
+    ] = None,
+    residual: Annotated[
+        Path | None, typer.Option(help="Write what was removed (input minus output) to this file or folder.")
+    ] = None,
+    mix: Annotated[float, typer.Option(min=0.0, max=1.0, help="1: restored, 0: the input, between: a blend.")] = 1.0,
+    bits: Annotated[str | None, typer.Option(help="16, 24 or float; default: as the input, at least 16.")] = None,
+    clip: Annotated[
+        str, typer.Option(help="Samples over full scale, which are counted: saturate them, or refuse the file.")
+    ] = "saturate",
+    dither: Annotated[bool, typer.Option("--dither", help="Triangular dither before rounding to 16 or 24 bit.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    seed: Seed = 0,
+    force: Force = False,
+) -> ExitStatus:
+    """Restore damaged audio: same sample rate, channels, length and bit depth out as in.
+
+    Long files pass through block by block, in little memory, and the result does not depend on the blocks. Where the
+    model works at another rate, only its correction is resampled: what lies above its band stays as it was. MP3 and
+    other lossy files become FLAC.
+
+    \b
+    Examples:
+      ar restore --model cnn.safetensors noisy.mp3 -o clean.wav
+      ar restore --model cnn.safetensors album/ -o restored/ --residual removed/
+      grep '"split": "test"' pairs.jsonl | ar restore --model cnn.safetensors -o out/ | ar eval > scores.jsonl
+      sox in.wav -t wav - | ar restore --model cnn.safetensors - -o - | play -
+    """
+    from ..engine.restore import BITS, RestoreConfig
+
+    if model is None:
+        raise UsageError("give --model FILE.safetensors, from 'ar train', or a family such as identity")
+    if output is None:
+        raise UsageError("give -o FILE for one input, -o FOLDER for many, or -o - for stdout")
+    if bits is not None and bits not in BITS:
+        raise UsageError(f"--bits {bits} is not possible; it is {', '.join(BITS)}")
+    if clip not in ("saturate", "refuse"):
+        raise UsageError(f"--clip {clip} is not possible; it is saturate or refuse")
+    loaded = _load(model, device)
+    with tempfile.TemporaryDirectory(prefix="ar-") as scratch:
+        if inputs and "-" in inputs:
+            inputs = [_spool_stdin(Path(scratch)) if name == "-" else name for name in inputs]
+        records, total = read_inputs(inputs, "degraded", "restore")
+        target = Path(scratch, "out", "stdout.wav") if output == "-" else Path(output)
+        if is_one_file(target) or (residual and is_one_file(residual)):
+            records, total = _only_one(records, output), 1
+        config = RestoreConfig(target, residual, mix, bits, clip, dither, seed, force)
+        if output != "-":
+            return emit(_restored(records, loaded, config, total), "restore", total)
+        with Path(scratch, "record").open("w") as aside:
+            status = emit(_restored(records, loaded, config, total), "restore", total, aside)
+        if status is ExitStatus.DONE:
+            with target.open("rb") as made:
+                shutil.copyfileobj(made, sys.stdout.buffer)
+        return status
+
+
+def _load(name: str, device: str) -> "LoadedModel":
+    from ..engine.checkpoint import load_model
+
+    loaded = load_model(name)
+    if loaded.needs_torch:
+        from ..engine.device import choose_device
+
+        loaded.model.to(choose_device(device))  # type: ignore[attr-defined]
+    return loaded
+
+
+def _restored(
+    records: "Iterable[Record]", loaded: "LoadedModel", config: "RestoreConfig", total: int | None
+) -> "Iterator[Record]":
+    from ..engine.batch import run_batch
+    from ..engine.restore import restore_record
+
+    return run_batch(records, lambda record: restore_record(record, loaded, config), "restore", config.seed)
+
+
+def is_one_file(target: Path) -> bool:
+    """Tell whether ``-o`` names one file: it has a container's suffix, and no folder is there.
+
+    >>> is_one_file(Path("clean.wav")), is_one_file(Path("restored"))
+    (True, False)
+    """
+    return target.suffix.lower() in (".wav", ".flac", ".aiff", ".aif", ".caf", ".w64", ".rf64") and not target.is_dir()
+
+
+def _only_one(records: "Iterable[Record]", output: str) -> "list[Record]":
+    held = list(records)
+    if len(held) > 1:
+        raise UsageError(f"-o {output} is one file, but there are {len(held)} inputs; give a folder")
+    return held
+
+
+def _spool_stdin(scratch: Path) -> str:
+    """Keep audio from stdin on the disk, since decoders want to move about in it."""
+    path = scratch / "stdin"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return str(path)

@@ -1,0 +1,140 @@
+"""``ar train``: learn to restore from pairs."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import AudioRestoreError, ExitStatus, UsageError
+from ._shell import Force, read_inputs, say, shell_command, stop_flag, tell_failure, training_bar
+
+if TYPE_CHECKING:
+    from ..data.manifest import Record
+    from ..engine.train import Event, Validated
+
+
+@shell_command
+def train(
+    family: Annotated[str, typer.Argument(help="Model family; 'ar models' lists them.")],
+    inputs: Annotated[
+        list[str] | None, typer.Argument(help="Manifests of pairs; without any, records are read from stdin.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Checkpoint to write (.safetensors).")] = None,
+    preset: Annotated[str, typer.Option(help="Named settings; 'ar models FAMILY' shows them.")] = "small",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of model or training; may be repeated."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Budget in steps.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Budget in passes over the training split.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Budget in minutes.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    seed: Annotated[int | None, typer.Option(help="What every random draw hangs on.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    force: Force = False,
+) -> ExitStatus:
+    """Train a model of any family on the pairs' train split, and keep the one that is best on the val split.
+
+    The test split is never opened. Beside the checkpoint lie a log (.log.jsonl) and the state that --resume goes on
+    from (.state.safetensors), exactly as if the run had never stopped. Ctrl-C keeps both.
+
+    \b
+    Examples:
+      ar train cnn pairs.jsonl --preset paper -o cnn.safetensors
+      ar train mlp pairs.jsonl --set layers=5 --set activation=relu --minutes 10 -o mlp.safetensors
+      ar degrade wavs/ -o d/ | ar pair | ar train mlp -o mlp.safetensors
+    """
+    from ..engine.checkpoint import SUFFIX
+    from ..engine.device import choose_device
+    from ..engine.training_run import prepare_run
+
+    if output is None or output.suffix != SUFFIX:
+        raise UsageError(f"give -o FILE{SUFFIX} for the model")
+    chosen = _settings(family, preset, settings or [], {"steps": steps, "epochs": epochs, "minutes": minutes, "seed": seed})
+    state_path = output.with_suffix(".state" + SUFFIX)
+    going_on = resume and state_path.exists()
+    if output.exists() and not (force or going_on):
+        raise UsageError(f"{output} exists already; give --resume to go on with it, or -f to replace it")
+    records, status = _good_pairs(read_inputs(inputs, "degraded", "train")[0])
+    run = prepare_run(family, chosen, records, output, choose_device(device))
+    say(f"training {family} at {run.sample_rate} Hz on {run.training.frames} samples")
+    if going_on:
+        run.resume()
+        say(f"going on from step {run.state.step} of {state_path}")
+    elif resume:
+        say(f"there is no {state_path} to go on from: starting anew")
+    with stop_flag() as stop:
+        last = _watch(run.go(stop), family)
+    told = {"model": str(output), "family": family, "preset": preset, "step": run.state.step}
+    if last:
+        say(in_words(last))
+        told |= {"loss": last.loss, "mse": last.mse, "snr_db": last.snr_db, "best_step": run.state.best_step}
+    sys.stdout.write(json.dumps(told) + "\n")
+    return status
+
+
+def _settings(
+    family: str, preset: str, texts: list[str], budget: dict[str, int | float | None]
+) -> dict[str, Any]:
+    """Lay the user's settings over the preset's; a budget given in any unit replaces the preset's steps."""
+    from ..engine.settings import parse_settings
+    from ..engine.train import TrainConfig
+    from ..models import FAMILIES
+    from ..registry import suggestion
+
+    module = FAMILIES.load(family)
+    if preset not in module.PRESETS:
+        listed = ", ".join(module.PRESETS)
+        raise UsageError(
+            f"{family} has no preset '{preset}'{suggestion(preset, list(module.PRESETS))}; it has: {listed}"
+        )
+    chosen = parse_settings(texts, module.Config, TrainConfig)
+    chosen |= {key: value for key, value in budget.items() if value is not None}
+    if "minutes" in chosen or "epochs" in chosen:
+        chosen.setdefault("steps", sys.maxsize)
+    return {**module.PRESETS[preset], **chosen}
+
+
+def _good_pairs(records: "Iterable[Record]") -> "tuple[list[Record], ExitStatus]":
+    held = list(records)
+    good = [record for record in held if "error" not in record]
+    for record in held:
+        if "error" in record:
+            tell_failure(record, "train")
+    if not any(record.get("split") == "train" for record in good):
+        raise AudioRestoreError("no record is in the train split; 'ar pair' gives records a split")
+    if not any(record.get("split") == "val" for record in good):
+        say("no record is in the val split, so the last model is kept, not the best one")
+    if len(good) == len(held):
+        return good, ExitStatus.DONE
+    say(f"{len(held) - len(good)} of {len(held)} records failed, and are left out")
+    return good, ExitStatus.RECORDS_FAILED
+
+
+def _watch(events: "Iterator[Event]", family: str) -> "Validated | None":
+    """Follow a run to its end, with a bar on a terminal; return what was heard last."""
+    last = None
+    with training_bar() as (advance, announce):
+        for event in events:
+            if hasattr(event, "mse"):
+                last = event
+                announce(f"step {event.step}: {in_words(event)}")
+            else:
+                advance(event.done, f"{family} · step {event.step} · loss {event.loss:.3e}")
+    return last
+
+
+def in_words(heard: "Validated") -> str:
+    """Say what was heard on the validation split, beside the do-nothing rows."""
+    rows = [f"{name} {heard.mse[row]:.3e} ({_db(heard.snr_db[row])})" for name, row in _ROWS]
+    return f"loss {heard.loss:.3e} · mse of {', '.join(rows)}{' · best so far' if heard.improved else ''}"
+
+
+_ROWS = (("restored", "restored"), ("doing nothing", "degraded"), ("one gain", "level"))
+
+
+def _db(value: float | None) -> str:
+    return "silence" if value is None else f"{value:.2f} dB"

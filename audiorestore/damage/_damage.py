@@ -1,0 +1,168 @@
+"""What every damage promises: a Config that can be drawn from, and an ``apply`` that draws nothing.
+
+A damage is a module with three things:
+
+- ``Config``, a frozen dataclass whose fields are made by `parameter`: a field holds one value, a `Choice` or a `Span`;
+- ``Config.draw(rng)``, inherited from `DamageConfig`: one plain value for each field, as it goes into the record;
+- ``apply(waveform, sample_rate, parameters)``: the damaged waveform, same shape and lag 0, and a dict of what was
+  measured on the way (a real bit rate, a gain, a count of clipped samples), which joins the parameters in the record.
+"""
+
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError
+from ..registry import suggestion
+
+Value = int | float | str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values, each as likely as the others; written ``16/32/64``."""
+
+    values: tuple[Value, ...]
+
+    def draw(self, rng: np.random.Generator) -> Value:
+        """Pick one."""
+        return self.values[int(rng.integers(len(self.values)))]
+
+    def __str__(self) -> str:
+        return "/".join(str(value) for value in self.values)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Any value between two bounds, evenly spread; written ``10..30``."""
+
+    low: int | float
+    high: int | float
+
+    def draw(self, rng: np.random.Generator) -> Value:
+        """Pick one: a whole number where both bounds are (either may come up), a fraction elsewhere."""
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return int(rng.integers(self.low, self.high, endpoint=True))
+        return float(rng.uniform(self.low, self.high))
+
+    def __str__(self) -> str:
+        return f"{self.low}..{self.high}"
+
+
+Specification = Value | Choice | Span
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values that a parameter may have.
+
+    Attributes:
+        kind: int, float or str.
+        unit: Said behind the number when speaking to people.
+        meaning: What the parameter does to the sound.
+        choices: The only values allowed, if they can be listed.
+        low: The least number allowed.
+        high: The greatest number allowed.
+    """
+
+    kind: type[int] | type[float] | type[str]
+    unit: str = ""
+    meaning: str = ""
+    choices: tuple[Value, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        if self.choices:
+            return "/".join(str(choice) for choice in self.choices)
+        bounds = f"{'' if self.low is None else self.low}..{'' if self.high is None else self.high}"
+        return f"{'a whole number' if self.kind is int else 'a number'}{'' if bounds == '..' else f' in {bounds}'}"
+
+    def parse(self, text: str) -> Value:
+        """Read one value.
+
+        Raises:
+            ValueError: It is none of those allowed.
+        """
+        value: Value
+        if self.kind is str or text in self.choices:
+            value = text
+        else:
+            value = self.kind(text)
+            if isinstance(value, float) and not np.isfinite(value):
+                raise ValueError(text)
+        if self.choices and value not in self.choices:
+            raise ValueError(text)
+        if isinstance(value, int | float) and (
+            (self.low is not None and value < self.low) or (self.high is not None and value > self.high)
+        ):
+            raise ValueError(text)
+        return value
+
+
+def parameter(default: Specification, domain: Domain) -> Any:
+    """Declare one field of a damage's Config: what it is by default, and what it may be."""
+    return field(default=default, metadata={"domain": domain})
+
+
+@dataclass(frozen=True)
+class DamageConfig:
+    """The parameters of one damage, each a value, a choice or a range to draw from."""
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Value]:
+        """Settle every parameter on one value, in the order of the fields."""
+        drawn: dict[str, Value] = {}
+        for entry in fields(self):
+            specification = getattr(self, entry.name)
+            is_open = isinstance(specification, Choice | Span)
+            drawn[entry.name] = specification.draw(rng) if is_open else specification
+        return drawn
+
+    @classmethod
+    def domains(cls) -> dict[str, Domain]:
+        """List the parameters and what each may be."""
+        return {entry.name: _domain(entry) for entry in fields(cls)}
+
+    @classmethod
+    def parse(cls, settings: dict[str, str]) -> "DamageConfig":
+        """Make a Config from the words of a chain.
+
+        Raises:
+            UsageError: A key or a value is not possible; the sentence lists what is.
+        """
+        domains = cls.domains()
+        values: dict[str, Specification] = {}
+        for key, text in settings.items():
+            if key not in domains:
+                listed = ", ".join(f"{name}={domain}" for name, domain in domains.items())
+                raise UsageError(f"there is no parameter '{key}'{suggestion(key, list(domains))}; there are: {listed}")
+            values[key] = _specification(key, text, domains[key])
+        return cls(**values)
+
+
+def _domain(entry: Field[Any]) -> Domain:
+    if entry.default is MISSING or "domain" not in entry.metadata:
+        raise TypeError(f"field {entry.name} is not made by parameter()")
+    domain: Domain = entry.metadata["domain"]
+    return domain
+
+
+def _specification(key: str, text: str, domain: Domain) -> Specification:
+    try:
+        if ".." in text:
+            low, high = (domain.parse(bound) for bound in text.split("..", 1))
+            if isinstance(low, str) or isinstance(high, str) or low > high:
+                raise ValueError(text)
+            if domain.choices:
+                return Choice(tuple(choice for choice in domain.choices if _between(low, choice, high)))
+            return Span(low, high)
+        if "/" in text:
+            return Choice(tuple(domain.parse(value) for value in text.split("/")))
+        return domain.parse(text)
+    except ValueError:
+        raise UsageError(f"{key}={text} is not possible; {key} is {domain}") from None
+
+
+def _between(low: float, choice: Value, high: float) -> bool:
+    return not isinstance(choice, str) and low <= choice <= high

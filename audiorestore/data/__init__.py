@@ -1,0 +1,1 @@
+"""The disk: audio files, manifests, and training pairs."""

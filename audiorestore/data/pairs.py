@@ -1,0 +1,175 @@
+"""Training pairs: short segments from anywhere in many recordings, straight from memory-mapped WAV or from memory.
+
+A collection that fits in memory is held there; a larger one is mapped from its WAV files, so that a segment costs the
+reading of its own samples only.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import RecordError
+from ..signal.resample import resample
+from .audio_file import audio_info, map_wav, read_audio
+from .manifest import Record, need
+
+MEMORY_BYTES = 2 << 30  # a collection up to this size is held in memory as float32
+
+
+class _Mapped:
+    """Samples of a WAV file that stay on the disk until they are asked for."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows = rows
+        self._scale = np.float32(1.0 / 32768.0) if rows.dtype == np.int16 else np.float32(1.0)
+        self.shape = (rows.shape[1], rows.shape[0])
+
+    def __getitem__(self, part: tuple[slice, slice]) -> np.ndarray:
+        channels, times = part
+        return np.ascontiguousarray(self._rows[times, channels].T, np.float32) * self._scale
+
+
+@dataclass(frozen=True)
+class Track:
+    """One pair: degraded and reference audio, (channels, time) each, of the same shape."""
+
+    name: str
+    degraded: np.ndarray | _Mapped
+    reference: np.ndarray | _Mapped
+
+    @property
+    def frames(self) -> int:
+        """Length in samples."""
+        return int(self.reference.shape[1])
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return int(self.reference.shape[0])
+
+    def cut(self, start: int, frames: int, channels: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Read samples of both; outside the recording there is silence."""
+        stop = start + frames
+        inside = slice(max(0, start), max(0, min(stop, self.frames)))
+        around = ((0, 0), (max(0, -start), max(0, stop - max(start, self.frames))))
+        return (
+            np.pad(self.degraded[channels, inside], around),
+            np.pad(self.reference[channels, inside], around),
+        )
+
+
+class PairDataset:
+    """All pairs of one split, at one sample rate.
+
+    Args:
+        records: Aligned records of that split.
+        sample_rate: The rate to train at, in Hz; other rates are resampled, which needs them in memory. 0: as it comes.
+        channels: 1: segments of single channels; 2: segments of channel pairs (a mono recording is doubled).
+
+    Raises:
+        RecordError: A pair's parts differ in rate, length or channels, or there is none.
+        AudioFileError: A file cannot be read.
+    """
+
+    def __init__(self, records: Sequence[Record], sample_rate: int, channels: int = 1) -> None:
+        if not records:
+            raise RecordError("there are no pairs to learn from")
+        self.sample_rate = sample_rate
+        self.channels = channels
+        size = sum(_frames_of(record) for record in records) * 8
+        self.in_memory = size <= MEMORY_BYTES
+        self.tracks = [_open(record, sample_rate, self.in_memory) for record in records]
+        self._ends = np.cumsum([track.frames for track in self.tracks])
+
+    @property
+    def frames(self) -> int:
+        """Length of all tracks together, in samples."""
+        return int(self._ends[-1])
+
+    def draw(
+        self, rng: np.random.Generator, batch_size: int, frames: int, context: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw segments, each stretch of sound as likely as any other.
+
+        Args:
+            rng: Decides where.
+            batch_size: Number of segments.
+            frames: Length of the part that is judged, in samples.
+            context: Samples added on both sides.
+
+        Returns:
+            Degraded and reference segments, each float32 (batch, channels, frames + 2 · context).
+        """
+        cuts = []
+        for _ in range(batch_size):
+            place = int(rng.integers(self.frames))
+            index = int(np.searchsorted(self._ends, place, side="right"))
+            track = self.tracks[index]
+            start = place - int(self._ends[index] - track.frames) - frames // 2
+            start = max(0, min(start, track.frames - frames))
+            first = int(rng.integers(track.channels)) // self.channels * self.channels
+            cuts.append(self._cut(track, start - context, frames + 2 * context, first))
+        return np.stack([degraded for degraded, _ in cuts]), np.stack([reference for _, reference in cuts])
+
+    def _cut(self, track: Track, start: int, frames: int, first: int) -> tuple[np.ndarray, np.ndarray]:
+        degraded, reference = track.cut(start, frames, slice(first, first + self.channels))
+        if degraded.shape[0] < self.channels:  # a mono track, or the odd last channel, for a stereo model
+            degraded, reference = (np.repeat(part[:1], self.channels, axis=0) for part in (degraded, reference))
+        return degraded, reference
+
+    def walk(self, frames: int, context: int = 0, limit: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Go through all tracks in pieces, with ``context`` more samples on both sides of each.
+
+        With a limit on the samples of all tracks together, each gives an even share, from its middle.
+
+        Yields:
+            Degraded and reference pieces, (channels, time).
+        """
+        for track in self.tracks:
+            share = track.frames if limit is None else min(track.frames, -(-limit // len(self.tracks)))
+            begin = (track.frames - share) // 2
+            for start in range(begin, begin + share, frames):
+                length = min(frames, begin + share - start)
+                yield track.cut(start - context, length + 2 * context, slice(None))
+
+
+def _open(record: Record, sample_rate: int, in_memory: bool) -> Track:
+    reference_path, degraded_path = need(record, "reference", "degraded")
+    sides: list[np.ndarray | _Mapped] = []
+    for path in (degraded_path, reference_path):
+        rows = None if in_memory else map_wav(path)
+        if rows is not None and sample_rate in (0, audio_info(path).sample_rate):
+            sides.append(_Mapped(rows))
+            continue
+        waveform, own_rate = read_audio(path)
+        sides.append(resample(waveform, own_rate, sample_rate or own_rate).astype(np.float32, copy=False))
+    degraded, reference = sides
+    if degraded.shape != reference.shape:
+        raise RecordError(
+            f"'{record['id']}': degraded and reference audio differ in length or channels "
+            f"({degraded.shape[1]}×{degraded.shape[0]} and {reference.shape[1]}×{reference.shape[0]}); "
+            "'ar pair' lays them over each other"
+        )
+    return Track(record["id"], degraded, reference)
+
+
+def _frames_of(record: Record) -> int:
+    if "frames" in record:
+        return int(record["frames"]) * int(record.get("channels", 1))
+    (reference,) = need(record, "reference")
+    info = audio_info(reference)
+    return info.frames * info.channels
+
+
+def pairs_digest(records: Sequence[Record]) -> str:
+    """Compute a digest that tells one set of training data from another, wherever its files lie."""
+    told = [
+        [record.get(key) for key in ("id", "sample", "split", "frames", "sample_rate", "damage", "alignment")]
+        + [Path(record["degraded"]).stat().st_size, Path(record["reference"]).stat().st_size]
+        for record in records
+    ]
+    return hashlib.blake2b(json.dumps(sorted(map(json.dumps, told))).encode()).hexdigest()[:32]

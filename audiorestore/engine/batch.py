@@ -1,0 +1,70 @@
+"""Doing one piece of work to each record: in order, several at a time, and none brings down the others."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from ..data.manifest import Record, failed, with_stage
+from ..errors import AudioRestoreError
+
+Work = Callable[[Record], Record]
+
+DEBUG_VARIABLE = "AUDIORESTORE_DEBUG"
+
+
+def run_batch(
+    records: Iterable[Record], work: Work, stage: str, seed: int | None = None, jobs: int = 1
+) -> Iterator[Record]:
+    """Do the work to each record and yield the results in the order of the records.
+
+    Threads are enough: encoders, decoders and FFTs leave Python while they run. A record that already failed passes
+    through untouched; one whose work fails gets an ``error``. At most two records a job are under way, so memory
+    stays flat however many there are.
+
+    Args:
+        records: What to work on; read no faster than needed.
+        work: Makes a new record from one; called from several threads at once where jobs > 1.
+        stage: Name of the stage for ``stages`` and ``error``.
+        seed: The seed noted in ``stages``.
+        jobs: How many records are worked on at the same time.
+    """
+
+    def safely(record: Record) -> Record:
+        if "error" in record:
+            return record
+        try:
+            return with_stage(work(record), stage, seed)
+        except (AudioRestoreError, OSError, MemoryError) as error:
+            return failed(record, stage, _sentence(error))
+        except Exception as error:  # noqa: BLE001 - one odd file must not end a night's work; the variable shows bugs
+            if os.environ.get(DEBUG_VARIABLE):
+                raise
+            return failed(
+                record,
+                stage,
+                f"unexpected {type(error).__name__}: {error} (a defect of this program: set {DEBUG_VARIABLE}=1 to see "
+                "where)",
+            )
+
+    if jobs <= 1:
+        yield from map(safely, records)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting: deque[Future[Record]] = deque()
+        try:
+            for record in records:
+                waiting.append(pool.submit(safely, record))
+                if len(waiting) >= 2 * jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the file'}: {error.strerror}"
+    return str(error) or type(error).__name__

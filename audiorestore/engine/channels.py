@@ -1,0 +1,30 @@
+"""Bringing recordings of any number of channels to models of one or two."""
+
+import numpy as np
+
+
+def fold(waveform: np.ndarray, channels: int) -> np.ndarray:
+    """Lay a recording's channels side by side as a batch for a model.
+
+    A mono model gets every channel alone. A stereo model gets neighbours in pairs; an odd last channel is doubled.
+
+    Args:
+        waveform: Samples, shape (channels of the recording, time).
+        channels: What the model takes, 1 or 2.
+
+    Returns:
+        Shape (batch, channels of the model, time).
+    """
+    if channels == 1:
+        return waveform[:, np.newaxis]
+    if waveform.shape[0] % 2:
+        waveform = np.concatenate([waveform, waveform[-1:]])
+    return waveform.reshape(-1, 2, waveform.shape[-1])
+
+
+def unfold(batch: np.ndarray, channels: int) -> np.ndarray:
+    """Bring a batch back to a recording of so many channels; a doubled channel is averaged."""
+    flat = batch.reshape(-1, batch.shape[-1])
+    if flat.shape[0] == channels:
+        return flat
+    return np.concatenate([flat[: channels - 1], flat[channels - 1 :].mean(axis=0, keepdims=True)])

@@ -1,0 +1,142 @@
+"""A model on the disk: one safetensors file of weights and JSON; nothing is ever unpickled.
+
+The metadata of the file has one key, ``audiorestore``, with JSON: ``format`` (1), ``version``, ``family``, ``config``,
+``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (what the training loop was told).
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from .. import __version__
+from ..data.atomic import atomic_path
+from ..errors import AudioRestoreError, CheckpointError, UsageError
+from ..models import FAMILIES
+from ..models._restorer import Restorer
+from .settings import build
+
+FORMAT = 1
+SUFFIX = ".safetensors"
+_KEY = "audiorestore"
+
+
+@dataclass
+class LoadedModel:
+    """A model ready to restore, and what is known about it.
+
+    Attributes:
+        name: What it was asked for as: a family, or a path.
+        family: Its family.
+        model: The restorer.
+        metadata: What its checkpoint tells; empty for a family with nothing to train.
+    """
+
+    name: str
+    family: str
+    model: Restorer
+    metadata: dict[str, Any]
+
+    @property
+    def needs_torch(self) -> bool:
+        """Whether the model is a torch network, which runs on a device."""
+        return hasattr(self.model, "parameters")
+
+
+def is_file_name(name: str) -> bool:
+    """Tell whether ``--model`` names a file rather than a family.
+
+    >>> is_file_name("cnn"), is_file_name("cnn.safetensors"), is_file_name("models/cnn")
+    (False, True, True)
+    """
+    return "/" in name or name.endswith(SUFFIX)
+
+
+def make_model(family: str, settings: dict[str, Any]) -> Restorer:
+    """Build an untrained model of a family."""
+    module = FAMILIES.load(family)
+    model: Restorer = module.Model(build(module.Config, settings))
+    return model
+
+
+def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any], overwrite: bool = True) -> None:
+    """Write a checkpoint, whole or not at all."""
+    told = {
+        "format": FORMAT,
+        "version": __version__,
+        "family": family,
+        "config": dataclasses.asdict(model.config),
+        **metadata,
+    }
+    save_arrays(path, model.state(), told, overwrite)
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray], told: dict[str, Any], overwrite: bool = True) -> None:
+    """Write arrays and JSON as one safetensors file, whole or not at all."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    for name, array in arrays.items():
+        contiguous[name] = contiguous[name].reshape(array.shape)  # NumPy gives a scalar an axis
+    content = save(contiguous, {_KEY: json.dumps(told)})
+    with atomic_path(path, overwrite) as part:
+        part.write_bytes(content)
+
+
+def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `save_arrays` wrote.
+
+    Raises:
+        CheckpointError: The file is missing, broken, or not from this program.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(f"the model file {path} does not exist")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            text = (file.metadata() or {}).get(_KEY)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is no whole safetensors file ({error})") from None
+    if text is None:
+        raise CheckpointError(f"{path} is a safetensors file, but of another program: it lacks the key '{_KEY}'")
+    try:
+        told = json.loads(text)
+    except ValueError:
+        raise CheckpointError(f"{path} has broken metadata") from None
+    if not isinstance(told, dict) or told.get("format", 0) > FORMAT:
+        raise CheckpointError(
+            f"{path} was written by a newer audiorestore ({told.get('version') if isinstance(told, dict) else '?'}); "
+            f"this is {__version__}: upgrade to read it"
+        )
+    return arrays, told
+
+
+def load_model(name: str) -> LoadedModel:
+    """Load a checkpoint by its path, or a family that has nothing to train by its name.
+
+    Raises:
+        CheckpointError: The file cannot be used.
+        UsageError: There is no such family, or it has to be trained first.
+    """
+    if not is_file_name(name):
+        model = make_model(name, {})
+        if model.trainable:
+            raise UsageError(
+                f"the family '{name}' has to be trained first: 'ar train {name} pairs.jsonl -o {name}{SUFFIX}', then "
+                f"--model {name}{SUFFIX}"
+            )
+        return LoadedModel(name, name, model, {})
+    arrays, told = read_arrays(name)
+    family = told.get("family")
+    if family not in FAMILIES.names():
+        raise CheckpointError(f"{name} holds a model of the family '{family}', which this version does not know")
+    try:
+        settings = {key: tuple(value) if isinstance(value, list) else value for key, value in told["config"].items()}
+        model = make_model(family, settings)
+        model.load_state(arrays)
+    except (KeyError, TypeError, ValueError, AttributeError, AudioRestoreError) as error:
+        raise CheckpointError(f"{name} does not fit its own description ({error})") from None
+    return LoadedModel(name, family, model, told)

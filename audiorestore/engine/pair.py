@@ -1,0 +1,178 @@
+"""Laying degraded audio over its reference, proving that it lies there, and sharing the pairs out to splits."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.audio_file import read_audio, write_audio
+from ..data.manifest import Record, failed, id_within, list_audio, need, output_path
+from ..errors import AlignmentError, UsageError
+from ..signal.align import LAG_TOLERANCE, ChannelAlignment, measure, shift
+from ..signal.level import decibels
+from ..signal.resample import resample
+from .provenance import digest_of, file_digest, made_before, provenance
+from .split import assign_splits
+
+LEVELS = ("keep", "match")
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """How pairs are made.
+
+    Attributes:
+        level: ``keep`` the degraded audio's level, or ``match`` it to its reference.
+        folder: Where aligned copies go; None where no file may be written.
+        overwrite: Replace files that are there already.
+    """
+
+    level: str = "keep"
+    folder: Path | None = None
+    overwrite: bool = False
+
+
+def match_by_name(reference: Path, others: dict[str, Path], stage: str) -> Iterator[Record]:
+    """Join folders of audio by the files' names: records with a field for each role.
+
+    Args:
+        reference: A folder, or one file.
+        others: Role (``degraded``, ``restored``) to a folder, or one file where the reference is one.
+        stage: The command that asks, for the ``error`` of names without a partner.
+
+    Raises:
+        UsageError: A folder is missing, or the kinds do not go together.
+    """
+    paths = {"reference": reference, **others}
+    for role, path in paths.items():
+        if not path.exists():
+            raise UsageError(f"--{role} {path} does not exist")
+    if len({path.is_dir() for path in paths.values()}) > 1:
+        raise UsageError(f"give {' and '.join(f'--{role}' for role in paths)} as folders, or all as files")
+    if not reference.is_dir():
+        yield {"id": reference.stem, **{role: str(path) for role, path in paths.items()}}
+        return
+    found = {role: {id_within(file, path): file for file in list_audio(path)} for role, path in paths.items()}
+    for name in sorted(set().union(*found.values())):
+        record: Record = {"id": name, **{role: str(files[name]) for role, files in found.items() if name in files}}
+        missing = [role for role, files in found.items() if name not in files]
+        if missing:
+            record = failed(record, stage, f"'{name}' has no file of that name in {paths[missing[0]]} ({missing[0]})")
+        yield record
+
+
+def pair_record(record: Record, config: PairConfig) -> Record:
+    """Align one pair, linearly: what lies before or after the common part is cut off, and nothing wraps around.
+
+    Where nothing has to move and no level to change, no file is written. Otherwise the aligned copy goes to
+    ``folder/degraded`` and, where the reference reaches further, its common part to ``folder/reference``.
+
+    Returns:
+        The record with ``alignment`` (lag in samples at the reference's rate, positive where the degraded audio is
+        late; gain in decibels; both as lists where channels differ) and ``sample_rate``, ``channels``, ``frames``.
+    """
+    reference_path, degraded_path = need(record, "reference", "degraded")
+    target = output_path(config.folder / "degraded", record, ".wav") if config.folder else None
+    digest = ""
+    if target and target.exists():
+        digest = digest_of("pair", file_digest(reference_path), file_digest(degraded_path), config.level)
+        made = made_before(target, digest, config.overwrite)
+        if made is not None:
+            return {**record, **made}
+    reference, sample_rate = read_audio(reference_path)
+    degraded, degraded_rate = read_audio(degraded_path)
+    if degraded_rate != sample_rate:
+        degraded = resample(degraded, degraded_rate, sample_rate)
+    plan = _plan(reference, degraded, config.level)
+    added = {"sample_rate": sample_rate, "channels": reference.shape[0], "frames": plan.stop - plan.start}
+    if plan.in_place and degraded_rate == sample_rate:
+        return {**record, **added, "alignment": plan.alignment}
+    if config.folder is None or target is None:
+        raise AlignmentError(
+            f"{degraded_path} needs an aligned copy (lag {plan.alignment['lag']} samples, "
+            f"gain {plan.alignment['gain_db']} dB, level {config.level}); give -o FOLDER for it"
+        )
+    clean = reference[:, plan.start : plan.stop]
+    aligned = plan.carry_out(degraded)
+    added |= {"degraded": str(target), "alignment": plan.alignment | {"residual_lag": _proved(clean, aligned)}}
+    options: dict[str, Any] = {"subtype": "FLOAT", "overwrite": config.overwrite}
+    if clean.shape != reference.shape:
+        trimmed = output_path(config.folder / "reference", record, ".wav")
+        write_audio(trimmed, clean, sample_rate, **options)
+        added["reference"] = str(trimmed)
+    digest = digest or digest_of("pair", file_digest(reference_path), file_digest(degraded_path), config.level)
+    write_audio(target, aligned, sample_rate, provenance=provenance(digest, added), **options)
+    return {**record, **added}
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What has to be done to a degraded recording: lags to undo, gains to divide by, the part that is kept."""
+
+    lags: list[float]
+    gains: list[float]
+    start: int
+    stop: int
+    in_place: bool
+    alignment: dict[str, Any]
+
+    def carry_out(self, degraded: np.ndarray) -> np.ndarray:
+        rows = zip(degraded, self.lags, self.gains, strict=True)
+        frames = self.stop - self.start
+        return np.stack([shift(row, lag + self.start, frames) / np.float32(gain) for row, lag, gain in rows])
+
+
+def _plan(reference: np.ndarray, degraded: np.ndarray, level: str) -> _Plan:
+    found = _fill_silent(measure(reference, degraded))
+    lags = [0.0 if abs(channel.lag) < LAG_TOLERANCE else channel.lag for channel in found]
+    start = max(0, *(-math.floor(lag) for lag in lags))
+    stop = min(reference.shape[-1], *(degraded.shape[-1] - math.ceil(lag) for lag in lags))
+    alignment: dict[str, Any] = {
+        "lag": _one_or_list(lags),
+        "gain_db": _one_or_list([decibels(channel.gain**2) for channel in found]),
+        "residual_lag": _one_or_list([channel.lag for channel in found]),
+        "level": level,
+    }
+    if (start, stop) != (0, reference.shape[-1]):
+        alignment["reference_start"] = start
+    return _Plan(
+        lags,
+        gains=[channel.gain if level == "match" else 1.0 for channel in found],
+        start=start,
+        stop=stop,
+        in_place=not any(lags) and degraded.shape == reference.shape and level == "keep",
+        alignment=alignment,
+    )
+
+
+def _fill_silent(channels: list[ChannelAlignment | None]) -> list[ChannelAlignment]:
+    heard = [channel for channel in channels if channel is not None]
+    if not heard:
+        raise AlignmentError("the reference is silent, so no lag can be measured")
+    return [channel or heard[0] for channel in channels]
+
+
+def _one_or_list(values: list[float]) -> float | list[float]:
+    rounded = [round(value, 2) + 0.0 for value in values]
+    return rounded[0] if len(set(rounded)) == 1 else rounded
+
+
+def _proved(reference: np.ndarray, aligned: np.ndarray) -> float | list[float]:
+    residuals = [channel.lag for channel in _fill_silent(measure(reference, aligned))]
+    if max(abs(lag) for lag in residuals) >= LAG_TOLERANCE:
+        raise AlignmentError(f"after aligning, a lag of {max(residuals, key=abs):.2f} samples is left")
+    return _one_or_list(residuals)
+
+
+def split_records(records: Iterable[Record], ratios: tuple[float, ...], seed: int) -> Iterator[Record]:
+    """Give each good record its ``group`` (its own, or by default its id: the source file) and its ``split``."""
+    held = list(records)
+    groups = {id(record): str(record.get("group", record["id"])) for record in held if "error" not in record}
+    splits = assign_splits(set(groups.values()), ratios, seed) if groups else {}
+    for record in held:
+        if id(record) in groups:
+            record = {**record, "group": groups[id(record)], "split": splits[groups[id(record)]]}
+        yield record

@@ -1,0 +1,52 @@
+"""What a file was made from, carried by the file: so a batch that is run again goes on where it was."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..data.audio_file import read_provenance
+from ..errors import AudioFileError
+
+
+def file_digest(path: str | Path) -> str:
+    """Compute the digest of a file's bytes.
+
+    Raises:
+        AudioFileError: It cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    except OSError as error:
+        raise AudioFileError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def digest_of(*parts: object) -> str:
+    """Compute one digest of everything that a file was made from, this program's version included."""
+    text = json.dumps([__version__, *parts], sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode()).hexdigest()[:32]
+
+
+def provenance(digest: str, added: dict[str, Any]) -> str:
+    """Write down, for the file to carry, its digest and what making it added to the record."""
+    return json.dumps({"digest": digest, "record": added})
+
+
+def made_before(target: Path, digest: str, overwrite: bool) -> dict[str, Any] | None:
+    """Recognise an output that an earlier run made from the same parts.
+
+    Returns:
+        What making it added to the record; None where the file is to be made.
+
+    Raises:
+        AudioFileError: A file is there, made from something else, and may not be replaced.
+    """
+    if overwrite or not target.exists():
+        return None
+    made = read_provenance(target)
+    if made is None or made.get("digest") != digest or not isinstance(made.get("record"), dict):
+        raise AudioFileError(f"{target} exists already, made from something else; give -f to replace it")
+    record: dict[str, Any] = made["record"]
+    return record

@@ -1,0 +1,212 @@
+"""Restoring recordings of any length, rate and number of channels, block by block.
+
+What leaves is the recording plus the model's *correction*: what the model changed at its own rate is brought back to
+the recording's rate and added. So sound above the model's band passes untouched instead of being cut off, and a model
+that changes nothing gives back every sample as it was.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.audio_file import AudioInfo, AudioReader, AudioWriter, audio_info, output_subtype, output_suffix
+from ..data.manifest import Record, need, output_path
+from ..errors import AudioFileError, UsageError
+from ..models._restorer import Stream
+from ..randomness import generator
+from ..signal.resample import StreamResampler, fit
+from .channels import fold, unfold
+from .checkpoint import LoadedModel
+from .provenance import digest_of, file_digest, made_before, provenance
+
+BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
+BLOCK_FRAMES = 1 << 16
+
+
+@dataclass(frozen=True)
+class RestoreConfig:
+    """How recordings are restored and written.
+
+    Attributes:
+        target: A folder, into which ids are mirrored, or one file where there is one input.
+        residual: The same for what was removed (input minus output); None: not written.
+        mix: 1 is the restored sound, 0 the input, between them a blend.
+        bits: ``16``, ``24`` or ``float``; None: the input's own depth, at least 16.
+        clip: ``saturate`` samples over full scale, or ``refuse`` the file.
+        dither: Add triangular dither of ±1 step before rounding to 16 or 24 bit.
+        seed: What the model's draws hang on.
+        overwrite: Replace files that are there already.
+    """
+
+    target: Path
+    residual: Path | None = None
+    mix: float = 1.0
+    bits: str | None = None
+    clip: str = "saturate"
+    dither: bool = False
+    seed: int = 0
+    overwrite: bool = False
+
+
+class Restoration:
+    """One recording on its way through a model: at its own rate and number of channels, lag 0, exact length.
+
+    Args:
+        loaded: The model.
+        sample_rate: Of the recording, in Hz.
+        channels: Of the recording.
+        draw: What the model drew for it.
+        mix: 1 for the restored sound, 0 for the input.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, sample_rate: int, channels: int, draw: Any = None, mix: float = 1.0
+    ) -> None:
+        self._config = loaded.model.config
+        self._channels = channels
+        self._mix = np.float32(mix)
+        self._stream: Stream = loaded.model.stream(draw)
+        own_rate = self._config.sample_rate or sample_rate
+        self._to = self._back = None
+        if own_rate != sample_rate:
+            self._to = StreamResampler(sample_rate, own_rate, channels)
+            self._back = StreamResampler(own_rate, sample_rate, channels)
+        self._input = np.zeros((channels, 0), np.float32)  # what the output still waits for
+        self._sent = np.zeros((channels, 0), np.float32)  # the same, as the model got it
+        self._ready = np.zeros((channels, 0), np.float32)  # the correction, ahead of the input
+
+    def push(self, block: np.ndarray) -> np.ndarray:
+        """Take the next samples (channels, time) and return those that are restored."""
+        self._input = np.concatenate([self._input, block], axis=-1)
+        return self._deliver(self._correct(self._to.push(block) if self._to else block))
+
+    def flush(self) -> np.ndarray:
+        """End the recording and return the rest."""
+        if self._to and self._back:
+            last = self._correct(self._to.flush())
+            rest = self._correct_rest()
+            tail = np.concatenate([last, self._back.push(rest), self._back.flush()], axis=-1)
+        else:
+            tail = self._correct_rest()
+        wanted = self._input.shape[-1] - self._ready.shape[-1]
+        return self._deliver(fit(tail, wanted))
+
+    def _correct(self, sent: np.ndarray) -> np.ndarray:
+        """Send samples at the model's rate through it; return corrections at the recording's rate."""
+        self._sent = np.concatenate([self._sent, sent], axis=-1)
+        correction = self._take(self._stream.push(fold(sent, self._config.channels)))
+        return self._back.push(correction) if self._back else correction
+
+    def _correct_rest(self) -> np.ndarray:
+        return self._take(self._stream.flush())
+
+    def _take(self, restored: np.ndarray) -> np.ndarray:
+        frames = restored.shape[-1]
+        correction = unfold(restored, self._channels) - self._sent[:, :frames]
+        self._sent = self._sent[:, frames:]
+        return correction
+
+    def _deliver(self, correction: np.ndarray) -> np.ndarray:
+        self._ready = np.concatenate([self._ready, correction], axis=-1)
+        frames = min(self._ready.shape[-1], self._input.shape[-1])
+        output = self._input[:, :frames] + self._mix * self._ready[:, :frames]
+        self._input, self._ready = self._input[:, frames:], self._ready[:, frames:]
+        return output
+
+
+def restore_waveform(loaded: LoadedModel, waveform: np.ndarray, sample_rate: int, draw: Any = None) -> np.ndarray:
+    """Restore a waveform in memory: (channels, time), same shape back."""
+    restoration = Restoration(loaded, sample_rate, waveform.shape[0], draw)
+    return np.concatenate([restoration.push(waveform), restoration.flush()], axis=-1)
+
+
+def restore_record(
+    record: Record, loaded: LoadedModel, config: RestoreConfig, advance: Callable[[int], None] = lambda frames: None
+) -> Record:
+    """Restore a record's degraded audio into a file, in bounded memory.
+
+    Args:
+        record: With ``degraded``, or ``reference`` alone where there is nothing else.
+        loaded: The model.
+        config: Where to and how.
+        advance: Told of each stretch of input that was read, in samples.
+
+    Returns:
+        The record with ``restored``, ``model``, and ``clipped`` where samples went over full scale.
+    """
+    (source,) = need(record, "degraded")
+    info = audio_info(source)
+    target = _target(config.target, record, info)
+    if target.exists() and Path(source).exists() and target.samefile(source):
+        raise AudioFileError(f"the output {target} would overwrite its own input; give another -o")
+    options = (config.mix, config.bits, config.clip, config.dither, config.seed)
+    digest = digest_of("restore", file_digest(source), _identity(loaded), options)
+    made = made_before(target, digest, config.overwrite)
+    if made is not None and config.residual is None:
+        advance(info.frames)
+        return {**record, **made, "restored": str(target)}
+    added = {"restored": str(target), "model": loaded.name}
+    residual = _target(config.residual, record, info) if config.residual else None
+    rng = generator(config.seed, "restore", record["id"], record.get("sample", 0))
+    carried = provenance(digest, added)
+    with AudioReader(source) as reader, _writer(target, info, config, carried, made is not None) as writer:
+        sink = _writer(residual, info, config, None, config.overwrite) if residual else None
+        restoration = Restoration(loaded, info.sample_rate, info.channels, loaded.model.draw(rng), config.mix)
+        if sink is None:
+            for block, _ in _through(restoration, reader, advance):
+                writer.write(block)
+        else:
+            with sink:
+                for block, source_block in _through(restoration, reader, advance):
+                    writer.write(block)
+                    sink.write(source_block - block)
+            added["residual"] = str(residual)
+    if writer.clipped:
+        added["clipped"] = writer.clipped
+    return {**record, **added}
+
+
+def _through(
+    restoration: Restoration, reader: AudioReader, advance: Callable[[int], None]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pair each restored stretch with the input that it stands for."""
+    waiting = np.zeros((reader.info.channels, 0), np.float32)
+    for block in reader.blocks(BLOCK_FRAMES):
+        waiting = np.concatenate([waiting, block], axis=-1)
+        restored = restoration.push(block)
+        yield restored, waiting[:, : restored.shape[-1]]
+        waiting = waiting[:, restored.shape[-1] :]
+        advance(block.shape[-1])
+    yield restoration.flush(), waiting
+
+
+def _identity(loaded: LoadedModel) -> str:
+    return file_digest(loaded.name) if loaded.metadata else loaded.name
+
+
+def _target(place: Path, record: Record, info: AudioInfo) -> Path:
+    if place.suffix and not place.is_dir():
+        return place
+    return output_path(place, record, output_suffix(info))
+
+
+def _writer(target: Path, info: AudioInfo, config: RestoreConfig, carried: str | None, overwrite: bool) -> AudioWriter:
+    container = {".flac": "FLAC"}.get(target.suffix.lower(), "WAV")
+    subtype = BITS[config.bits] if config.bits else output_subtype(info, container)
+    if container == "FLAC" and subtype not in ("PCM_16", "PCM_24"):
+        raise UsageError(f"FLAC holds 16 or 24 bit, not float: choose another --bits, or a .wav output ({target})")
+    return AudioWriter(
+        target,
+        info.sample_rate,
+        info.channels,
+        subtype=subtype,
+        overwrite=overwrite or config.overwrite,
+        dither=config.dither,
+        clip=config.clip,
+        tags=info.tags,
+        provenance=carried,
+        expected_frames=info.frames,
+    )

@@ -1,0 +1,88 @@
+"""``key=value`` for models and training alike: read against the dataclasses that will hold them."""
+
+import dataclasses
+import types
+import typing
+from typing import Any
+
+from ..errors import UsageError
+from ..registry import suggestion
+
+
+def parse_settings(texts: list[str], *holders: type) -> dict[str, Any]:
+    """Read ``--set`` arguments.
+
+    Args:
+        texts: Each written ``key=value``.
+        holders: Dataclasses whose fields the keys may be.
+
+    Raises:
+        UsageError: An unknown key or a value of the wrong type; the sentence lists what is possible.
+
+    >>> @dataclasses.dataclass
+    ... class Net:
+    ...     kernel_sizes: tuple[int, ...] = (3,)
+    >>> parse_settings(["kernel_sizes=7-5-3"], Net)
+    {'kernel_sizes': (7, 5, 3)}
+    """
+    known = {name: kind for holder in holders for name, kind in typing.get_type_hints(holder).items()}
+    settings: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"'{text}' is not written key=value")
+        if key not in known:
+            listed = ", ".join(f"{name} ({describe(kind)})" for name, kind in known.items())
+            raise UsageError(f"there is no setting '{key}'{suggestion(key, list(known))}; there are: {listed}")
+        try:
+            settings[key] = _parse(value, known[key])
+        except ValueError:
+            raise UsageError(f"{key}={value} is not possible; {key} is {describe(known[key])}") from None
+    return settings
+
+
+def build(holder: type, settings: dict[str, Any]) -> Any:
+    """Make a dataclass from those settings that are its own."""
+    names = {field.name for field in dataclasses.fields(holder)}
+    return holder(**{key: value for key, value in settings.items() if key in names})
+
+
+def describe(kind: Any) -> str:
+    """Say what values a field takes.
+
+    >>> describe(tuple[int, ...])
+    'whole numbers such as 7-5-3'
+    """
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(str(value) for value in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        return "whole numbers such as 7-5-3"
+    if isinstance(kind, types.UnionType):
+        return " or ".join(describe(option) for option in typing.get_args(kind))
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", type(None): "none"}
+    return words.get(kind, str(kind))
+
+
+def _parse(text: str, kind: Any) -> Any:
+    if typing.get_origin(kind) is typing.Literal:
+        for value in typing.get_args(kind):
+            if text == str(value):
+                return value
+        raise ValueError(text)
+    if typing.get_origin(kind) is tuple:
+        (item, *_) = typing.get_args(kind)
+        return tuple(item(part) for part in text.replace("-", ",").split(","))
+    if isinstance(kind, types.UnionType):
+        if text == "none":
+            return None
+        return _parse(text, next(option for option in typing.get_args(kind) if option is not type(None)))
+    if kind is bool:
+        return {"true": True, "false": False}[text] if text in ("true", "false") else _refuse(text)
+    value = kind(text)
+    if isinstance(value, float) and value != value:
+        raise ValueError(text)
+    return value
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)

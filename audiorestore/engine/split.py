@@ -1,0 +1,62 @@
+"""Who is for training, who for validation, who for the test: by a hash of the group, so that nobody ever moves."""
+
+from collections.abc import Iterable
+
+from ..data.manifest import SPLITS
+from ..errors import UsageError
+from ..randomness import uniform
+
+
+def parse_ratios(text: str) -> tuple[float, ...]:
+    """Read ``80:10:10`` (train, val, test) or ``80:20`` (train, test) as shares that sum to 1.
+
+    Raises:
+        UsageError: It is not written so.
+
+    >>> parse_ratios("80:20")
+    (0.8, 0.0, 0.2)
+    """
+    try:
+        shares = [float(part) for part in text.split(":")]
+    except ValueError:
+        shares = []
+    if len(shares) == 2:
+        shares.insert(1, 0.0)
+    if len(shares) != 3 or min(shares) < 0 or not 0 < sum(shares) < float("inf"):
+        raise UsageError(f"--split {text} is not written train:val:test, such as 80:10:10, or train:test, such as 80:20")
+    return tuple(share / sum(shares) for share in shares)
+
+
+def assign_splits(groups: Iterable[str], ratios: tuple[float, ...], seed: int) -> dict[str, str]:
+    """Give each group a split.
+
+    Each group has a place on the unit interval, by a hash of its name and the seed; the ratios cut the interval in
+    three. So a group's split depends on no other group, and adding files moves no old one; but where a split would
+    stay empty, the group nearest to it joins it.
+
+    Raises:
+        UsageError: There are fewer groups than splits.
+    """
+    places = {group: uniform(seed, "split", group) for group in groups}
+    bounds, start = {}, 0.0
+    for name, share in zip(SPLITS, ratios, strict=True):
+        if share > 0:
+            bounds[name] = (start, start + share)
+        start += share
+    if len(places) < len(bounds):
+        raise UsageError(
+            f"{len(places)} group(s) cannot fill {len(bounds)} splits ({', '.join(bounds)}); give more files, or "
+            "fewer splits, such as --split 100:0:0"
+        )
+    last = list(bounds)[-1]
+    splits = {
+        group: next((name for name, (_, stop) in bounds.items() if place < stop), last)
+        for group, place in places.items()
+    }
+    for name, (low, high) in bounds.items():
+        if name not in splits.values():
+            taken = list(splits.values())
+            free = [group for group in splits if taken.count(splits[group]) > 1]
+            nearest = min(free, key=lambda group: (max(low - places[group], places[group] - high, 0.0), group))
+            splits[nearest] = name
+    return splits

@@ -1,0 +1,108 @@
+"""What families with a torch network add to the promise: forward, objective and players."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ._restorer import Restorer, RestorerConfig
+
+Losses = dict[str, Tensor]
+Objective = Callable[[Tensor, Tensor, np.random.Generator], Losses]
+
+
+@dataclass(frozen=True)
+class Player:
+    """One who learns: parameters, and the losses whose sum they bring down.
+
+    Attributes:
+        name: Said in logs.
+        parameters: What this player may change.
+        objective: Called with degraded, reference (batch, channels, time) and a generator for what it draws.
+        steps: How many steps this player takes in each round of the training loop.
+    """
+
+    name: str
+    parameters: list[nn.Parameter]
+    objective: Objective
+    steps: int = 1
+
+
+class NetworkRestorer(nn.Module, Restorer):
+    """A restorer whose work is done by a torch module."""
+
+    trainable = True
+
+    def __init__(self, config: RestorerConfig) -> None:
+        nn.Module.__init__(self)
+        self.config = config
+
+    def forward(self, degraded: Tensor, draw: Any = None) -> Tensor:
+        """Restore (batch, channels, time), any time ≥ 1, same shape back."""
+        raise NotImplementedError
+
+    def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
+        """Compute the losses of one batch by name; training brings down their sum.
+
+        Both tensors are (batch, channels, time) and reach ``context`` samples further on each side than the part that
+        is meant to be judged.
+        """
+        raise NotImplementedError
+
+    def players(self) -> list[Player]:
+        """List who learns; by default one player with all parameters."""
+        return [Player("model", list(self.parameters()), self.objective)]
+
+    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
+        """Run the network on a whole waveform."""
+        device = next(self.parameters()).device
+        with torch.inference_mode():
+            restored = self(torch.from_numpy(np.ascontiguousarray(waveform, np.float32)).to(device), draw)
+        array: np.ndarray = restored.cpu().numpy()
+        return array
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Get parameters and buffers by name."""
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors()}
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        yield from self.state_dict().items()
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take parameters and buffers by name."""
+        try:
+            self.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
+        except RuntimeError as error:
+            raise ValueError(str(error).splitlines()[-1].strip()) from None
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count the numbers that training may change."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def solve_width(build: Callable[[int], nn.Module], budget: int) -> int:
+    """Find the width whose network comes closest to a parameter budget.
+
+    Args:
+        build: Makes the network of a given width; run without allocating any memory.
+        budget: Wanted number of parameters.
+    """
+
+    def size(width: int) -> int:
+        with torch.device("meta"):
+            return count_parameters(build(width))
+
+    low, high = 1, 2
+    while size(high) < budget:
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if size(middle) < budget:
+            low = middle
+        else:
+            high = middle
+    return min((low, high), key=lambda width: abs(size(width) - budget))

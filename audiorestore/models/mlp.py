@@ -1,0 +1,80 @@
+"""Dense layers on a sliding window of 201 samples that answer with the middle one ("linear model").
+
+Source: Panchenko et al., "Investigation of Machine Learning Techniques for Restoring the Quality of Compressed Audio",
+ProfiT AI 2025, section 4, Tables 1–3. Best there: 3 hidden layers, tanh, 50,000 parameters, MSE 1.61e-4.
+
+The paper gives parameter counts, not widths: all hidden layers are equally wide, and the width is solved for.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from ._network import solve_width
+from ._restorer import require
+from ._windowed import ACTIVATIONS, Pooling, WindowedConfig, WindowedRestorer, pool, start_at_nothing
+
+
+@dataclass(frozen=True)
+class Config(WindowedConfig):
+    """The paper's best "linear model".
+
+    Attributes:
+        layers: Hidden layers; the paper tries 1, 3, 5, 7, 11, 15 and 19.
+    """
+
+    layers: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.layers >= 1, f"layers={self.layers}: at least one hidden layer is needed")
+
+
+_TRAINING: dict[str, Any] = {"learning_rate": 1e-3, "schedule": "cosine", "batch_size": 16, "segment_frames": 1024}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {**_TRAINING, "steps": 20_000},
+    "paper-residual": {**_TRAINING, "steps": 20_000, "residual": True},
+    "small": {**_TRAINING, "steps": 1_500, "parameters": 20_000, "residual": True},
+}
+
+
+class Model(WindowedRestorer):
+    """The window as one long vector through dense layers, each with batch normalisation, activation and pooling."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.width = solve_width(lambda width: _layers(config, width), config.parameters)
+        self.network = _layers(config, self.width)
+        if config.residual:
+            start_at_nothing(self.network[-1])
+
+    def windows(self, padded: Tensor) -> Tensor:
+        """Multiply a strided view of all windows: faster than a convolution of 201 taps over one channel."""
+        views = padded.unfold(-1, self.config.window, 1)
+        return self.network(views.reshape(-1, self.config.window)).reshape(views.shape[:-1])
+
+
+class _PoolUnits(nn.Module):
+    """Pool neighbouring hidden units in pairs, which halves their number."""
+
+    def __init__(self, kind: Pooling) -> None:
+        super().__init__()
+        self.kind: Pooling = kind
+
+    def forward(self, units: Tensor) -> Tensor:
+        return pool(units, self.kind)[..., ::2]
+
+
+def _layers(config: Config, width: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    inputs = config.window
+    pooled = config.pooling != "none"
+    width += width % 2 if pooled else 0  # units are pooled in pairs
+    for _ in range(config.layers):
+        layers += [nn.Linear(inputs, width), nn.BatchNorm1d(width), ACTIVATIONS[config.activation]()]
+        if pooled:
+            layers.append(_PoolUnits(config.pooling))
+        inputs = width // 2 if pooled else width
+    return nn.Sequential(*layers, nn.Linear(inputs, 1))

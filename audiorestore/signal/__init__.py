@@ -1,0 +1,1 @@
+"""Sound as arrays: NumPy waveforms (…, time) in and out; no torch, no files, no printing."""
