@@ -46,7 +46,8 @@ class Registry:
         """
         names = self.names()
         if name not in names:
-            raise UsageError(f"there is no {self.kind} '{name}'{suggestion(name, names)}; there are: {', '.join(names)}")
+            listed = ", ".join(names)
+            raise UsageError(f"there is no {self.kind} '{name}'{suggestion(name, names)}; there are: {listed}")
         return importlib.import_module(f"{self.package}.{name}")
 
 

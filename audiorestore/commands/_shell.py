@@ -101,8 +101,8 @@ def read_inputs(arguments: list[str] | None, role: str, stage: str) -> "tuple[It
     return held, len(held)
 
 
-def emit(records: "Iterable[Record]", what: str, total: int | None, output: IO[str] | None = None) -> ExitStatus:
-    """Write records to stdout as they come, tell of failures on stderr, and show a bar on a terminal.
+def emit(records: "Iterable[Record]", what: str, output: IO[str] | None = None) -> ExitStatus:
+    """Write records to stdout as they come, and tell of failures on stderr.
 
     Returns:
         DONE; RECORDS_FAILED where some records failed; FAILED where all did.
@@ -110,7 +110,7 @@ def emit(records: "Iterable[Record]", what: str, total: int | None, output: IO[s
     from ..data.manifest import write_record
 
     good = bad = 0
-    for record in with_bar(records, what, total):
+    for record in records:
         if "error" in record:
             bad += 1
             tell_failure(record, what)
@@ -133,8 +133,13 @@ def tell_failure(record: "Record", what: str) -> None:
         say(f"{what} {record['id']}: {record['error'].get('message')}")
 
 
+def bar_fits() -> bool:
+    """Tell whether somebody watches stderr, and stdout does not fill the same screen."""
+    return stderr.is_terminal and not sys.stdout.isatty()
+
+
 def with_bar(items: Iterable[Any], what: str, total: int | None) -> Iterator[Any]:
-    """Pass items through, with a bar on stderr if that is a terminal and the records do not go there too."""
+    """Pass items through, with a bar that counts them on a terminal."""
     if not bar_fits():
         yield from items
         return
@@ -143,9 +148,17 @@ def with_bar(items: Iterable[Any], what: str, total: int | None) -> Iterator[Any
     yield from track(items, description=what, total=total, console=stderr, transient=True)
 
 
-def bar_fits() -> bool:
-    """Tell whether somebody watches stderr, and stdout does not fill the same screen."""
-    return stderr.is_terminal and not sys.stdout.isatty()
+@contextmanager
+def restoring_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far the restoring of a file is: its name, samples done, samples in all."""
+    if not bar_fits():
+        yield lambda name, done, total: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=stderr, transient=True) as progress:
+        task = progress.add_task("")
+        yield lambda name, done, total: progress.update(task, description=name, completed=done, total=total)
 
 
 @contextmanager

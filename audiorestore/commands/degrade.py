@@ -1,12 +1,12 @@
 """``ar degrade``: hurt clean audio on purpose."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, Inputs, Jobs, Seed, emit, read_inputs, shell_command
+from ._shell import Force, Inputs, Jobs, Seed, emit, read_inputs, shell_command, with_bar
 
 
 @shell_command
@@ -22,7 +22,9 @@ def degrade(
             "drawn for each file. Default: mp3:kbps=16/32/64/96/128."
         ),
     ] = None,
-    format: Annotated[str, typer.Option(help="wav (float32, nothing clipped) or flac (24 bit).")] = "wav",
+    format: Annotated[
+        Literal["wav", "flac"], typer.Option(help="wav (float32, nothing clipped) or flac (24 bit).")
+    ] = "wav",
     seed: Seed = 0,
     jobs: Jobs = 1,
     force: Force = False,
@@ -39,13 +41,11 @@ def degrade(
     """
     from ..damage._chain import DEFAULT_CHAIN, parse_chain
     from ..engine.batch import run_batch
-    from ..engine.degrade import FORMATS, DegradeConfig, degrade_record
+    from ..engine.degrade import DegradeConfig, degrade_record
 
     if output is None:
         raise UsageError("give -o FOLDER for the degraded files")
-    if format not in FORMATS:
-        raise UsageError(f"--format {format} is not possible; it is {' or '.join(FORMATS)}")
     config = DegradeConfig(parse_chain(chain or DEFAULT_CHAIN), output, seed, format, force)
     records, total = read_inputs(inputs, "reference", "degrade")
     done = run_batch(records, lambda record: degrade_record(record, config), "degrade", seed, jobs)
-    return emit(done, "degrade", total)
+    return emit(with_bar(done, "degrade", total), "degrade")

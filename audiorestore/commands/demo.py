@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ExitStatus
-from ._shell import Force, Jobs, emit, shell_command
+from ._shell import Force, Jobs, emit, shell_command, with_bar
 
 
 @shell_command
@@ -31,4 +31,4 @@ def demo(
         return render_record(record, output, sample_rate, force)
 
     records = demo_records()
-    return emit(run_batch(records, render, "demo", jobs=jobs), "demo", len(records))
+    return emit(with_bar(run_batch(records, render, "demo", jobs=jobs), "demo", len(records)), "demo")

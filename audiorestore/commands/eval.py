@@ -2,14 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ..errors import ExitStatus, UsageError
 from ._shell import Inputs, Jobs, batch_status, read_inputs, say, shell_command, stderr, tell_failure, with_bar
-
-FORMATS = ("records", "json", "csv", "markdown")
 
 
 @shell_command
@@ -19,7 +17,8 @@ def evaluate(
     degraded: Annotated[Path | None, typer.Option(help="Folder (or file) of the same names, as it was.")] = None,
     restored: Annotated[Path | None, typer.Option(help="Folder (or file) of the same names, restored.")] = None,
     format: Annotated[
-        str, typer.Option(help="What goes to stdout: records (one a file), or the summary as json, csv or markdown.")
+        Literal["records", "json", "csv", "markdown"],
+        typer.Option(help="What goes to stdout: records (one a file), or the summary."),
     ] = "records",
     jobs: Jobs = 1,
 ) -> ExitStatus:
@@ -35,12 +34,11 @@ def evaluate(
     """
     from ..data.manifest import write_record
     from ..engine.batch import run_batch
-    from ..engine.evaluate import Summary, evaluate_record
+    from ..engine.evaluate import evaluate_record
     from ..engine.pair import match_by_name
+    from ..report.summary import Summary
     from ..report.tables import summary_as, summary_table
 
-    if format not in FORMATS:
-        raise UsageError(f"--format {format} is not possible; it is {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     sides = {role: path for role, path in (("degraded", degraded), ("restored", restored)) if path}
     if reference or sides:
         if not reference or not sides or inputs:

@@ -94,7 +94,9 @@ def _families_table(told: dict[str, Any]) -> Table:
 
 def _settings_table(name: str, told: dict[str, Any]) -> Table:
     presets = told["presets"]
-    table = Table("of", "key", "values", "default", *presets, title=f"{name}: {told['what']}")
+    table = Table("of", title=f"{name}: {told['what']}")
+    for heading in ("key", "values", "default", *presets):
+        table.add_column(heading, no_wrap=heading == "key")
     for setting in told["settings"]:
         cells = [str(values.get(setting["key"], "")) for values in presets.values()]
         table.add_row(setting["of"], setting["key"], setting["values"], str(setting["default"]), *cells)

@@ -1,8 +1,7 @@
 """``ar pair``: lay degraded audio over its reference, and share the pairs out to splits."""
 
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,7 +18,8 @@ def pair(
         Path | None, typer.Option("--output", "-o", help="Folder for aligned copies, where any are needed.")
     ] = None,
     level: Annotated[
-        str, typer.Option(help="keep the degraded level, or match it to the reference (an encoder's gain undone).")
+        Literal["keep", "match"],
+        typer.Option(help="keep the degraded level, or match it to the reference (an encoder's gain undone)."),
     ] = "keep",
     split: Annotated[str, typer.Option(help="Shares of train:val:test, or train:test.")] = "80:10:10",
     seed: Seed = 0,
@@ -39,11 +39,9 @@ def pair(
       ar pair --reference clean/ --degraded from-my-codec/ -o aligned/ > pairs.jsonl
     """
     from ..engine.batch import run_batch
-    from ..engine.pair import LEVELS, PairConfig, match_by_name, pair_record, split_records
+    from ..engine.pair import PairConfig, match_by_name, pair_record, split_records
     from ..engine.split import parse_ratios
 
-    if level not in LEVELS:
-        raise UsageError(f"--level {level} is not possible; it is {' or '.join(LEVELS)}")
     if (reference is None) != (degraded is None):
         raise UsageError("--reference and --degraded go together")
     ratios = parse_ratios(split)
@@ -61,4 +59,4 @@ def pair(
     aligned = run_batch(records, lambda record: pair_record(record, config), "pair", seed, jobs)
     # Splits are known once all groups are, so the bar runs while the pairs are gathered.
     shared = split_records(list(with_bar(aligned, "pair", total)), ratios, seed)
-    return emit(shared, "pair", total, sys.stdout)
+    return emit(shared, "pair")

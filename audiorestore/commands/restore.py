@@ -5,12 +5,12 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, Inputs, Seed, emit, read_inputs, shell_command
+from ._shell import Force, Inputs, Seed, emit, read_inputs, restoring_bar, say, shell_command
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -32,11 +32,17 @@ def restore(
         Path | None, typer.Option(help="Write what was removed (input minus output) to this file or folder.")
     ] = None,
     mix: Annotated[float, typer.Option(min=0.0, max=1.0, help="1: restored, 0: the input, between: a blend.")] = 1.0,
-    bits: Annotated[str | None, typer.Option(help="16, 24 or float; default: as the input, at least 16.")] = None,
+    bits: Annotated[
+        Literal["16", "24", "float"] | None,
+        typer.Option(help="Depth of the output; default: the input's, at least 16."),
+    ] = None,
     clip: Annotated[
-        str, typer.Option(help="Samples over full scale, which are counted: saturate them, or refuse the file.")
+        Literal["saturate", "refuse"],
+        typer.Option(help="Samples over full scale, which are counted: saturate them, or refuse the file."),
     ] = "saturate",
-    dither: Annotated[bool, typer.Option("--dither", help="Triangular dither before rounding to 16 or 24 bit.")] = False,
+    dither: Annotated[
+        bool, typer.Option("--dither", help="Triangular dither before rounding to 16 or 24 bit.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
     seed: Seed = 0,
     force: Force = False,
@@ -54,29 +60,25 @@ def restore(
       grep '"split": "test"' pairs.jsonl | ar restore --model cnn.safetensors -o out/ | ar eval > scores.jsonl
       sox in.wav -t wav - | ar restore --model cnn.safetensors - -o - | play -
     """
-    from ..engine.restore import BITS, RestoreConfig
+    from ..engine.restore import RestoreConfig
 
     if model is None:
         raise UsageError("give --model FILE.safetensors, from 'ar train', or a family such as identity")
     if output is None:
         raise UsageError("give -o FILE for one input, -o FOLDER for many, or -o - for stdout")
-    if bits is not None and bits not in BITS:
-        raise UsageError(f"--bits {bits} is not possible; it is {', '.join(BITS)}")
-    if clip not in ("saturate", "refuse"):
-        raise UsageError(f"--clip {clip} is not possible; it is saturate or refuse")
     loaded = _load(model, device)
     with tempfile.TemporaryDirectory(prefix="ar-") as scratch:
         if inputs and "-" in inputs:
             inputs = [_spool_stdin(Path(scratch)) if name == "-" else name for name in inputs]
-        records, total = read_inputs(inputs, "degraded", "restore")
+        records, _ = read_inputs(inputs, "degraded", "restore")
         target = Path(scratch, "out", "stdout.wav") if output == "-" else Path(output)
         if is_one_file(target) or (residual and is_one_file(residual)):
-            records, total = _only_one(records, output), 1
+            records = _only_one(records, output)
         config = RestoreConfig(target, residual, mix, bits, clip, dither, seed, force)
         if output != "-":
-            return emit(_restored(records, loaded, config, total), "restore", total)
+            return emit(_restored(records, loaded, config), "restore")
         with Path(scratch, "record").open("w") as aside:
-            status = emit(_restored(records, loaded, config, total), "restore", total, aside)
+            status = emit(_restored(records, loaded, config), "restore", output=aside)
         if status is ExitStatus.DONE:
             with target.open("rb") as made:
                 shutil.copyfileobj(made, sys.stdout.buffer)
@@ -94,13 +96,19 @@ def _load(name: str, device: str) -> "LoadedModel":
     return loaded
 
 
-def _restored(
-    records: "Iterable[Record]", loaded: "LoadedModel", config: "RestoreConfig", total: int | None
-) -> "Iterator[Record]":
+def _restored(records: "Iterable[Record]", loaded: "LoadedModel", config: "RestoreConfig") -> "Iterator[Record]":
+    """Restore one record after another, with a bar for each on a terminal, and words on samples over full scale."""
     from ..engine.batch import run_batch
     from ..engine.restore import restore_record
 
-    return run_batch(records, lambda record: restore_record(record, loaded, config), "restore", config.seed)
+    with restoring_bar() as follow:
+        for record in run_batch(
+            records, lambda record: restore_record(record, loaded, config, follow), "restore", config.seed
+        ):
+            if "error" not in record and record.get("over_full_scale"):
+                kept = "kept, in float" if config.bits == "float" else "saturated; --bits float would keep them"
+                say(f"restore {record['id']}: {record['over_full_scale']} samples over full scale ({kept})")
+            yield record
 
 
 def is_one_file(target: Path) -> bool:

@@ -1,5 +1,6 @@
 """``ar train``: learn to restore from pairs."""
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -53,32 +54,32 @@ def train(
 
     if output is None or output.suffix != SUFFIX:
         raise UsageError(f"give -o FILE{SUFFIX} for the model")
-    chosen = _settings(family, preset, settings or [], {"steps": steps, "epochs": epochs, "minutes": minutes, "seed": seed})
+    chosen = _settings(
+        family, preset, settings or [], {"steps": steps, "epochs": epochs, "minutes": minutes, "seed": seed}
+    )
     state_path = output.with_suffix(".state" + SUFFIX)
     going_on = resume and state_path.exists()
     if output.exists() and not (force or going_on):
         raise UsageError(f"{output} exists already; give --resume to go on with it, or -f to replace it")
     records, status = _good_pairs(read_inputs(inputs, "degraded", "train")[0])
     run = prepare_run(family, chosen, records, output, choose_device(device))
-    say(f"training {family} at {run.sample_rate} Hz on {run.training.frames} samples")
+    say(f"training {family} on {run.training.frames} samples at {run.sample_rate or 'any'} Hz")
     if going_on:
         run.resume()
         say(f"going on from step {run.state.step} of {state_path}")
     elif resume:
         say(f"there is no {state_path} to go on from: starting anew")
     with stop_flag() as stop:
-        last = _watch(run.go(stop), family)
-    told = {"model": str(output), "family": family, "preset": preset, "step": run.state.step}
-    if last:
-        say(in_words(last))
-        told |= {"loss": last.loss, "mse": last.mse, "snr_db": last.snr_db, "best_step": run.state.best_step}
+        _watch(run.go(stop), family)
+    told = {"model": str(output), "family": family, "preset": preset, "steps": run.state.step}
+    if run.best_heard:
+        say(f"kept step {run.best_heard.step}: {in_words(run.best_heard)}")
+        told |= dataclasses.asdict(run.best_heard)
     sys.stdout.write(json.dumps(told) + "\n")
     return status
 
 
-def _settings(
-    family: str, preset: str, texts: list[str], budget: dict[str, int | float | None]
-) -> dict[str, Any]:
+def _settings(family: str, preset: str, texts: list[str], budget: dict[str, int | float | None]) -> dict[str, Any]:
     """Lay the user's settings over the preset's; a budget given in any unit replaces the preset's steps."""
     from ..engine.settings import parse_settings
     from ..engine.train import TrainConfig
@@ -114,23 +115,22 @@ def _good_pairs(records: "Iterable[Record]") -> "tuple[list[Record], ExitStatus]
     return good, ExitStatus.RECORDS_FAILED
 
 
-def _watch(events: "Iterator[Event]", family: str) -> "Validated | None":
-    """Follow a run to its end, with a bar on a terminal; return what was heard last."""
-    last = None
+def _watch(events: "Iterator[Event]", family: str) -> None:
+    """Follow a run to its end, with a bar on a terminal."""
+    from ..engine.train import Validated
+
     with training_bar() as (advance, announce):
         for event in events:
-            if hasattr(event, "mse"):
-                last = event
-                announce(f"step {event.step}: {in_words(event)}")
+            if isinstance(event, Validated):
+                announce(f"step {event.step}: {in_words(event)}{' · best so far' if event.improved else ''}")
             else:
                 advance(event.done, f"{family} · step {event.step} · loss {event.loss:.3e}")
-    return last
 
 
 def in_words(heard: "Validated") -> str:
     """Say what was heard on the validation split, beside the do-nothing rows."""
     rows = [f"{name} {heard.mse[row]:.3e} ({_db(heard.snr_db[row])})" for name, row in _ROWS]
-    return f"loss {heard.loss:.3e} · mse of {', '.join(rows)}{' · best so far' if heard.improved else ''}"
+    return f"loss {heard.loss:.3e} · mse of {', '.join(rows)}"
 
 
 _ROWS = (("restored", "restored"), ("doing nothing", "degraded"), ("one gain", "level"))

@@ -185,7 +185,13 @@ class AudioReader:
         frames = self.info.frames - start if frames is None else frames
         if start < 0 or frames < 0 or start + frames > self.info.frames:
             raise ValueError(f"{self.path} has {self.info.frames} samples; {start} to {start + frames} was asked for")
-        waveform = np.empty((self.info.channels, frames), np.float32)
+        try:
+            waveform = np.empty((self.info.channels, frames), np.float32)
+        except MemoryError as error:  # also how a garbled length in a header shows
+            raise AudioFileError(
+                f"{self.path} announces {self.info.duration_seconds:.0f} s of sound, more than memory holds; it is "
+                "damaged, or has to be cut into parts"
+            ) from error
         self._go_to(start)
         for at in range(0, frames, _BLOCK):
             waveform[:, at : at + _BLOCK] = self._decode(min(_BLOCK, frames - at)).T
@@ -283,7 +289,7 @@ def _open_file(path: Path) -> BinaryIO:
     except PermissionError as error:
         raise AudioFileError(f"{path} may not be read; change its permissions") from error
     except OSError as error:
-        raise AudioFileError(f"{path} cannot be opened: the system says {error.strerror!r}") from error
+        raise AudioFileError(f"{path} cannot be opened ({error.strerror}); check the name") from error
 
 
 def _open_sound(file: BinaryIO, path: Path) -> _ForwardSound:
@@ -320,6 +326,8 @@ def _inspect(file: BinaryIO, path: Path) -> tuple[AudioInfo, _Recipe | None]:
         frames = int(sound.frames)
         if sound.format == "MP3":
             frames, recipe = _true_mpeg_length(file, path, frames)
+        elif sound.format == "W64":
+            frames = min(frames, _w64_frames(file, sound.subtype, sound.channels))
         elif frames > 1 << 60:  # a FLAC stream whose writer could not go back to note the length
             frames = _count_by_decoding(sound, path)
         info = AudioInfo(
@@ -346,6 +354,15 @@ def _count_by_decoding(sound: _ForwardSound, path: Path) -> int:
         while block := len(sound.read(_BLOCK, dtype="float32", always_2d=True)):
             frames += block
     return frames
+
+
+def _w64_frames(file: BinaryIO, subtype: str, channels: int) -> int:
+    """Count the samples of a W64 file by its header: libsndfile reads 24 bytes on into a chunk behind the sound."""
+    sound = _sound_chunk(_chunks(file)[1])
+    width = {"PCM_U8": 1, "ULAW": 1, "ALAW": 1, **_BYTES}.get(subtype)
+    if sound is None or width is None or _size_is_unknown(sound.size):
+        return 1 << 60
+    return sound.size // (width * channels)
 
 
 def _true_mpeg_length(file: BinaryIO, path: Path, announced: int) -> tuple[int, _Recipe | None]:
@@ -406,10 +423,10 @@ class _Layout:
     header: struct.Struct  # name and size
     grid: int  # chunks start on multiples of this
     own: int  # bytes of the chunk's header that its size counts
-    name: bytes  # of the chunk that carries our provenance
+    note: bytes  # name of the chunk that carries our provenance
 
 
-# Sixteen bytes that mark our provenance: the GUID of a W64 chunk, the start of the payload elsewhere.
+# The start of our provenance chunk's payload; where chunks are told apart by such a number (CAF), it is that.
 _MARK = b"arst\x91\x2e\x4d\xc7\x9a\x0b\x5e\x83\x27\xd6\x11\x6f"
 _LAYOUTS = {
     b"RIFF": _Layout(12, struct.Struct("<4sI"), 2, 0, b"arst"),
@@ -417,7 +434,7 @@ _LAYOUTS = {
     b"RIFX": _Layout(12, struct.Struct(">4sI"), 2, 0, b"arst"),
     b"FORM": _Layout(12, struct.Struct(">4sI"), 2, 0, b"arst"),
     b"caff": _Layout(8, struct.Struct(">4sq"), 1, 0, b"uuid"),
-    b"riff": _Layout(40, struct.Struct("<16sQ"), 8, 24, _MARK),
+    b"riff": _Layout(40, struct.Struct("<16sQ"), 8, 24, b""),
 }
 
 
@@ -518,7 +535,8 @@ def map_wav(path: str | Path) -> np.memmap[Any, Any] | None:
 # --- Provenance: where an output came from, in the output itself -----------------------------------------------------
 #
 # libsndfile keeps 128 bytes of a software tag, so the JSON gets a place of its own: a chunk behind the sound in WAV,
-# RF64, AIFF, CAF and W64, and the Vorbis comment AUDIORESTORE in FLAC. Other programs skip both.
+# RF64, AIFF and CAF, and the Vorbis comment AUDIORESTORE in FLAC. Other programs skip both. W64 carries none, because
+# libsndfile takes what follows the sound there for more of it.
 
 _COMMENT = b"AUDIORESTORE="
 
@@ -540,34 +558,29 @@ def _raw_provenance(file: BinaryIO) -> bytes | None:
         entries = _flac_comments(file)[1]
         return next((text[len(_COMMENT) :] for _, text in entries if text.startswith(_COMMENT)), None)
     for chunk in chunks:
-        if magic in _LAYOUTS and chunk.name == _LAYOUTS[magic].name[:4]:
+        if chunk.name == _LAYOUTS[magic].note:
             file.seek(chunk.start)
             payload = file.read(chunk.size)
-            if magic == b"riff" or payload.startswith(_MARK):
-                return payload if magic == b"riff" else payload[len(_MARK) :]
+            if payload.startswith(_MARK):
+                return payload[len(_MARK) :]
     return None
 
 
 def _append_provenance(file: BinaryIO, text: bytes) -> None:
     """Add our chunk behind the last one, and count it in the container's size."""
-    magic, _, length = _chunks(file)
+    magic, chunks, _ = _chunks(file)
     layout = _LAYOUTS[magic]
-    payload = text if magic == b"riff" else _MARK + text
-    start = -(-length // layout.grid) * layout.grid
-    chunk = layout.header.pack(layout.name, len(payload) + layout.own) + payload
-    chunk += bytes(-len(chunk) % layout.grid)
-    file.seek(length)
-    file.write(bytes(start - length) + chunk)
-    end = start + len(chunk)
-    place = {
-        b"RIFF": (4, "<I", end - 8),
-        b"FORM": (4, ">I", end - 8),
-        b"RF64": (20, "<Q", end - 8),
-        b"riff": (16, "<Q", end),
-    }.get(magic)
+    # Not the file's end: libsndfile leaves out a last padding byte, or adds one where there should be none.
+    last = chunks[-1].start + chunks[-1].size
+    chunk = layout.header.pack(layout.note, len(_MARK + text)) + _MARK + text
+    file.seek(last)
+    file.write(bytes(-last % layout.grid) + chunk + bytes(-len(chunk) % layout.grid))
+    end = file.tell()
+    file.truncate()
+    place = {b"RIFF": (4, "<I"), b"FORM": (4, ">I"), b"RF64": (20, "<Q")}.get(magic)  # a CAF file has no such size
     if place is not None:
         file.seek(place[0])
-        file.write(struct.pack(place[1], place[2]))
+        file.write(struct.pack(place[1], end - 8))
 
 
 def _flac_comments(file: BinaryIO) -> tuple[int, list[tuple[int, bytes]]]:
@@ -575,7 +588,7 @@ def _flac_comments(file: BinaryIO) -> tuple[int, list[tuple[int, bytes]]]:
     position, last = 4, False
     while not last:
         file.seek(position)
-        head = int.from_bytes(file.read(4), "big")
+        head = int.from_bytes(file.read(4).ljust(4, b"\xff"), "big")  # past the end: "the last block"
         last, kind, size = bool(head >> 31), head >> 24 & 0x7F, head & 0xFFFFFF
         if kind == 4:
             block = file.read(size)
@@ -649,7 +662,7 @@ class AudioWriter:
         clip: for integers, whether samples over full scale saturate or are refused with an error.
         tags: title, artist, … to keep. WAV and RF64 carry all but license; FLAC and CAF all; AIFF title, artist,
             comment, copyright (ASCII); W64 none. What a container cannot carry is left out.
-        provenance: a JSON object as text, carried beside the tags by every container; see `read_provenance`.
+        provenance: a JSON object as text, carried beside the tags; not by W64. See `read_provenance`.
         expected_frames: the length, if known; a WAV file that would pass 4 GB then becomes RF64.
 
     Attributes:
@@ -771,7 +784,7 @@ class AudioWriter:
         with temporary.open("r+b") as file:
             if self._provenance is not None and self.container == "FLAC":
                 _place_flac_provenance(file, self._tags.get("license", ""), self._provenance)
-            elif self._provenance is not None:
+            elif self._provenance is not None and self.container != "W64":
                 _append_provenance(file, self._provenance)
             _forget_time(file)
         if audio_info(temporary).frames != self.frames:

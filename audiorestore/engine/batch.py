@@ -37,7 +37,7 @@ def run_batch(
             return with_stage(work(record), stage, seed)
         except (AudioRestoreError, OSError, MemoryError) as error:
             return failed(record, stage, _sentence(error))
-        except Exception as error:  # noqa: BLE001 - one odd file must not end a night's work; the variable shows bugs
+        except Exception as error:  # one odd file must not end a night's work; the variable shows bugs
             if os.environ.get(DEBUG_VARIABLE):
                 raise
             return failed(

@@ -24,7 +24,7 @@ def fold(waveform: np.ndarray, channels: int) -> np.ndarray:
 
 def unfold(batch: np.ndarray, channels: int) -> np.ndarray:
     """Bring a batch back to a recording of so many channels; a doubled channel is averaged."""
-    flat = batch.reshape(-1, batch.shape[-1])
+    flat = batch.reshape(batch.shape[0] * batch.shape[1], batch.shape[-1])
     if flat.shape[0] == channels:
         return flat
     return np.concatenate([flat[: channels - 1], flat[channels - 1 :].mean(axis=0, keepdims=True)])

@@ -13,6 +13,7 @@ from ..metrics._comparison import Comparison, Signal
 from ..signal.align import measure as measure_alignment
 from ..signal.level import decibels
 
+
 def evaluate_record(record: Record) -> Record:
     """Measure a record's degraded and restored audio against its reference, raw and with the best single gain.
 
@@ -40,9 +41,7 @@ def evaluate_record(record: Record) -> Record:
         checks[role] = _check(reference.waveform, estimate.waveform)
         comparison = Comparison(reference, estimate)
         for name, compared in ((role, comparison), (f"{role}_leveled", comparison.leveled())):
-            rows[name] = {
-                key: _rounded(value) for module in modules for key, value in module.measure(compared).items()
-            }
+            rows[name] = {key: _rounded(value) for module in modules for key, value in module.measure(compared).items()}
     updated = {**record, "metrics": rows, "check": checks}
     undefined = sorted({key for row in rows.values() for key, value in row.items() if value is None})
     if undefined:
@@ -74,7 +73,8 @@ def _check(reference: np.ndarray, estimate: np.ndarray) -> dict[str, Any]:
     gain = decibels(worst.gain**2) if worst.gain else -math.inf
     told: dict[str, Any] = {"lag": round(worst.lag, 2) + 0.0, "gain_db": round(gain, 2) + 0.0}
     if abs(worst.lag) >= 0.5:
-        told["warning"] = f"{abs(worst.lag):.1f} samples {'late' if worst.lag > 0 else 'early'}: no number is to be trusted"
+        side = "late" if worst.lag > 0 else "early"
+        told["warning"] = f"{abs(worst.lag):.1f} samples {side}: no number is to be trusted"
     return told
 
 

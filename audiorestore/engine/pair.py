@@ -17,8 +17,6 @@ from ..signal.resample import resample
 from .provenance import digest_of, file_digest, made_before, provenance
 from .split import assign_splits
 
-LEVELS = ("keep", "match")
-
 
 @dataclass(frozen=True)
 class PairConfig:

@@ -6,13 +6,14 @@ that changes nothing gives back every sample as it was.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data.audio_file import AudioInfo, AudioReader, AudioWriter, audio_info, output_subtype, output_suffix
+from ..data.audio_file import AudioInfo, AudioReader, AudioWriter, Clip, audio_info, output_subtype, output_suffix
 from ..data.manifest import Record, need, output_path
 from ..errors import AudioFileError, UsageError
 from ..models._restorer import Stream
@@ -24,6 +25,8 @@ from .provenance import digest_of, file_digest, made_before, provenance
 
 BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 BLOCK_FRAMES = 1 << 16
+
+Follow = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class RestoreConfig:
     residual: Path | None = None
     mix: float = 1.0
     bits: str | None = None
-    clip: str = "saturate"
+    clip: Clip = "saturate"
     dither: bool = False
     seed: int = 0
     overwrite: bool = False
@@ -124,7 +127,7 @@ def restore_waveform(loaded: LoadedModel, waveform: np.ndarray, sample_rate: int
 
 
 def restore_record(
-    record: Record, loaded: LoadedModel, config: RestoreConfig, advance: Callable[[int], None] = lambda frames: None
+    record: Record, loaded: LoadedModel, config: RestoreConfig, follow: Follow = lambda name, done, total: None
 ) -> Record:
     """Restore a record's degraded audio into a file, in bounded memory.
 
@@ -132,10 +135,10 @@ def restore_record(
         record: With ``degraded``, or ``reference`` alone where there is nothing else.
         loaded: The model.
         config: Where to and how.
-        advance: Told of each stretch of input that was read, in samples.
+        follow: Told the record's id, how many samples were read, and how many there are.
 
     Returns:
-        The record with ``restored``, ``model``, and ``clipped`` where samples went over full scale.
+        The record with ``restored``, ``model``, and ``over_full_scale`` where that many samples went above it.
     """
     (source,) = need(record, "degraded")
     info = audio_info(source)
@@ -146,32 +149,28 @@ def restore_record(
     digest = digest_of("restore", file_digest(source), _identity(loaded), options)
     made = made_before(target, digest, config.overwrite)
     if made is not None and config.residual is None:
-        advance(info.frames)
         return {**record, **made, "restored": str(target)}
-    added = {"restored": str(target), "model": loaded.name}
+    added: dict[str, Any] = {"restored": str(target), "model": loaded.name}
     residual = _target(config.residual, record, info) if config.residual else None
     rng = generator(config.seed, "restore", record["id"], record.get("sample", 0))
     carried = provenance(digest, added)
     with AudioReader(source) as reader, _writer(target, info, config, carried, made is not None) as writer:
         sink = _writer(residual, info, config, None, config.overwrite) if residual else None
         restoration = Restoration(loaded, info.sample_rate, info.channels, loaded.model.draw(rng), config.mix)
-        if sink is None:
-            for block, _ in _through(restoration, reader, advance):
-                writer.write(block)
-        else:
-            with sink:
-                for block, source_block in _through(restoration, reader, advance):
-                    writer.write(block)
-                    sink.write(source_block - block)
-            added["residual"] = str(residual)
-    if writer.clipped:
-        added["clipped"] = writer.clipped
+        with sink or nullcontext():
+            for restored, original in _through(restoration, reader):
+                writer.write(restored)
+                if sink:
+                    sink.write(original - restored)
+                follow(record["id"], writer.frames, info.frames)
+    if residual:
+        added["residual"] = str(residual)
+    if writer.over_full_scale:
+        added["over_full_scale"] = writer.over_full_scale
     return {**record, **added}
 
 
-def _through(
-    restoration: Restoration, reader: AudioReader, advance: Callable[[int], None]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _through(restoration: Restoration, reader: AudioReader) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pair each restored stretch with the input that it stands for."""
     waiting = np.zeros((reader.info.channels, 0), np.float32)
     for block in reader.blocks(BLOCK_FRAMES):
@@ -179,7 +178,6 @@ def _through(
         restored = restoration.push(block)
         yield restored, waiting[:, : restored.shape[-1]]
         waiting = waiting[:, restored.shape[-1] :]
-        advance(block.shape[-1])
     yield restoration.flush(), waiting
 
 

@@ -23,7 +23,7 @@ def parse_ratios(text: str) -> tuple[float, ...]:
     if len(shares) == 2:
         shares.insert(1, 0.0)
     if len(shares) != 3 or min(shares) < 0 or not 0 < sum(shares) < float("inf"):
-        raise UsageError(f"--split {text} is not written train:val:test, such as 80:10:10, or train:test, such as 80:20")
+        raise UsageError(f"--split {text} is not possible; it is train:val:test, as 80:10:10, or train:test, as 80:20")
     return tuple(share / sum(shares) for share in shares)
 
 

@@ -173,7 +173,7 @@ def train(
     started = time.monotonic() - state.seconds
     while (done := _share_done(state, config, pairs)) < 1.0 and not stop():
         rate = _learning_rate(state, config, done)
-        losses = {}
+        losses: dict[str, float] = {}
         for player, optimizer in zip(players, state.optimizers, strict=True):
             for turn in range(player.steps):
                 losses |= _step(model, player, optimizer, rate, config, pairs, (state.step, turn))
@@ -213,7 +213,7 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad(set_to_none=True)
-    torch.stack(list(losses.values())).sum().backward()
+    torch.autograd.backward(list(losses.values()))
     if config.clip_norm:
         torch.nn.utils.clip_grad_norm_(player.parameters, config.clip_norm)
     optimizer.step()
@@ -282,17 +282,21 @@ class Listener:
                 errors[name] += float(np.sum(np.square(row[..., inner] - target[..., inner], dtype=np.float64)))
             energy += float(np.sum(np.square(target[..., inner], dtype=np.float64)))
             weights.append(target[..., inner].size)
-            losses.append(self._loss(batch, target, rng))
+            losses.append(self._loss(batch, target, restored[..., inner], rng))
         count = sum(weights)
         mse = {name: error / count for name, error in errors.items()}
-        loss = float(np.average(losses, weights=weights)) if losses[0] is not None else mse["restored"]
+        loss = sum(each * weight for each, weight in zip(losses, weights, strict=True)) / count
         snr = {name: 10 * math.log10(energy / error) if error and energy else None for name, error in errors.items()}
         return Validated(state.step, loss, mse, snr, loss < state.best, round(state.seconds, 3))
 
-    def _loss(self, degraded: np.ndarray, reference: np.ndarray, rng: np.random.Generator) -> float | None:
+    def _loss(
+        self, degraded: np.ndarray, reference: np.ndarray, restored: np.ndarray, rng: np.random.Generator
+    ) -> float:
+        """Compute the first player's objective; a family without players is judged by its squared error."""
         players = self._model.players()
         if not players:
-            return None
+            inner = slice(self._model.context, reference.shape[-1] - self._model.context)
+            return float(np.mean(np.square(restored - reference[..., inner], dtype=np.float64)))
         device = players[0].parameters[0].device
         with torch.no_grad():
             losses = players[0].objective(

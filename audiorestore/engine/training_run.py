@@ -51,7 +51,7 @@ class TrainingRun:
     data_digest: str
     training: PairDataset
     listener: Listener | None
-    last_heard: Validated | None = None
+    best_heard: Validated | None = None
 
     @property
     def sample_rate(self) -> int:
@@ -78,7 +78,6 @@ class TrainingRun:
         with self.log_path.open("a" if self.state.step else "w", encoding="utf-8") as log:
             for event in train(self.model, self.state, self.config, self.training, hear, stop):
                 if isinstance(event, Validated):
-                    self.last_heard = event
                     self._keep(event)
                 if isinstance(event, Validated) or event.seconds - logged >= LOG_EVERY_SECONDS:
                     logged = event.seconds
@@ -90,12 +89,13 @@ class TrainingRun:
     def _fit(self) -> Iterator[Event]:
         self.model.fit(self.training.walk(1 << 16))
         if self.listener:
-            self.last_heard = self.listener.hear(self.state)
-            yield self.last_heard
+            self.best_heard = self.listener.hear(self.state)
+            yield self.best_heard
         save_model(self.output, self.family, self.model, self._told())
 
     def _keep(self, heard: Validated) -> None:
         if heard.improved:
+            self.best_heard = heard
             save_model(self.output, self.family, self.model, self._told())
         self.save_state()
 
@@ -106,7 +106,7 @@ class TrainingRun:
         self.save_state()
 
     def _told(self) -> dict[str, Any]:
-        heard = dataclasses.asdict(self.last_heard) if self.last_heard else None
+        heard = dataclasses.asdict(self.best_heard) if self.best_heard else None
         return {
             "step": self.state.step,
             "seed": self.config.seed,
@@ -154,6 +154,7 @@ class TrainingRun:
         self.model.load_state({key[6:]: array for key, array in arrays.items() if key.startswith("model/")})
         for name, value in told["state"].items():
             setattr(self.state, name, value)
+        self.best_heard = Validated(**told["validation"]) if told["validation"] else None
         self._load_optimizers({key: torch.from_numpy(array) for key, array in arrays.items()} | told["numbers"])
 
     def _load_optimizers(self, values: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from ..signal.level import mean_power
 from ._comparison import Comparison, Number
 
 NUMBERS = {
-    "mse": Number("", False, "mean squared error of the samples", "Panchenko et al., ProfiT AI 2025, Tables 1–11", ".2e")
+    "mse": Number("", False, "mean squared error of the samples", "Panchenko et al., ProfiT AI 2025", ".2e"),
 }
 
 

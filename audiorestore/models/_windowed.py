@@ -80,11 +80,10 @@ class WindowedRestorer(NetworkRestorer):
         return {"mse": functional.mse_loss(self.inner(degraded), inner)}
 
 
-def start_at_nothing(layer: nn.Linear | nn.Conv1d) -> None:
+def start_at_nothing(layer: nn.Module) -> None:
     """Zero the last layer of a residual network, so that training starts from doing nothing."""
-    nn.init.zeros_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
 
 
 def pool(values: Tensor, kind: Pooling, dilation: int = 1) -> Tensor:
@@ -107,3 +106,15 @@ def pool(values: Tensor, kind: Pooling, dilation: int = 1) -> Tensor:
     if kind == "lp3":
         return (first.abs() ** 3 + second.abs() ** 3).clamp_min(1e-18) ** (1 / 3)
     return values
+
+
+class PoolPairs(nn.Module):
+    """Pool neighbours in pairs along the last axis, which halves it; an odd last value is dropped."""
+
+    def __init__(self, kind: Pooling) -> None:
+        super().__init__()
+        self.kind: Pooling = kind
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Keep every other place of `pool`."""
+        return pool(values, self.kind)[..., ::2]

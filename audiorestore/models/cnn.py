@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ._network import solve_width
 from ._restorer import require
-from ._windowed import ACTIVATIONS, Pooling, WindowedConfig, WindowedRestorer, pool, start_at_nothing
+from ._windowed import ACTIVATIONS, Pooling, PoolPairs, WindowedConfig, WindowedRestorer, pool, start_at_nothing
 
 
 @dataclass(frozen=True)
@@ -70,53 +71,51 @@ def flattened_places(config: Config) -> int:
 
 
 class Model(WindowedRestorer):
-    """The window's network with every layer run densely over the whole recording."""
+    """The network of one window, and the same run densely over a whole recording."""
 
     config: Config
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.width = solve_width(lambda width: _layers(config, width), config.parameters)
-        self.network = _layers(config, self.width)
+        self.width = solve_width(lambda width: _one_window(config, width), config.parameters)
+        self.network = _one_window(config, self.width)
         if config.residual:
-            start_at_nothing(self.network["dense"][-1])
+            start_at_nothing(self.network[-1])
 
     def windows(self, padded: Tensor) -> Tensor:
         """Run the layers at every place; each pooling doubles the distance between a window's own places."""
         values, spacing = padded, 1
-        for block in self.network["convolutions"]:
-            convolution, *rest = block
-            values = nn.functional.conv1d(
-                values, convolution.weight, convolution.bias, dilation=spacing * self.config.dilation
-            )
-            for layer in rest:
-                values = layer(values)
-            if self.config.pooling != "none":
-                values = pool(values, self.config.pooling, spacing)
+        for layer in self.network:
+            if isinstance(layer, nn.Conv1d):
+                dilation = spacing * self.config.dilation
+                values = functional.conv1d(values, layer.weight, layer.bias, dilation=dilation)
+            elif isinstance(layer, PoolPairs):
+                values = pool(values, layer.kind, spacing)
                 spacing *= 2
-        flatten, *dense = self.network["dense"]
-        # Flattening and the first dense layer together are one more convolution, over a window's places.
-        weight = flatten.weight.reshape(flatten.out_features, self.width, -1)
-        values = nn.functional.conv1d(values, weight, flatten.bias, dilation=spacing)
+            elif isinstance(layer, nn.Linear):
+                # Over a window's flattened places first, and over units alone after that: a convolution each time.
+                weight = layer.weight.reshape(layer.out_features, values.shape[1], -1)
+                values = functional.conv1d(values, weight, layer.bias, dilation=spacing)
+            elif not isinstance(layer, nn.Flatten):
+                values = layer(values)
         # Places at the end belong to no whole window where pooling dropped an odd one.
-        values = values[..., : padded.shape[-1] - self.config.window + 1]
-        for layer in dense:
-            values = layer(values.transpose(1, 2)).transpose(1, 2) if isinstance(layer, nn.Linear) else layer(values)
-        return values
+        return values[..., : padded.shape[-1] - self.config.window + 1]
 
 
-def _layers(config: Config, width: int) -> nn.ModuleDict:
+def _one_window(config: Config, width: int) -> nn.Sequential:
+    """Make the network as the paper has it: (windows, 1, window) to (windows, 1)."""
     activation = ACTIVATIONS[config.activation]
-    convolutions = nn.ModuleList()
+    network = nn.Sequential()
     inputs = 1
     for kernel_size in config.kernel_sizes:
-        convolution = nn.Conv1d(inputs, width, kernel_size, dilation=config.dilation)
-        convolutions.append(nn.Sequential(convolution, nn.BatchNorm1d(width), activation()))
+        network.append(nn.Conv1d(inputs, width, kernel_size, dilation=config.dilation))
+        network.extend([nn.BatchNorm1d(width), activation()])
+        if config.pooling != "none":
+            network.append(PoolPairs(config.pooling))
         inputs = width
-    dense = nn.Sequential()
+    network.append(nn.Flatten())
     inputs = width * flattened_places(config)
     for _ in range(config.dense_layers):
-        dense.extend([nn.Linear(inputs, width), nn.BatchNorm1d(width), activation()])
+        network.extend([nn.Linear(inputs, width), nn.BatchNorm1d(width), activation()])
         inputs = width
-    dense.append(nn.Linear(inputs, 1))
-    return nn.ModuleDict({"convolutions": convolutions, "dense": dense})
+    return network.append(nn.Linear(inputs, 1))

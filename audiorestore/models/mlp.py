@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ._network import solve_width
 from ._restorer import require
-from ._windowed import ACTIVATIONS, Pooling, WindowedConfig, WindowedRestorer, pool, start_at_nothing
+from ._windowed import ACTIVATIONS, PoolPairs, WindowedConfig, WindowedRestorer, start_at_nothing
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,8 @@ class Model(WindowedRestorer):
     def windows(self, padded: Tensor) -> Tensor:
         """Multiply a strided view of all windows: faster than a convolution of 201 taps over one channel."""
         views = padded.unfold(-1, self.config.window, 1)
-        return self.network(views.reshape(-1, self.config.window)).reshape(views.shape[:-1])
-
-
-class _PoolUnits(nn.Module):
-    """Pool neighbouring hidden units in pairs, which halves their number."""
-
-    def __init__(self, kind: Pooling) -> None:
-        super().__init__()
-        self.kind: Pooling = kind
-
-    def forward(self, units: Tensor) -> Tensor:
-        return pool(units, self.kind)[..., ::2]
+        restored: Tensor = self.network(views.reshape(-1, self.config.window))
+        return restored.reshape(views.shape[:-1])
 
 
 def _layers(config: Config, width: int) -> nn.Sequential:
@@ -75,6 +65,6 @@ def _layers(config: Config, width: int) -> nn.Sequential:
     for _ in range(config.layers):
         layers += [nn.Linear(inputs, width), nn.BatchNorm1d(width), ACTIVATIONS[config.activation]()]
         if pooled:
-            layers.append(_PoolUnits(config.pooling))
+            layers.append(PoolPairs(config.pooling))
         inputs = width // 2 if pooled else width
     return nn.Sequential(*layers, nn.Linear(inputs, 1))

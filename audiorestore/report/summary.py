@@ -49,7 +49,8 @@ class Summary:
         ``gain`` is the mean's distance from doing nothing in the better direction: from ``degraded`` for raw rows, and
         from ``degraded_leveled`` for levelled ones.
         """
-        return [self._entry(row, name, number) for row in ROWS for name, number in numbers().items() if row in self.values]
+        rows = [row for row in ROWS if row in self.values]
+        return [self._entry(row, name, number) for row in rows for name, number in numbers().items()]
 
     def _entry(self, row: str, name: str, number: Number) -> dict[str, Any]:
         values = self.values[row].get(name, [])

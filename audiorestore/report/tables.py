@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from typing import Any
 
 from rich.table import Table
 
@@ -13,23 +12,19 @@ _COLUMNS = ("row", "number", "count", "mean", "median", "gain")
 
 
 def summary_table(summary: Summary) -> Table:
-    """Lay out a summary for a terminal: a line for each row, a column for each number, the gain in brackets."""
-    entries = {(entry["row"], entry["number"]): entry for entry in summary.table()}
-    rows = list(dict.fromkeys(row for row, _ in entries))
-    table = Table(title=f"{summary.records} record(s): mean, median, (gain of the mean over doing nothing)")
-    table.add_column("")
+    """Lay out a summary for a terminal: a section for each number, with a line for each row."""
+    table = Table(title=f"{summary.records} record(s) measured")
+    for heading in ("", "row", "mean", "median", "gain over doing nothing"):
+        table.add_column(heading, justify="left" if heading in ("", "row") else "right", no_wrap=True)
+    entries = summary.table()
     for name, number in numbers().items():
-        table.add_column(f"{name} {'↑' if number.higher_is_better else '↓'}", justify="right")
-    for row in rows:
-        table.add_row(row, *(_cell(entries[row, name], number.style) for name, number in numbers().items()))
+        mine = [entry for entry in entries if entry["number"] == name]
+        for index, entry in enumerate(mine):
+            heading = f"{name} {'↑' if number.higher_is_better else '↓'}" if index == 0 else ""
+            cells = [format_number(entry[column], number.style) for column in ("mean", "median")]
+            gain = "" if entry["gain"] is None else f"{entry['gain']:+{number.style}}"
+            table.add_row(heading, entry["row"], *cells, gain, end_section=index == len(mine) - 1)
     return table
-
-
-def _cell(entry: dict[str, Any], style: str) -> str:
-    if entry["mean"] is None:
-        return "–"
-    cell = f"{entry['mean']:{style}}  {entry['median']:{style}}"
-    return cell if entry["gain"] is None else f"{cell}  ({entry['gain']:+{style}})"
 
 
 def summary_as(summary: Summary, format: str) -> str:

@@ -248,7 +248,7 @@ PROVENANCE = {"model": "Ünïcode 日本", "options": ["y" * 2500], "digest": "0
 CARRIED = {
     ".wav": TAGS.keys() - {"license"},
     ".rf64": TAGS.keys() - {"license"},
-    ".flac": TAGS.keys() - {"copyright"},
+    ".flac": TAGS.keys(),
     ".caf": TAGS.keys(),
     ".aiff": {"title", "artist", "comment", "copyright", "software"},
     ".w64": set(),
@@ -268,11 +268,12 @@ def test_tags_are_kept_beside_the_provenance(tmp_path: Path, suffix: str, proven
     assert second.tags == carried  # libsndfile's signature in the software tag does not pile up
     for number in "12":
         path = tmp_path / f"{number}{suffix}"
-        assert read_provenance(path) == (None if provenance is None else json.loads(provenance))
+        carries = provenance is not None and suffix != ".w64"
+        assert read_provenance(path) == (json.loads(provenance or "") if carries else None)
         np.testing.assert_allclose(read_audio(path)[0], waveform, atol=1 / 65536)
 
 
-@pytest.mark.parametrize("suffix", CARRIED)
+@pytest.mark.parametrize("suffix", [".wav", ".rf64", ".aiff", ".caf", ".flac"])
 @pytest.mark.parametrize("license_tag", ["", "CC BY 4.0"])
 @pytest.mark.parametrize("length", [2, 3, 9, 120, 10_000])
 def test_provenance_of_any_length_leaves_a_sound_file(
@@ -285,7 +286,7 @@ def test_provenance_of_any_length_leaves_a_sound_file(
     with path.open("rb") as file:
         _, chunks, size = audio_file._chunks(file)
     if suffix != ".flac":
-        assert chunks[-1].start + chunks[-1].size in range(size - 7, size + 1)  # the last chunk ends the file
+        assert chunks[-1].start + chunks[-1].size in (size, size - 1)  # the last chunk ends the file
     if suffix in (".wav", ".aiff"):
         declared = struct.unpack("<I" if suffix == ".wav" else ">I", path.read_bytes()[4:8])[0]
         assert declared == size - 8
@@ -387,10 +388,13 @@ def test_a_wav_that_would_pass_4_gb_becomes_rf64(tmp_path: Path) -> None:
 
 def test_a_wav_that_grows_past_4_gb_stops_instead_of_breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio_file, "_LARGEST_32_BIT", 20_000)
+    with AudioWriter(tmp_path / "y.wav", 44100, 2) as writer:
+        writer.write(sound())
+        with pytest.raises(AudioFileError, match="would pass 4 GB"):
+            writer.write(sound())
     with pytest.raises(AudioFileError, match="would pass 4 GB"), AudioWriter(tmp_path / "x.wav", 44100, 2) as writer:
-        writer.write(sound())
-        writer.write(sound())
-    assert list(tmp_path.iterdir()) == []
+        writer.write(sound(2, 6000))
+    assert [path.name for path in tmp_path.iterdir()] == ["y.wav"]
 
 
 # --- Nothing half-written --------------------------------------------------------------------------------------------
@@ -399,9 +403,13 @@ def test_a_wav_that_grows_past_4_gb_stops_instead_of_breaking(tmp_path: Path, mo
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 @pytest.mark.parametrize("suffix", WRITTEN)
 def test_an_error_while_writing_leaves_nothing(tmp_path: Path, suffix: str, error: type[BaseException]) -> None:
-    with pytest.raises(error), AudioWriter(tmp_path / f"x{suffix}", 44100, 2, provenance="{}") as writer:
-        writer.write(sound())
-        raise error
+    def fail_halfway() -> None:
+        with AudioWriter(tmp_path / f"x{suffix}", 44100, 2, provenance="{}") as writer:
+            writer.write(sound())
+            raise error
+
+    with pytest.raises(error):
+        fail_halfway()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -472,8 +480,10 @@ def test_libsndfile_alone_would_cut_this_mp3_short_and_spoil_its_blocks(tmp_path
     (tmp_path / "x.mp3").write_bytes(mp3(2, 44100, vbr=4, vbr_quality=6))
     (tmp_path / "y.mp3").write_bytes(mp3(2, 44100, bit_rate=32))
     assert soundfile.info(tmp_path / "x.mp3").frames < audio_info(tmp_path / "x.mp3").frames
-    blocks = np.concatenate(list(soundfile.blocks(tmp_path / "y.mp3", 1000, dtype="float32")))
-    assert np.abs(blocks.T - read_audio(tmp_path / "y.mp3")[0]).max() > 0.1
+    blocks = [block.T for block in soundfile.blocks(tmp_path / "y.mp3", 1000, dtype="float32")]
+    with AudioReader(tmp_path / "y.mp3") as reader:
+        pairs = zip(reader.blocks(1000), blocks[:80], strict=False)
+        assert max(np.abs(ours - theirs).max() for ours, theirs in pairs) > 0.1
 
 
 def test_a_tagged_mp3_has_its_exact_length(tmp_path: Path) -> None:
@@ -501,9 +511,14 @@ def test_an_mp3_with_art_and_junk_is_read_to_its_end(tmp_path: Path, mode: str) 
     np.testing.assert_array_equal(read_audio(tmp_path / "x.mp3")[0], whole)
 
 
+def open_files() -> int:
+    folder = Path("/proc/self/fd")  # Linux only; elsewhere the test looks at warnings alone
+    return len(list(folder.iterdir())) if folder.exists() else 0
+
+
 def test_stopping_early_leaves_no_open_files(tmp_path: Path) -> None:
     (tmp_path / "x.mp3").write_bytes(mp3(vbr=4))
-    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    before = open_files()
     with warnings.catch_warnings():
         warnings.simplefilter("error", ResourceWarning)
         for _ in range(5):
@@ -513,8 +528,7 @@ def test_stopping_early_leaves_no_open_files(tmp_path: Path) -> None:
                 AudioReader(tmp_path / "missing.mp3")
         gc.collect()
     assert threading.active_count() == 1
-    if before:
-        assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 # --- Damaged files ---------------------------------------------------------------------------------------------------
@@ -604,6 +618,15 @@ def test_a_flac_that_does_not_know_its_length_is_read_to_its_end(tmp_path: Path)
     np.testing.assert_allclose(read_audio(path)[0], sound(2, 40_000), atol=1 / 65536)
 
 
+def test_a_flac_with_a_garbled_header_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.flac"
+    data = bytearray(make(path))
+    path.write_bytes(data[:21] + bytes([data[21] | 0x0F]) + b"\xff" * 4 + data[26:])  # 2³⁶ − 1 samples
+    refused(path)
+    path.write_bytes(data[:42] + bytes([0x01]) + data[43:])  # the last metadata block no longer says that it is
+    assert read_provenance(path) is None
+
+
 def test_asking_past_the_end_is_the_programmer_s_error(tmp_path: Path) -> None:
     make(tmp_path / "x.wav")
     with AudioReader(tmp_path / "x.wav") as reader:
@@ -683,8 +706,8 @@ def test_a_data_size_larger_than_the_file_maps_to_its_end(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("container", "subtype"),
-    [("WAV", "PCM_24"), ("WAV", "DOUBLE"), ("WAV", "PCM_U8"), ("WAV", "MS_ADPCM"), ("FLAC", "PCM_16"), ("AIFF", "PCM_16"),
-     ("W64", "PCM_16"), ("OGG", "VORBIS")],
+    [("WAV", "PCM_24"), ("WAV", "DOUBLE"), ("WAV", "PCM_U8"), ("WAV", "MS_ADPCM"), ("FLAC", "PCM_16"),
+     ("AIFF", "PCM_16"), ("W64", "PCM_16"), ("OGG", "VORBIS")],
 )  # fmt: skip
 def test_anything_else_is_not_mapped(tmp_path: Path, container: str, subtype: str) -> None:
     soundfile.write(tmp_path / "x.wav", sound().T, 44100, format=container, subtype=subtype)
@@ -696,3 +719,13 @@ def test_a_big_endian_wav_is_read_but_not_mapped(tmp_path: Path) -> None:
     assert (tmp_path / "x.wav").read_bytes()[:4] == b"RIFX"
     assert map_wav(tmp_path / "x.wav") is None
     np.testing.assert_allclose(read_audio(tmp_path / "x.wav")[0], sound(), atol=1 / 32768)
+
+
+def test_a_chunk_behind_the_sound_of_a_w64_is_not_sound(tmp_path: Path) -> None:
+    path = tmp_path / "x.w64"
+    data = bytearray(make(path))
+    guid = b"junk\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+    data += guid + struct.pack("<Q", 64) + b"\x7f" * 40
+    data[16:24] = struct.pack("<Q", len(data))
+    path.write_bytes(data)
+    assert audio_info(path).frames == 40_000
