@@ -22,9 +22,7 @@ def degrade(
             "drawn for each file. Default: mp3:kbps=16/32/64/96/128."
         ),
     ] = None,
-    format: Annotated[
-        Literal["wav", "flac"], typer.Option(help="wav (float32, nothing clipped) or flac (24 bit).")
-    ] = "wav",
+    format: Annotated[Literal["wav", "flac"], typer.Option(help="wav is float32, flac 24 bit.")] = "wav",
     seed: Seed = 0,
     jobs: Jobs = 1,
     force: Force = False,

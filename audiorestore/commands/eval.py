@@ -18,7 +18,7 @@ def evaluate(
     restored: Annotated[Path | None, typer.Option(help="Folder (or file) of the same names, restored.")] = None,
     format: Annotated[
         Literal["records", "json", "csv", "markdown"],
-        typer.Option(help="What goes to stdout: records (one a file), or the summary."),
+        typer.Option(help="What stdout gets: a record a file, or the summary."),
     ] = "records",
     jobs: Jobs = 1,
 ) -> ExitStatus:

@@ -19,7 +19,7 @@ def pair(
     ] = None,
     level: Annotated[
         Literal["keep", "match"],
-        typer.Option(help="keep the degraded level, or match it to the reference (an encoder's gain undone)."),
+        typer.Option(help="Keep the degraded level, or match the reference's."),
     ] = "keep",
     split: Annotated[str, typer.Option(help="Shares of train:val:test, or train:test.")] = "80:10:10",
     seed: Seed = 0,

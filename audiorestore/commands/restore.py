@@ -34,11 +34,11 @@ def restore(
     mix: Annotated[float, typer.Option(min=0.0, max=1.0, help="1: restored, 0: the input, between: a blend.")] = 1.0,
     bits: Annotated[
         Literal["16", "24", "float"] | None,
-        typer.Option(help="Depth of the output; default: the input's, at least 16."),
+        typer.Option(help="Output depth; default: as the input, at least 16."),
     ] = None,
     clip: Annotated[
         Literal["saturate", "refuse"],
-        typer.Option(help="Samples over full scale, which are counted: saturate them, or refuse the file."),
+        typer.Option(help="What to do with samples over full scale."),
     ] = "saturate",
     dither: Annotated[
         bool, typer.Option("--dither", help="Triangular dither before rounding to 16 or 24 bit.")

@@ -13,8 +13,8 @@ _COLUMNS = ("row", "number", "count", "mean", "median", "gain")
 
 def summary_table(summary: Summary) -> Table:
     """Lay out a summary for a terminal: a section for each number, with a line for each row."""
-    table = Table(title=f"{summary.records} record(s) measured")
-    for heading in ("", "row", "mean", "median", "gain over doing nothing"):
+    table = Table(title=f"{summary.records} record(s); gain: over doing nothing")
+    for heading in ("", "row", "mean", "median", "gain"):
         table.add_column(heading, justify="left" if heading in ("", "row") else "right", no_wrap=True)
     entries = summary.table()
     for name, number in numbers().items():
