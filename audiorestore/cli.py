@@ -1,5 +1,7 @@
 """The command line: joins the subcommands under ``ar`` and its unambiguous second name ``audiorestore``."""
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -58,4 +60,6 @@ def describe(
 
 def main() -> None:
     """Run the command line."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # file names may be any bytes
     app()

@@ -6,12 +6,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
-from ..errors import AudioRestoreError, ExitStatus
+from ..errors import AudioRestoreError, ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -99,6 +100,14 @@ def read_inputs(arguments: list[str] | None, role: str, stage: str) -> "tuple[It
         return records, None
     held = list(records)
     return held, len(held)
+
+
+def refuse_nested(inputs: list[str] | None, output: str | Path) -> None:
+    """Refuse an output folder inside an input folder, whose outputs would be inputs the next time."""
+    place = Path(output).resolve()
+    for name in inputs or []:
+        if Path(name).is_dir() and place.is_relative_to(Path(name).resolve()):
+            raise UsageError(f"the output {output} lies inside the input folder {name}; give a folder outside of it")
 
 
 def emit(records: "Iterable[Record]", what: str, output: IO[str] | None = None) -> ExitStatus:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, Inputs, Jobs, Seed, emit, read_inputs, shell_command, with_bar
+from ._shell import Force, Inputs, Jobs, Seed, emit, read_inputs, refuse_nested, shell_command, with_bar
 
 
 @shell_command
@@ -44,6 +44,7 @@ def degrade(
     if output is None:
         raise UsageError("give -o FOLDER for the degraded files")
     config = DegradeConfig(parse_chain(chain or DEFAULT_CHAIN), output, seed, format, force)
+    refuse_nested(inputs, output)
     records, total = read_inputs(inputs, "reference", "degrade")
     done = run_batch(records, lambda record: degrade_record(record, config), "degrade", seed, jobs)
     return emit(with_bar(done, "degrade", total), "degrade")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, Inputs, Seed, emit, read_inputs, restoring_bar, say, shell_command
+from ._shell import Force, Inputs, Seed, emit, read_inputs, refuse_nested, restoring_bar, say, shell_command
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -60,7 +60,7 @@ def restore(
       grep '"split": "test"' pairs.jsonl | ar restore --model cnn.safetensors -o out/ | ar eval > scores.jsonl
       sox in.wav -t wav - | ar restore --model cnn.safetensors - -o - | play -
     """
-    from ..engine.restore import RestoreConfig
+    from ..engine.restore import RestoreConfig, is_one_file
 
     if model is None:
         raise UsageError("give --model FILE.safetensors, from 'ar train', or a family such as identity")
@@ -70,6 +70,7 @@ def restore(
     with tempfile.TemporaryDirectory(prefix="ar-") as scratch:
         if inputs and "-" in inputs:
             inputs = [_spool_stdin(Path(scratch)) if name == "-" else name for name in inputs]
+        refuse_nested(inputs, output)
         records, _ = read_inputs(inputs, "degraded", "restore")
         target = Path(scratch, "out", "stdout.wav") if output == "-" else Path(output)
         if is_one_file(target) or (residual and is_one_file(residual)):
@@ -109,15 +110,6 @@ def _restored(records: "Iterable[Record]", loaded: "LoadedModel", config: "Resto
                 kept = "kept, in float" if config.bits == "float" else "saturated; --bits float would keep them"
                 say(f"restore {record['id']}: {record['over_full_scale']} samples over full scale ({kept})")
             yield record
-
-
-def is_one_file(target: Path) -> bool:
-    """Tell whether ``-o`` names one file: it has a container's suffix, and no folder is there.
-
-    >>> is_one_file(Path("clean.wav")), is_one_file(Path("restored"))
-    (True, False)
-    """
-    return target.suffix.lower() in (".wav", ".flac", ".aiff", ".aif", ".caf", ".w64", ".rf64") and not target.is_dir()
 
 
 def _only_one(records: "Iterable[Record]", output: str) -> "list[Record]":

@@ -19,6 +19,7 @@ from ..data.atomic import atomic_path
 from ..errors import AudioRestoreError, CheckpointError, UsageError
 from ..models import FAMILIES
 from ..models._restorer import Restorer
+from .provenance import file_digest
 from .settings import build
 
 FORMAT = 1
@@ -35,12 +36,14 @@ class LoadedModel:
         family: Its family.
         model: The restorer.
         metadata: What its checkpoint tells; empty for a family with nothing to train.
+        digest: Tells this very model from others; for a family with nothing to train, its name.
     """
 
     name: str
     family: str
     model: Restorer
     metadata: dict[str, Any]
+    digest: str
 
     @property
     def needs_torch(self) -> bool:
@@ -128,7 +131,7 @@ def load_model(name: str) -> LoadedModel:
                 f"the family '{name}' has to be trained first: 'ar train {name} pairs.jsonl -o {name}{SUFFIX}', then "
                 f"--model {name}{SUFFIX}"
             )
-        return LoadedModel(name, name, model, {})
+        return LoadedModel(name, name, model, {}, name)
     arrays, told = read_arrays(name)
     family = told.get("family")
     if family not in FAMILIES.names():
@@ -139,4 +142,4 @@ def load_model(name: str) -> LoadedModel:
         model.load_state(arrays)
     except (KeyError, TypeError, ValueError, AttributeError, AudioRestoreError) as error:
         raise CheckpointError(f"{name} does not fit its own description ({error})") from None
-    return LoadedModel(name, family, model, told)
+    return LoadedModel(name, family, model, told, file_digest(name))

@@ -24,6 +24,7 @@ from .checkpoint import LoadedModel
 from .provenance import digest_of, file_digest, made_before, provenance
 
 BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
+CONTAINER_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".caf", ".w64", ".rf64")
 BLOCK_FRAMES = 1 << 16
 
 Follow = Callable[[str, int, int], None]
@@ -146,7 +147,7 @@ def restore_record(
     if target.exists() and Path(source).exists() and target.samefile(source):
         raise AudioFileError(f"the output {target} would overwrite its own input; give another -o")
     options = (config.mix, config.bits, config.clip, config.dither, config.seed)
-    digest = digest_of("restore", file_digest(source), _identity(loaded), options)
+    digest = digest_of("restore", file_digest(source), loaded.digest, options)
     made = made_before(target, digest, config.overwrite)
     if made is not None and config.residual is None:
         return {**record, **made, "restored": str(target)}
@@ -181,12 +182,17 @@ def _through(restoration: Restoration, reader: AudioReader) -> Iterator[tuple[np
     yield restoration.flush(), waiting
 
 
-def _identity(loaded: LoadedModel) -> str:
-    return file_digest(loaded.name) if loaded.metadata else loaded.name
+def is_one_file(place: Path) -> bool:
+    """Tell whether an output names one file: it has a container's suffix, and no folder is there.
+
+    >>> is_one_file(Path("clean.wav")), is_one_file(Path("restored"))
+    (True, False)
+    """
+    return place.suffix.lower() in CONTAINER_SUFFIXES and not place.is_dir()
 
 
 def _target(place: Path, record: Record, info: AudioInfo) -> Path:
-    if place.suffix and not place.is_dir():
+    if is_one_file(place):
         return place
     return output_path(place, record, output_suffix(info))
 

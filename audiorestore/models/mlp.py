@@ -9,11 +9,16 @@ The paper gives parameter counts, not widths: all hidden layers are equally wide
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ._network import solve_width
 from ._restorer import require
 from ._windowed import ACTIVATIONS, PoolPairs, WindowedConfig, WindowedRestorer, start_at_nothing
+
+_NEIGHBOURS = 16  # windows to a row; 4 to 32 are about as fast
+_ROWS_AT_ONCE = 256  # so that what lies between the layers stays in a core's cache
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,32 @@ class Model(WindowedRestorer):
             start_at_nothing(self.network[-1])
 
     def windows(self, padded: Tensor) -> Tensor:
-        """Multiply a strided view of all windows: faster than a convolution of 201 taps over one channel."""
-        views = padded.unfold(-1, self.config.window, 1)
-        restored: Tensor = self.network(views.reshape(-1, self.config.window))
-        return restored.reshape(views.shape[:-1])
+        """Lay 16 neighbouring windows into one row and multiply by as many shifted copies of the first layer.
+
+        Copying out every window would write each sample 201 times; so it is written 13 times, for 7 % more arithmetic.
+        """
+        first, *rest = self.network
+        assert isinstance(first, nn.Linear)
+        window, count = self.config.window, padded.shape[-1] - self.config.window + 1
+        rows = -(-count // _NEIGHBOURS)
+        reach = window + _NEIGHBOURS - 1
+        values = functional.pad(padded, (0, rows * _NEIGHBOURS - count)).unfold(-1, reach, _NEIGHBOURS)
+        shifted = [functional.pad(first.weight, (place, reach - window - place)) for place in range(_NEIGHBOURS)]
+        weight, bias = torch.cat(shifted), first.bias.repeat(_NEIGHBOURS)
+        if self.training:  # batch normalisation wants to see all whole windows at once, and no others
+            values = functional.linear(values, weight, bias).reshape(*padded.shape[:2], -1, first.out_features)
+            return _through(rest, values[:, :, :count].flatten(0, 2)).reshape(*padded.shape[:-1], count)
+        parts = torch.split(values.reshape(-1, reach), _ROWS_AT_ONCE)
+        restored = [
+            _through(rest, functional.linear(part, weight, bias).reshape(-1, first.out_features)) for part in parts
+        ]
+        return torch.cat(restored).reshape(*padded.shape[:-1], -1)[..., :count]
+
+
+def _through(layers: list[nn.Module], values: Tensor) -> Tensor:
+    for layer in layers:
+        values = layer(values)
+    return values
 
 
 def _layers(config: Config, width: int) -> nn.Sequential:
