@@ -67,8 +67,6 @@ def train(
     if going_on:
         run.resume()
         say(f"going on from step {run.state.step} of {state_path}")
-    elif resume:
-        say(f"there is no {state_path} to go on from: starting anew")
     with stop_flag() as stop:
         _watch(run.go(stop), family)
     told = {"model": str(output), "family": family, "preset": preset, "steps": run.state.step}
