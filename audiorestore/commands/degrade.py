@@ -1,12 +1,16 @@
 """``ar degrade``: hurt clean audio on purpose."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, Inputs, Jobs, Seed, emit, read_inputs, refuse_nested, shell_command, with_bar
+from ._shell import Force, Inputs, Jobs, Seed, emit, read_inputs, refuse_nested, say, shell_command, with_bar
+
+if TYPE_CHECKING:
+    from ..data.manifest import Record
 
 
 @shell_command
@@ -47,4 +51,12 @@ def degrade(
     refuse_nested(inputs, output)
     records, total = read_inputs(inputs, "reference", "degrade")
     done = run_batch(records, lambda record: degrade_record(record, config), "degrade", seed, jobs)
-    return emit(with_bar(done, "degrade", total), "degrade")
+    return emit(_tell_clipped(with_bar(done, "degrade", total)), "degrade")
+
+
+def _tell_clipped(records: "Iterator[Record]") -> "Iterator[Record]":
+    for record in records:
+        clipped = sum(damage.get("clipped", 0) for damage in record.get("damage", []) if "error" not in record)
+        if clipped:
+            say(f"degrade {record['id']}: {clipped} samples over full scale were clipped by the encoder")
+        yield record

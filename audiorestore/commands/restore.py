@@ -106,9 +106,9 @@ def _restored(records: "Iterable[Record]", loaded: "LoadedModel", config: "Resto
         for record in run_batch(
             records, lambda record: restore_record(record, loaded, config, follow), "restore", config.seed
         ):
-            if "error" not in record and record.get("over_full_scale"):
-                kept = "kept, in float" if config.bits == "float" else "saturated; --bits float would keep them"
-                say(f"restore {record['id']}: {record['over_full_scale']} samples over full scale ({kept})")
+            for key, fate in (("clipped", "saturated; --bits float would keep them"), ("over_full_scale", "kept")):
+                if key in record and "error" not in record:
+                    say(f"restore {record['id']}: {record[key]} samples over full scale were {fate}")
             yield record
 
 

@@ -64,7 +64,7 @@ def read_records(arguments: Iterable[str], role: str, stage: str, stdin: IO[str]
                 record,
                 stage,
                 f"the id '{record['id']}' stands for two records, so their outputs would be one file; "
-                "give their common folder, or a manifest with an id for each",
+                "rename one, give their common folder, or a manifest with an id for each",
             )
         seen.add(key)
         yield record

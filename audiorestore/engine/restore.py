@@ -23,6 +23,7 @@ from .channels import fold, unfold
 from .checkpoint import LoadedModel
 from .provenance import digest_of, file_digest, made_before, provenance
 
+_FLOATS = ("FLOAT", "DOUBLE")
 BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 CONTAINER_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".caf", ".w64", ".rf64")
 BLOCK_FRAMES = 1 << 16
@@ -139,7 +140,8 @@ def restore_record(
         follow: Told the record's id, how many samples were read, and how many there are.
 
     Returns:
-        The record with ``restored``, ``model``, and ``over_full_scale`` where that many samples went above it.
+        The record with ``restored``, ``model``, and where samples went over full scale their number: ``clipped``
+        in integers, ``over_full_scale`` in floats, which keep them.
     """
     (source,) = need(record, "degraded")
     info = audio_info(source)
@@ -167,7 +169,7 @@ def restore_record(
     if residual:
         added["residual"] = str(residual)
     if writer.over_full_scale:
-        added["over_full_scale"] = writer.over_full_scale
+        added["over_full_scale" if writer.subtype in _FLOATS else "clipped"] = writer.over_full_scale
     return {**record, **added}
 
 

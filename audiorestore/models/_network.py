@@ -57,10 +57,15 @@ class NetworkRestorer(nn.Module, Restorer):
         return [Player("model", list(self.parameters()), self.objective)]
 
     def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-        """Run the network on a whole waveform."""
+        """Run the network on a whole waveform, in evaluation mode whatever mode it is in."""
         device = next(self.parameters()).device
-        with torch.inference_mode():
-            restored = self(torch.from_numpy(np.ascontiguousarray(waveform, np.float32)).to(device), draw)
+        training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                restored = self(torch.from_numpy(np.ascontiguousarray(waveform, np.float32)).to(device), draw)
+        finally:
+            self.train(training)
         array: np.ndarray = restored.cpu().numpy()
         return array
 

@@ -36,13 +36,25 @@ def level_db(error: np.ndarray, against: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("from_rate, to_rate", PAIRS)
-@pytest.mark.parametrize("part", [0.05, 0.4, 0.85])
+@pytest.mark.parametrize("part", [0.05, 0.4, 0.55])
 def test_a_tone_that_both_rates_can_hold_survives_in_place(from_rate: int, to_rate: int, part: float) -> None:
     frequency_hz = part * min(from_rate, to_rate) / 2
     frames = from_rate // 4
     resampled = resample(tone(frequency_hz, from_rate, frames)[None], from_rate, to_rate)[0]
     ideal = tone(frequency_hz, to_rate, len(resampled))  # the same phase: no delay at all
     assert level_db(resampled - ideal, ideal) < -90
+
+
+@pytest.mark.parametrize("from_rate, to_rate", PAIRS)
+def test_near_the_band_edge_the_filter_takes_a_hundredth_of_a_decibel_and_nothing_else(
+    from_rate: int, to_rate: int
+) -> None:
+    frequency_hz = 0.85 * min(from_rate, to_rate) / 2
+    resampled = resample(tone(frequency_hz, from_rate, from_rate // 4)[None], from_rate, to_rate)[0]
+    ideal = tone(frequency_hz, to_rate, len(resampled))
+    gain = np.dot(resampled, ideal) / np.dot(ideal, ideal)
+    assert abs(20 * np.log10(gain)) < 0.01
+    assert level_db(resampled - gain * ideal, ideal) < -90
 
 
 @pytest.mark.parametrize("from_rate, to_rate", [pair for pair in PAIRS if pair[1] < 0.95 * pair[0]])
