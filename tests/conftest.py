@@ -46,6 +46,7 @@ def ar(tmp_path: Path) -> Callable[..., Ended]:
             capture_output=True,
             text=True,
             cwd=cwd,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},  # small nets gain nothing from more, and busy cores lose much
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)

@@ -131,7 +131,7 @@ def emit(records: "Iterable[Record]", what: str, output: IO[str] | None = None) 
 
 def batch_status(good: int, bad: int) -> ExitStatus:
     """Sum up a batch: some failures are told apart from nothing but failures."""
-    if bad:
+    if bad and good + bad > 1:
         say(f"{bad} of {good + bad} records failed")
     return ExitStatus.DONE if not bad else ExitStatus.RECORDS_FAILED if good else ExitStatus.FAILED
 

@@ -60,7 +60,8 @@ def evaluate(
             say(f"eval {record['id']}: {record['metrics_note']}")
         if format == "records":
             write_record(sys.stdout, record)
-    stderr.print(summary_table(summary))
+    if summary.records:
+        stderr.print(summary_table(summary))
     if format != "records":
         sys.stdout.write(summary_as(summary, format))
     return batch_status(summary.records, summary.failed)

@@ -60,12 +60,14 @@ def restore(
       grep '"split": "test"' pairs.jsonl | ar restore --model cnn.safetensors -o out/ | ar eval > scores.jsonl
       sox in.wav -t wav - | ar restore --model cnn.safetensors - -o - | play -
     """
-    from ..engine.restore import RestoreConfig, is_one_file
+    from ..engine.restore import CONTAINER_SUFFIXES, UNWRITTEN_SUFFIXES, RestoreConfig, is_one_file
 
     if model is None:
         raise UsageError("give --model FILE.safetensors, from 'ar train', or a family such as identity")
     if output is None:
         raise UsageError("give -o FILE for one input, -o FOLDER for many, or -o - for stdout")
+    if Path(output).suffix.lower() in UNWRITTEN_SUFFIXES:
+        raise UsageError(f"-o {output}: lossy files are only read; write {', '.join(CONTAINER_SUFFIXES)}, or a folder")
     loaded = _load(model, device)
     with tempfile.TemporaryDirectory(prefix="ar-") as scratch:
         if inputs and "-" in inputs:

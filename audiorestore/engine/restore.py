@@ -13,7 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from ..data.audio_file import AudioInfo, AudioReader, AudioWriter, Clip, audio_info, output_subtype, output_suffix
+from ..data.audio_file import (
+    AUDIO_SUFFIXES,
+    AudioInfo,
+    AudioReader,
+    AudioWriter,
+    Clip,
+    audio_info,
+    output_subtype,
+    output_suffix,
+)
 from ..data.manifest import Record, need, output_path
 from ..errors import AudioFileError, UsageError
 from ..models._restorer import Stream
@@ -26,6 +35,7 @@ from .provenance import digest_of, file_digest, made_before, provenance
 _FLOATS = ("FLOAT", "DOUBLE")
 BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 CONTAINER_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".caf", ".w64", ".rf64")
+UNWRITTEN_SUFFIXES = AUDIO_SUFFIXES - {*CONTAINER_SUFFIXES}
 BLOCK_FRAMES = 1 << 16
 
 Follow = Callable[[str, int, int], None]

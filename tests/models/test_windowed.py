@@ -1,0 +1,325 @@
+"""The dense forms of mlp and cnn compute what the paper's sliding window computes, window by window."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiorestore.errors import UsageError
+from audiorestore.models import cnn, mlp
+from audiorestore.models._network import count_parameters
+from audiorestore.models._windowed import PoolPairs, WindowedRestorer, pool
+
+POOLINGS = ("none", "max", "avg", "lp2", "lp3")
+
+# Tables 1 to 7 of panchenko-2025: what each row changes against the Config's defaults.
+DENSE = [
+    *({"layers": layers} for layers in (1, 3, 5, 7, 11, 15, 19)),
+    *({"activation": activation} for activation in ("tanh", "relu", "silu")),
+    *({"pooling": pooling} for pooling in POOLINGS),
+]
+CONVOLUTIONS = [
+    *({"kernel_sizes": (size,)} for size in (3, 5, 7, 9)),
+    *({"kernel_sizes": sizes} for sizes in ((3, 3, 3), (9, 7, 5), (7, 5, 3), (3, 5, 7), (5, 5), (9, 3), (3, 3, 3, 3))),
+    *({"dilation": dilation} for dilation in (1, 2, 4, 6, 8)),
+    # Dilations of 8 and more leave no place of 201 samples after two poolings and a third convolution.
+    *({"dilation": dilation, "kernel_sizes": (7, 3), "pooling": "avg"} for dilation in (8, 10)),
+    *({"dilation": dilation, "pooling": "none"} for dilation in (1, 2, 4, 6, 8, 10)),
+    *({"pooling": pooling} for pooling in POOLINGS),
+    *({"dense_layers": count} for count in (0, 1, 3, 5, 7)),
+    *({"activation": activation} for activation in ("relu", "silu")),
+]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def lively(family: Any, residual: bool = False, parameters: int = 5_000, **options: Any) -> WindowedRestorer:
+    """Build a model whose BatchNorm has seen something, and whose last layer says something."""
+    torch.manual_seed(0)
+    model: WindowedRestorer = family.Model(family.Config(residual=residual, parameters=parameters, **options)).double()
+    nn.init.normal_(model.network[-1].weight)
+    norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm1d)]
+    for norm in norms:
+        norm.momentum = 1.0
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(norm.bias, -0.5, 0.5)
+    with torch.no_grad():
+        literally(model.train(), every_window(model, sound(1, 1, 500, seed=3)))
+    for norm in norms:  # near what it saw, so that deep networks stay alive, but not quite
+        norm.momentum = 0.1
+        norm.running_mean += 0.2 * norm.running_var.sqrt() * torch.randn_like(norm.running_mean)
+        norm.running_var *= torch.empty_like(norm.running_var).uniform_(0.7, 1.4)
+    return model.eval()
+
+
+def sound(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def every_window(model: WindowedRestorer, waveform: Tensor) -> Tensor:
+    """Cut out each window, one around each sample of (batch, channels, time): (windows, window), copied."""
+    padded = functional.pad(waveform, (model.context, model.context))
+    return padded.unfold(-1, model.config.window, 1).reshape(-1, model.config.window).clone()
+
+
+def literally(model: WindowedRestorer, windows: Tensor) -> Tensor:
+    """Run the paper's network on windows, (count, window) to (count,); a residual adds the middle sample."""
+    shaped = windows if isinstance(model, mlp.Model) else windows[:, None]
+    answer = model.network(shaped)[:, 0]
+    return answer if model.gain is None else model.gain * windows[:, model.context] + answer
+
+
+def name(options: dict[str, Any]) -> str:
+    return ",".join(f"{key}={value}" for key, value in options.items())
+
+
+OPTIONS = [(mlp, options) for options in DENSE] + [(cnn, options) for options in CONVOLUTIONS]
+IDS = [f"{family.__name__.rpartition('.')[2]}:{name(options)}" for family, options in OPTIONS]
+
+
+@pytest.mark.parametrize(("family", "options"), OPTIONS, ids=IDS)
+@torch.no_grad()
+def test_dense_evaluation_is_the_literal_sliding_window(family: Any, options: dict[str, Any]) -> None:
+    model = lively(family, **options)
+    waveform = sound(2, 1, 333)
+    dense = model(waveform)
+    windows = every_window(model, waveform)
+    torch.testing.assert_close(dense.flatten(), literally(model, windows), rtol=0, atol=1e-9)
+    for place in (0, 1, 15, 16, 200, 332, 333, 665):  # windows one at a time, at both ends and across both recordings
+        alone = literally(model, windows[place : place + 1])
+        torch.testing.assert_close(dense.flatten()[place : place + 1], alone, rtol=0, atol=1e-9)
+    assert dense.std() > 0.05  # it says something
+
+
+@pytest.mark.parametrize("family", [mlp, cnn])
+@pytest.mark.parametrize("frames", [1, 2, 15, 16, 17, 100, 201, 202])
+@torch.no_grad()
+def test_recordings_shorter_than_a_window_are_padded_with_silence(family: Any, frames: int) -> None:
+    model = lively(family, residual=True)
+    waveform = sound(3, 2, frames)
+    literal = literally(model, every_window(model, waveform)).reshape(waveform.shape)
+    torch.testing.assert_close(model(waveform), literal, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("family", [mlp, cnn])
+@torch.no_grad()
+def test_single_precision_stays_within_1e_5_of_the_literal_window(family: Any) -> None:
+    model = lively(family, parameters=50_000).float()
+    waveform = sound(1, 1, 500).float()
+    literal = literally(model, every_window(model, waveform))
+    torch.testing.assert_close(model(waveform).flatten(), literal, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [1, 3, 31])
+@torch.no_grad()
+def test_any_odd_window_is_possible(window: int) -> None:
+    for model in (
+        lively(mlp, window=window),
+        lively(cnn, window=window, kernel_sizes=(1,), dilation=1, pooling="none"),
+    ):
+        waveform = sound(1, 1, 50)
+        literal = literally(model, every_window(model, waveform))
+        torch.testing.assert_close(model(waveform).flatten(), literal, rtol=0, atol=1e-9)
+
+
+@torch.no_grad()
+def test_odd_places_that_pooling_drops_belong_to_no_window() -> None:
+    # 37 samples, kernel 3: 35 places, 17 pairs, the last place dropped; again 15, 7 pairs.
+    model = lively(cnn, window=37, kernel_sizes=(3, 3), dilation=1, pooling="max")
+    assert cnn.flattened_places(model.config) == 7
+    waveform = sound(1, 1, 90)
+    literal = literally(model, every_window(model, waveform))
+    torch.testing.assert_close(model(waveform).flatten(), literal, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("frames", [2, 16, 17, 40, 50])
+@pytest.mark.parametrize("pooling", ["none", "avg"])
+def test_dense_layers_train_on_the_statistics_of_exactly_the_literal_windows(frames: int, pooling: Any) -> None:
+    model = lively(mlp, pooling=pooling, window=21).train()
+    literal = lively(mlp, pooling=pooling, window=21).train()
+    padded = sound(3, 1, frames + 20)
+    dense = model.inner(padded)
+    windows = padded.unfold(-1, 21, 1).reshape(-1, 21).clone()
+    expected = literally(literal, windows)
+    torch.testing.assert_close(dense.flatten(), expected, rtol=0, atol=1e-9)
+    for ours, theirs in zip(model.buffers(), literal.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs)  # what BatchNorm remembers, too
+    weighting = sound(expected.numel())
+    (dense.flatten() * weighting).sum().backward()
+    (expected * weighting).sum().backward()
+    for ours, theirs in zip(model.parameters(), literal.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-7, atol=1e-9)
+
+
+def test_convolutions_train_as_literal_windows_do_where_no_place_counts_twice() -> None:
+    # Kernel of the window's own length: one place a window, so the statistics are over windows, as in the paper.
+    options: dict[str, Any] = {"window": 21, "kernel_sizes": (21,), "dilation": 1, "pooling": "none"}
+    model, literal = lively(cnn, **options).train(), lively(cnn, **options).train()
+    padded = sound(3, 1, 60)
+    windows = padded.unfold(-1, 21, 1).reshape(-1, 21).clone()
+    torch.testing.assert_close(model.inner(padded).flatten(), literally(literal, windows), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("family", [mlp, cnn])
+def test_the_gradient_of_the_dense_form_is_that_of_the_literal_windows(family: Any) -> None:
+    model = lively(family, residual=True, window=41, **({"kernel_sizes": (5, 3)} if family is cnn else {}))
+    waveform = sound(1, 1, 70)
+    weighting = sound(70)
+    gradients = []
+    for answer in (model(waveform).flatten(), literally(model, every_window(model, waveform))):
+        gradients.append(torch.autograd.grad((answer * weighting).sum(), list(model.parameters())))
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-9)
+
+
+# One unit more costs so much of a small budget that no width lies within 5 % of it.
+TOO_COARSE: dict[int, set[str]] = {
+    5_000: {
+        "mlp:layers=11",
+        "cnn:kernel_sizes=(7,)",
+        "cnn:kernel_sizes=(9,)",
+        "cnn:dilation=1",
+        "cnn:dilation=4",
+        "cnn:pooling=none",
+        *(f"cnn:dilation={dilation},pooling=none" for dilation in (2, 4, 8, 10)),
+    },
+    50_000: {"cnn:dilation=4,pooling=none"},  # 5.05 %
+    500_000: set(),
+}
+
+
+@pytest.mark.parametrize("budget", [5_000, 50_000, 500_000])
+@pytest.mark.parametrize(("family", "options"), OPTIONS, ids=IDS)
+def test_parameter_budgets_are_met_within_five_percent(family: Any, options: dict[str, Any], budget: int) -> None:
+    config = family.Config(parameters=budget, **options)
+    build = mlp._layers if family is mlp else cnn._one_window
+    with torch.device("meta"):
+        width = family.Model(config).width
+        sizes = [count_parameters(build(config, width + step)) for step in (-2, -1, 0, 1, 2) if width + step > 0]
+        chosen = count_parameters(build(config, width))
+    assert abs(chosen - budget) == min(abs(size - budget) for size in sizes)  # no other width comes closer
+    within = abs(chosen - budget) <= 0.05 * budget
+    assert within != (f"{family.__name__.rpartition('.')[2]}:{name(options)}" in TOO_COARSE[budget])
+
+
+def test_the_paper_s_best_models_have_50_000_parameters() -> None:
+    for family in (mlp, cnn):
+        assert count_parameters(family.Model(family.Config())) == pytest.approx(50_000, rel=0.05)
+
+
+def test_the_residual_gain_is_one_parameter_more() -> None:
+    for family in (mlp, cnn):
+        plain, residual = (family.Model(family.Config(parameters=5_000, residual=on)) for on in (False, True))
+        assert count_parameters(residual) == count_parameters(plain) + 1
+
+
+@pytest.mark.parametrize("family", [mlp, cnn])
+def test_a_residual_network_starts_at_doing_nothing(family: Any) -> None:
+    model = family.Model(family.Config(parameters=5_000, residual=True)).eval()
+    waveform = sound(2, 1, 300).float()
+    assert torch.equal(model(waveform), waveform)
+    losses = model.objective(waveform, waveform, np.random.default_rng(0))
+    assert losses["mse"].item() == 0.0
+
+
+@pytest.mark.parametrize("family", [mlp, cnn])
+@torch.no_grad()
+def test_the_objective_is_the_squared_error_of_the_samples_whose_windows_are_whole(family: Any) -> None:
+    model = lively(family)
+    degraded, reference = sound(2, 1, 260), sound(2, 1, 260, seed=2)
+    answers = literally(model, degraded.unfold(-1, 201, 1).reshape(-1, 201).clone())
+    expected = (answers - reference[..., 100:-100].flatten()).square().mean()
+    torch.testing.assert_close(model.objective(degraded, reference, np.random.default_rng(0))["mse"], expected)
+
+
+POOLED = torch.tensor([[[-3.0, -4.0, 0.0, 0.0, 2.0, -1.0, 0.5, 7.0]]], dtype=torch.float64)
+
+
+def test_pooling_pairs_is_torch_s_own_pooling_by_two() -> None:
+    values = torch.cat([POOLED, sound(1, 1, 8), -sound(1, 1, 8, seed=2).abs()])
+    expected = {
+        "max": functional.max_pool1d(values, 2),
+        "avg": functional.avg_pool1d(values, 2),
+        "lp2": functional.lp_pool1d(values.abs(), 2.0, 2),
+        "lp3": functional.lp_pool1d(values.abs(), 3.0, 2),
+    }
+    for kind, theirs in expected.items():
+        torch.testing.assert_close(PoolPairs(kind)(values), theirs, rtol=1e-9, atol=2e-6)  # the floor: 1e-6
+
+
+def test_pooling_at_every_place_is_torch_s_pooling_with_a_stride_of_one() -> None:
+    values = sound(2, 3, 50)
+    for dilation in (1, 2, 4):
+        wide = functional.max_pool1d(values, 2, stride=1, dilation=dilation)
+        torch.testing.assert_close(pool(values, "max", dilation), wide)
+    torch.testing.assert_close(pool(values, "avg"), functional.avg_pool1d(values, 2, stride=1))
+    torch.testing.assert_close(pool(values, "lp2"), functional.lp_pool1d(values, 2.0, 2, stride=1))
+    torch.testing.assert_close(pool(values, "lp3"), functional.lp_pool1d(values.abs(), 3.0, 2, stride=1))
+
+
+def test_pooling_drops_an_odd_last_value_and_none_pools_nothing() -> None:
+    values = sound(1, 1, 7)
+    assert PoolPairs("avg")(values).shape == (1, 1, 3)
+    assert torch.equal(pool(values, "none"), values)
+
+
+@pytest.mark.parametrize("kind", ["max", "avg", "lp2", "lp3"])
+def test_pooling_silence_has_a_finite_gradient(kind: Any) -> None:
+    for value in (0.0, 1e-30, -1e-30, -2.0):
+        values = torch.full((4,), value, requires_grad=True)
+        pool(values, kind).sum().backward()
+        assert values.grad is not None
+        assert torch.isfinite(values.grad).all()
+
+
+@pytest.mark.parametrize("family", [mlp, cnn])
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"window": 200}, "window=200"),
+        ({"window": 0}, "window=0"),
+        ({"window": -201}, "window=-201"),
+        ({"parameters": 0}, "parameters=0"),
+    ],
+)
+def test_a_window_without_a_middle_and_an_empty_budget_are_refused(
+    family: Any, options: dict[str, Any], word: str
+) -> None:
+    with pytest.raises(UsageError, match=word):
+        family.Config(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"kernel_sizes": ()}, "kernel_sizes is empty"),
+        ({"kernel_sizes": (3, 0)}, "at least one tap"),
+        ({"dilation": 0}, "dilation=0"),
+        ({"dense_layers": -1}, "dense_layers=-1"),
+        ({"kernel_sizes": (203,), "dilation": 1}, "do not fit"),
+        ({"dilation": 34}, "do not fit"),
+        ({"kernel_sizes": (3,) * 8, "dilation": 1}, "do not fit"),  # each pooling halves what is left
+    ],
+)
+def test_convolutions_that_do_not_fit_into_the_window_are_refused(options: dict[str, Any], word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        cnn.Config(**options)
+
+
+def test_a_network_without_hidden_layers_is_refused() -> None:
+    with pytest.raises(UsageError, match="layers=0"):
+        mlp.Config(layers=0)
+
+
+def test_a_convolution_that_just_fits_is_accepted() -> None:
+    config = cnn.Config(kernel_sizes=(201,), dilation=1, pooling="none")
+    assert cnn.flattened_places(config) == 1
+    with pytest.raises(UsageError, match="do not fit"):
+        dataclasses.replace(config, pooling="avg")  # one place is no pair
