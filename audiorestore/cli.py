@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
+from .commands._shell import reflowed
 from .commands.degrade import degrade
 from .commands.demo import demo
 from .commands.eval import evaluate
@@ -38,7 +39,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def describe(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -56,6 +56,9 @@ def describe(
     Records go to stdout, words to stderr. Exit statuses are 0 done, 1 failed, 2 wrong usage,
     3 finished but some records failed, 4 a quality gate failed, 130 interrupted, 143 terminated.
     """
+
+
+app.callback(help=reflowed(describe.__doc__ or ""))(describe)
 
 
 def main() -> None:

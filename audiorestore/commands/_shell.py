@@ -1,6 +1,7 @@
 """What all commands share towards the shell: records out, words on stderr, a bar on a terminal, one exit status."""
 
 import functools
+import inspect
 import os
 import signal
 import sys
@@ -61,7 +62,18 @@ def shell_command(function: Callable[..., ExitStatus]) -> Callable[..., NoReturn
             status = ExitStatus.TERMINATED
         raise typer.Exit(int(status))
 
+    wrapped.__doc__ = reflowed(function.__doc__ or "")
     return wrapped
+
+
+def reflowed(text: str) -> str:
+    """Join the lines of each paragraph, so that help fills the terminal's width; those behind a ``\\b`` stay.
+
+    >>> reflowed("one\\n    two\\n\\n    three")
+    'one two\\n\\nthree'
+    """
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(each if each.startswith("\b") else " ".join(each.split("\n")) for each in paragraphs)
 
 
 def _terminate(*_: object) -> NoReturn:

@@ -46,7 +46,7 @@ def models(
     if as_json:
         sys.stdout.write(json.dumps(told) + "\n")
     else:
-        Console(file=sys.stdout, highlight=False).print(table)
+        Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
     return ExitStatus.DONE
 
 
