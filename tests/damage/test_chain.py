@@ -121,7 +121,7 @@ def test_a_near_miss_gets_a_suggestion() -> None:
 
 
 @pytest.mark.parametrize(
-    "link, possible",
+    ("link", "possible"),
     [
         ("mp3:kbps=33", "8/16/24/32/40"),
         ("mp3:kbps=32.5", "8/16/24/32/40"),

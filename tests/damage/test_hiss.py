@@ -1,5 +1,7 @@
 """Steady noise: as loud as asked for, of the right colour, and nothing of the sound touched."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -60,10 +62,7 @@ def octave_levels_db(noise: np.ndarray) -> np.ndarray:
     frequency_hz = np.fft.rfftfreq(noise.shape[-1], 1 / RATE)
     edges = 62.5 * 2.0 ** np.arange(9)
     return np.array(
-        [
-            10 * np.log10(spectrum[(frequency_hz >= low) & (frequency_hz < high)].mean())
-            for low, high in zip(edges, edges[1:], strict=False)
-        ]
+        [10 * np.log10(spectrum[(frequency_hz >= low) & (frequency_hz < high)].mean()) for low, high in pairwise(edges)]
     )
 
 

@@ -44,8 +44,18 @@ def worst_lag(reference: np.ndarray, degraded: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(
-    "sample_rate, kbps",
-    [(8000, 8), (8000, 32), (16000, 16), (16000, 64), (22050, 32), (22050, 128), (44100, 96), (44100, 320), (48000, 64)],
+    ("sample_rate", "kbps"),
+    [
+        (8000, 8),
+        (8000, 32),
+        (16000, 16),
+        (16000, 64),
+        (22050, 32),
+        (22050, 128),
+        (44100, 96),
+        (44100, 320),
+        (48000, 64),
+    ],
 )
 def test_untagged_mp3_is_1105_samples_late_at_the_coded_rate(sample_rate: int, kbps: int) -> None:
     clean = sound(sample_rate)
@@ -59,7 +69,7 @@ def test_untagged_mp3_is_1105_samples_late_at_the_coded_rate(sample_rate: int, k
 
 
 @pytest.mark.parametrize("sample_rate", RATES)
-@pytest.mark.parametrize("kbps, channels", [(16, 1), (32, 2), (64, 1), (64, 6)])
+@pytest.mark.parametrize(("kbps", "channels"), [(16, 1), (32, 2), (64, 1), (64, 6)])
 def test_degraded_audio_lies_at_lag_0_with_the_exact_length(sample_rate: int, kbps: int, channels: int) -> None:
     clean = sound(sample_rate, channels)
     degraded, told = apply(clean, sample_rate, parameters(kbps))
@@ -69,7 +79,7 @@ def test_degraded_audio_lies_at_lag_0_with_the_exact_length(sample_rate: int, kb
 
 
 @pytest.mark.parametrize("frames", [1, 2, 10, 575, 576, 577, 1151, 1152, 1153, 5000])
-@pytest.mark.parametrize("sample_rate, kbps", [(8000, 16), (22050, 32), (44100, 16), (96000, 128)])
+@pytest.mark.parametrize(("sample_rate", "kbps"), [(8000, 16), (22050, 32), (44100, 16), (96000, 128)])
 def test_the_length_is_exact_down_to_one_sample(frames: int, sample_rate: int, kbps: int) -> None:
     clean = np.full((2, frames), 0.25, np.float32)
     degraded, _ = apply(clean, sample_rate, parameters(kbps))
@@ -101,7 +111,7 @@ def tone(sample_rate: int = 44100, level: float = 0.5) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "kbps, factor",
+    ("kbps", "factor"),
     [(32, 0.95), (64, 0.95), (96, 0.95), (128, 0.95), (160, 0.95), (192, 0.97), (224, 0.98), (256, 1.0), (320, 1.0)],
 )
 def test_lame_turns_its_input_down(kbps: int, factor: float) -> None:
@@ -115,7 +125,7 @@ def test_lame_turns_its_input_down(kbps: int, factor: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "channels, expected",
+    ("channels", "expected"),
     [
         (1, {16: 16000, 24: 16000, 32: 22050, 48: 32000, 64: 44100, 96: 44100, 128: 44100}),
         (2, {16: 8000, 24: 8000, 32: 16000, 48: 22050, 64: 24000, 96: 32000, 112: 44100, 128: 44100}),
@@ -127,7 +137,7 @@ def test_lame_chooses_the_coded_rate(channels: int, expected: dict[int, int]) ->
     assert found == expected
 
 
-@pytest.mark.parametrize("coded_rate, kbps", [(8000, 16), (16000, 32), (22050, 64), (32000, 96), (48000, 128)])
+@pytest.mark.parametrize(("coded_rate", "kbps"), [(8000, 16), (16000, 32), (22050, 64), (32000, 96), (48000, 128)])
 def test_the_coded_rate_asked_for_is_the_one_told_and_heard(coded_rate: int, kbps: int) -> None:
     frames = 44100
     noise = 0.1 * np.random.default_rng(0).standard_normal((1, frames)).astype(np.float32)
@@ -143,7 +153,7 @@ def test_the_coded_rate_asked_for_is_the_one_told_and_heard(coded_rate: int, kbp
 
 
 @pytest.mark.parametrize(
-    "sample_rate, kbps, coded_rate, got",
+    ("sample_rate", "kbps", "coded_rate", "got"),
     [
         (8000, 96, "auto", "64 kbit/s at 8000 Hz"),
         (44100, 16, 44100, "32 kbit/s at 44100 Hz"),
@@ -264,7 +274,7 @@ GAIN_TABLE = {
 }
 
 
-@pytest.mark.parametrize("quality, kbps", GAIN_TABLE)
+@pytest.mark.parametrize(("quality", "kbps"), GAIN_TABLE)
 def test_undoing_the_encoders_gain_wins_decibels(corpus: Path, quality: int, kbps: int) -> None:
     clips = sorted((corpus / "ljspeech").glob("LJ001-*.flac"))
     assert len(clips) == 25

@@ -25,9 +25,7 @@ def sound(channels: int = 1, frames: int = RATE, seed: int = 0) -> np.ndarray:
 
 
 def hiss(waveform: np.ndarray, level: float, seed: int = 1) -> np.ndarray:
-    return waveform + np.float32(level) * np.random.default_rng(seed).standard_normal(
-        waveform.shape, dtype=np.float32
-    )
+    return waveform + np.float32(level) * np.random.default_rng(seed).standard_normal(waveform.shape, dtype=np.float32)
 
 
 def measure(name: str, reference: np.ndarray, estimate: np.ndarray) -> dict[str, float | None]:
@@ -55,7 +53,7 @@ def test_no_two_metrics_give_a_number_of_the_same_name() -> None:
     assert {"mse", "snr_db", "si_sdr_db", "lsd_db"} <= set(keys)
 
 
-@pytest.mark.parametrize("name, key", NUMBERS)
+@pytest.mark.parametrize(("name", "key"), NUMBERS)
 @pytest.mark.parametrize("channels", [1, 2])
 def test_identical_signals_have_the_best_value(name: str, key: str, channels: int) -> None:
     number = METRICS.load(name).NUMBERS[key]
@@ -71,7 +69,7 @@ def test_identical_signals_have_the_best_value(name: str, key: str, channels: in
     assert (worse < value) if number.higher_is_better else (worse > value)
 
 
-@pytest.mark.parametrize("name, key", NUMBERS)
+@pytest.mark.parametrize(("name", "key"), NUMBERS)
 @pytest.mark.parametrize("channels", [1, 2])
 def test_more_noise_is_never_better(name: str, key: str, channels: int) -> None:
     number = METRICS.load(name).NUMBERS[key]

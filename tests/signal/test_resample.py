@@ -35,7 +35,7 @@ def level_db(error: np.ndarray, against: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(np.square(error)) / np.mean(np.square(against)) + 1e-30))
 
 
-@pytest.mark.parametrize("from_rate, to_rate", PAIRS)
+@pytest.mark.parametrize(("from_rate", "to_rate"), PAIRS)
 @pytest.mark.parametrize("part", [0.05, 0.4, 0.55])
 def test_a_tone_that_both_rates_can_hold_survives_in_place(from_rate: int, to_rate: int, part: float) -> None:
     frequency_hz = part * min(from_rate, to_rate) / 2
@@ -45,7 +45,7 @@ def test_a_tone_that_both_rates_can_hold_survives_in_place(from_rate: int, to_ra
     assert level_db(resampled - ideal, ideal) < -90
 
 
-@pytest.mark.parametrize("from_rate, to_rate", PAIRS)
+@pytest.mark.parametrize(("from_rate", "to_rate"), PAIRS)
 def test_near_the_band_edge_the_filter_takes_a_hundredth_of_a_decibel_and_nothing_else(
     from_rate: int, to_rate: int
 ) -> None:
@@ -57,7 +57,7 @@ def test_near_the_band_edge_the_filter_takes_a_hundredth_of_a_decibel_and_nothin
     assert level_db(resampled - gain * ideal, ideal) < -90
 
 
-@pytest.mark.parametrize("from_rate, to_rate", [pair for pair in PAIRS if pair[1] < 0.95 * pair[0]])
+@pytest.mark.parametrize(("from_rate", "to_rate"), [pair for pair in PAIRS if pair[1] < 0.95 * pair[0]])
 def test_a_tone_above_the_new_nyquist_dies(from_rate: int, to_rate: int) -> None:
     high = tone(0.52 * to_rate, from_rate, from_rate // 4)
     resampled = resample(high[None], from_rate, to_rate)[0]
@@ -71,7 +71,7 @@ def test_going_up_adds_no_sound_above_the_old_nyquist() -> None:
     assert 10 * np.log10(windowed[above:].max() / windowed[:above].max()) < -90
 
 
-@pytest.mark.parametrize("from_rate, to_rate", PAIRS)
+@pytest.mark.parametrize(("from_rate", "to_rate"), PAIRS)
 @pytest.mark.parametrize("frames", [1, 2, 3, 100, 1023, 4410, 12345])
 def test_the_length_is_the_duration_rounded_up(from_rate: int, to_rate: int, frames: int) -> None:
     resampled = resample(noise(frames, channels=2), from_rate, to_rate)
@@ -115,7 +115,7 @@ BLOCKS = {"1": [1], "7": [7], "1000": [1000], "odd": [3, 1, 4096, 17, 0, 999, 1]
 
 
 @pytest.mark.parametrize("blocks", BLOCKS.values(), ids=BLOCKS)
-@pytest.mark.parametrize("from_rate, to_rate", [(44100, 16000), (16000, 44100), (48000, 44100), (22050, 22050)])
+@pytest.mark.parametrize(("from_rate", "to_rate"), [(44100, 16000), (16000, 44100), (48000, 44100), (22050, 22050)])
 def test_a_stream_is_the_whole_whatever_the_blocks(from_rate: int, to_rate: int, blocks: list[int]) -> None:
     waveform = noise(6151, channels=2)
     stream = StreamResampler(from_rate, to_rate, channels=2)
@@ -131,7 +131,7 @@ def test_a_stream_is_the_whole_whatever_the_blocks(from_rate: int, to_rate: int,
     np.testing.assert_allclose(joined, whole, atol=2e-6)
 
 
-@pytest.mark.parametrize("from_rate, to_rate", PAIRS)
+@pytest.mark.parametrize(("from_rate", "to_rate"), PAIRS)
 @pytest.mark.parametrize("frames", [0, 1, 2, 441, 10007])
 def test_a_stream_returns_the_exact_length(from_rate: int, to_rate: int, frames: int) -> None:
     stream = StreamResampler(from_rate, to_rate, channels=1)

@@ -22,7 +22,7 @@ def literal(waveform: np.ndarray, n_fft: int, hop_length: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("frames", [1, 63, 64, 65, 80, 81, 1000])
-@pytest.mark.parametrize("n_fft, hop_length", [(64, 16), (64, 64), (64, 100), (62, 7), (63, 20)])
+@pytest.mark.parametrize(("n_fft", "hop_length"), [(64, 16), (64, 64), (64, 100), (62, 7), (63, 20)])
 def test_spectra_are_those_of_a_literal_loop(frames: int, n_fft: int, hop_length: int) -> None:
     waveform = np.random.default_rng(frames).standard_normal((2, frames)).astype(np.float32)
     powers = power_spectra(waveform, n_fft, hop_length)

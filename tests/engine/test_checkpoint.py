@@ -1,0 +1,221 @@
+"""A model on the disk comes back as it was; a file that is no model of ours gets one sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from audiorestore import __version__
+from audiorestore.engine.checkpoint import (
+    FORMAT,
+    LoadedModel,
+    is_file_name,
+    load_model,
+    make_model,
+    read_arrays,
+    save_arrays,
+    save_model,
+)
+from audiorestore.errors import AudioFileError, CheckpointError, UsageError
+
+TINY: dict[str, dict[str, Any]] = {
+    "mlp": {"window": 21, "parameters": 1_000, "residual": True, "activation": "silu"},
+    "cnn": {"window": 21, "parameters": 1_000, "kernel_sizes": (5, 3), "dilation": 1, "pooling": "lp2"},
+    "level": {},
+    "identity": {},
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A tiny mlp on the disk."""
+    path = tmp_path / "mlp.safetensors"
+    save_model(path, "mlp", make_model("mlp", TINY["mlp"]), {"step": 7})
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(CheckpointError) as refused:
+        load_model(str(path))
+    sentence = str(refused.value)
+    assert "\n" not in sentence
+    assert str(path) in sentence
+    return sentence
+
+
+def rewrite(path: Path, **told: Any) -> Path:
+    """Change what a checkpoint says about itself."""
+    arrays, metadata = read_arrays(path)
+    save_arrays(path, arrays, {**metadata, **told})
+    return path
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_a_model_comes_back_as_it_was(tmp_path: Path, family: str) -> None:
+    torch.manual_seed(1)
+    model = make_model(family, TINY[family])
+    path = tmp_path / "model.safetensors"
+    save_model(path, family, model, {"step": 3, "validation": {"mse": {"restored": 0.1 + 0.2}}, "title": "Größe"})
+    loaded = load_model(str(path))
+    assert (loaded.name, loaded.family, loaded.model.config) == (str(path), family, model.config)
+    assert loaded.metadata["format"] == FORMAT
+    assert loaded.metadata["version"] == __version__
+    assert loaded.metadata["validation"] == {"mse": {"restored": 0.1 + 0.2}}
+    assert loaded.metadata["title"] == "Größe"
+    state = loaded.model.state()
+    for name, array in model.state().items():
+        np.testing.assert_array_equal(state[name], array)
+        assert (state[name].dtype, state[name].shape) == (array.dtype, array.shape)
+    sound = np.random.default_rng(0).standard_normal((1, 1, 300)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.model.restore(sound), model.restore(sound))
+
+
+def test_the_digest_tells_models_apart_by_their_bytes(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    model = make_model("mlp", TINY["mlp"])
+    for name, step in (("one", 1), ("same", 1), ("other", 2)):
+        save_model(tmp_path / f"{name}.safetensors", "mlp", model, {"step": step})
+    one, same, other = (load_model(str(tmp_path / f"{name}.safetensors")).digest for name in ("one", "same", "other"))
+    assert one == same != other
+
+
+def test_scalars_empty_and_strided_arrays_keep_shape_and_type(tmp_path: Path) -> None:
+    arrays = {
+        "scalar": np.array(3, np.int64),
+        "none": np.zeros((0, 4), np.float32),
+        "turned": np.arange(6, dtype=np.float64).reshape(2, 3).T,
+    }
+    save_arrays(tmp_path / "a.safetensors", arrays, {"format": FORMAT})
+    back, _ = read_arrays(tmp_path / "a.safetensors")
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(back[name], array)
+        assert (back[name].dtype, back[name].shape) == (array.dtype, array.shape)
+
+
+def test_a_checkpoint_is_replaced_only_where_it_may_be(checkpoint: Path) -> None:
+    before = checkpoint.read_bytes()
+    with pytest.raises(AudioFileError, match="exists already"):
+        save_model(checkpoint, "mlp", make_model("mlp", TINY["mlp"]), {}, overwrite=False)
+    assert checkpoint.read_bytes() == before
+
+
+def test_a_text_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.safetensors"
+    path.write_text("These are not the weights that you are looking for.\n")
+    assert "is no whole safetensors file" in refusal(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 7, b"\x08\0\0\0\0\0\0\0{}      ", b"\xff" * 64])
+def test_empty_and_garbled_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(content)
+    assert "safetensors file" in refusal(path)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(checkpoint: Path, kept: float) -> None:
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: int(len(content) * kept)])
+    assert "is no whole safetensors file" in refusal(checkpoint)
+
+
+def test_a_safetensors_file_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    save_file({"weight": np.zeros(3, np.float32)}, path, {"format": "pt"})
+    assert "of another program" in refusal(path)
+
+
+def test_a_foreign_file_of_a_type_that_numpy_does_not_know_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file as save_torch_file
+
+    path = tmp_path / "foreign.safetensors"
+    save_torch_file({"weight": torch.zeros(3, dtype=torch.bfloat16)}, path)
+    assert "safetensors file" in refusal(path)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    assert "does not exist" in refusal(tmp_path / "missing.safetensors")
+    (tmp_path / "folder.safetensors").mkdir()
+    refusal(tmp_path / "folder.safetensors")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", "null"])
+def test_broken_metadata_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.safetensors"
+    save_file({"weight": np.zeros(3, np.float32)}, path, {"audiorestore": text})
+    refusal(path)
+
+
+def test_a_newer_format_says_to_upgrade(checkpoint: Path) -> None:
+    sentence = refusal(rewrite(checkpoint, format=FORMAT + 1, version="9.1"))
+    assert "newer audiorestore (9.1)" in sentence
+    assert "upgrade" in sentence
+
+
+def test_a_format_that_is_no_number_is_refused(checkpoint: Path) -> None:
+    refusal(rewrite(checkpoint, format="one"))
+
+
+@pytest.mark.parametrize("family", ["transformer", "_restorer", "../mlp", None, ["mlp"]])
+def test_an_unknown_family_is_refused(checkpoint: Path, family: Any) -> None:
+    assert "does not know" in refusal(rewrite(checkpoint, family=family))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {**TINY["mlp"], "parameters": 3_000},  # weights of another shape
+        {**TINY["mlp"], "residual": False},  # one number too many
+        {**TINY["mlp"], "layers": 4},  # some missing
+        {**TINY["mlp"], "window": 20},  # no such model
+        {**TINY["mlp"], "window": "wide"},
+        None,
+        [],
+    ],
+    ids=["shape", "surplus", "missing", "impossible", "type", "none", "list"],
+)
+def test_weights_that_do_not_fit_the_config_are_refused(checkpoint: Path, config: Any) -> None:
+    assert "does not fit its own description" in refusal(rewrite(checkpoint, config=config))
+
+
+def test_a_checkpoint_without_a_config_is_refused(checkpoint: Path) -> None:
+    arrays, told = read_arrays(checkpoint)
+    del told["config"]
+    save_arrays(checkpoint, arrays, told)
+    assert "does not fit its own description" in refusal(checkpoint)
+
+
+def test_a_bare_name_is_a_family_and_anything_with_a_slash_or_the_suffix_a_file() -> None:
+    assert not is_file_name("identity")
+    assert is_file_name("./identity")
+    assert is_file_name("identity.safetensors")
+    loaded = load_model("identity")
+    assert loaded == LoadedModel("identity", "identity", loaded.model, {}, "identity")
+    assert not loaded.needs_torch
+    assert LoadedModel("mlp", "mlp", make_model("mlp", TINY["mlp"]), {}, "").needs_torch
+
+
+def test_a_family_that_has_to_be_trained_says_how(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'ar train cnn pairs.jsonl -o cnn.safetensors'"):
+        load_model("cnn")
+    with pytest.raises(UsageError, match="did you mean 'cnn'"):
+        load_model("ccn")
+
+
+def test_what_a_checkpoint_tells_is_plain_json(checkpoint: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(checkpoint, framework="numpy") as file:
+        told = json.loads(file.metadata()["audiorestore"])
+    assert told["family"] == "mlp"
+    assert told["config"]["window"] == 21
+    assert told["step"] == 7

@@ -1,0 +1,491 @@
+"""Same in, same out: rate, channels, length and depth; and no way of cutting a recording can be heard."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lameenc
+import numpy as np
+import pytest
+import torch
+
+from audiorestore.data.audio_file import AudioInfo, audio_info, read_audio, write_audio
+from audiorestore.engine.checkpoint import LoadedModel, load_model, make_model, save_model
+from audiorestore.engine.restore import Restoration, RestoreConfig, restore_record, restore_waveform
+from audiorestore.errors import AudioFileError, AudioRestoreError, RecordError
+from audiorestore.models._restorer import Restorer, RestorerConfig
+from audiorestore.signal.align import find_lag
+from audiorestore.signal.resample import resample
+from audiorestore.signal.synthesis import render_demo
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@dataclass(frozen=True)
+class Swapping(RestorerConfig):
+    """A stereo model at a given rate."""
+
+    channels: int = 2
+
+
+class Half(Restorer):
+    """Halve everything; at any rate, for one channel or for two, which change places."""
+
+    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
+        return np.float32(0.5) * waveform[:, ::-1]
+
+
+class Nothing(Restorer):
+    """Change nothing, at a rate of its own."""
+
+    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
+        return waveform
+
+
+class Noisy(Restorer):
+    """Add what was drawn for the file."""
+
+    def draw(self, rng: np.random.Generator) -> float:
+        return float(rng.uniform(0.01, 0.1))
+
+    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
+        return waveform + np.float32(draw)
+
+
+def loaded(model: Restorer) -> LoadedModel:
+    return LoadedModel("test", "test", model, {}, "test")
+
+
+def tiny_mlp(sample_rate: int = 22050, **options: Any) -> LoadedModel:
+    torch.manual_seed(0)
+    options = {"window": 31, "parameters": 1_000, "sample_rate": sample_rate, **options}
+    return loaded(make_model("mlp", options))
+
+
+def noise(channels: int, frames: int, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal((channels, frames))).astype(np.float32)
+
+
+def pushed(restoration: Restoration, waveform: np.ndarray, sizes: Callable[[], int]) -> np.ndarray:
+    parts, start = [], 0
+    while start < waveform.shape[-1]:
+        stop = start + sizes()
+        parts.append(restoration.push(waveform[:, start:stop]))
+        start = stop
+    return np.concatenate([*parts, restoration.flush()], axis=-1)
+
+
+# A recording in memory.
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_a_mono_model_restores_every_channel_alone(channels: int) -> None:
+    model = tiny_mlp()
+    waveform = noise(channels, 1_000)
+    together = restore_waveform(model, waveform, 22050)
+    assert together.shape == waveform.shape
+    for channel in range(channels):
+        alone = restore_waveform(model, waveform[channel : channel + 1], 22050)
+        np.testing.assert_allclose(together[channel], alone[0], atol=1e-6)
+
+
+def test_a_stereo_model_restores_channels_in_pairs() -> None:
+    model = loaded(Half(Swapping(sample_rate=0)))
+    waveform = noise(6, 100)
+    np.testing.assert_allclose(restore_waveform(model, waveform, 8000), 0.5 * waveform[[1, 0, 3, 2, 5, 4]], atol=1e-7)
+    np.testing.assert_allclose(restore_waveform(model, waveform[:1], 8000), 0.5 * waveform[:1], atol=1e-7)
+    np.testing.assert_allclose(restore_waveform(model, waveform[:3], 8000), 0.5 * waveform[[1, 0, 2]], atol=1e-7)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 15, 201, 4_097])
+def test_what_comes_out_is_the_model_s_own_answer_at_its_own_rate(frames: int) -> None:
+    model = tiny_mlp()
+    waveform = noise(2, frames)
+    direct = model.model.restore(waveform[:, None])[:, 0]
+    np.testing.assert_allclose(restore_waveform(model, waveform, 22050), direct, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rate", "model_rate"), [(44100, 22050), (22050, 44100), (48000, 44100), (8000, 96000)])
+@pytest.mark.parametrize("frames", [1, 2, 7, 1_001, 20_001])
+def test_a_model_that_changes_nothing_gives_back_every_sample_at_any_rate(
+    rate: int, model_rate: int, frames: int
+) -> None:
+    model = loaded(Nothing(RestorerConfig(sample_rate=model_rate)))
+    waveform = noise(2, frames)
+    np.testing.assert_array_equal(restore_waveform(model, waveform, rate), waveform)
+
+
+@pytest.mark.parametrize(("rate", "model_rate"), [(44100, 22050), (22050, 44100), (48000, 22050), (44100, 16000)])
+@pytest.mark.parametrize("frames", [1, 100, 3_001, 44_100])
+def test_length_is_exact_and_lag_is_none_through_another_rate(rate: int, model_rate: int, frames: int) -> None:
+    # The sound lies below both Nyquist frequencies, so halving it at the model's rate halves it altogether.
+    rng = np.random.default_rng(0)
+    spectrum = rng.standard_normal((2, frames // 2 + 1)) * np.exp(2j * np.pi * rng.random((2, frames // 2 + 1)))
+    spectrum *= np.arange(frames // 2 + 1) < 6_000 * frames / rate
+    waveform = (np.fft.irfft(spectrum, frames) * np.hanning(frames + 2)[1:-1]).astype(np.float32)
+    restored = restore_waveform(loaded(Half(Swapping(sample_rate=model_rate))), waveform, rate)
+    assert restored.shape == waveform.shape
+    if frames > 3_000:
+        np.testing.assert_allclose(restored, 0.5 * waveform[::-1], atol=2e-4 * np.abs(waveform).max())
+        assert abs(find_lag(waveform[0], restored[1])) < 0.001
+
+
+def test_sound_over_the_model_s_band_passes_untouched() -> None:
+    times = np.arange(44_100) / 44_100
+    high = np.sin(2 * np.pi * 15_000 * times).astype(np.float32)[None]  # a model at 22,050 Hz cannot hear it
+    restored = restore_waveform(loaded(Half(RestorerConfig(sample_rate=22050))), high, 44100)
+    np.testing.assert_allclose(restored[:, 1_000:-1_000], high[:, 1_000:-1_000], atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [22050, 44100, 16000])
+@pytest.mark.parametrize("frames", [1, 777, 70_001])
+def test_the_result_does_not_depend_on_how_the_recording_was_cut(rate: int, frames: int) -> None:
+    model = tiny_mlp()
+    waveform = noise(2, frames)
+    whole = restore_waveform(model, waveform, rate)
+    rng = np.random.default_rng(3)
+    cuts: list[Callable[[], int]] = [lambda: 4_999, lambda: 65_536, lambda: int(rng.integers(1, 9_000))]
+    if frames < 1_000:
+        cuts.append(lambda: 1)
+    for sizes in cuts:
+        cut = pushed(Restoration(model, rate, 2), waveform, sizes)
+        assert cut.shape == waveform.shape
+        np.testing.assert_allclose(cut, whole, atol=1e-6)
+
+
+def test_blocks_of_one_sample_and_of_none_are_taken() -> None:
+    model = tiny_mlp()
+    waveform = noise(1, 200)
+    sizes = iter([0, 1, 0, 0, 3, *[1] * 300])
+    cut = pushed(Restoration(model, 44100, 1), waveform, lambda: next(sizes))
+    np.testing.assert_allclose(cut, restore_waveform(model, waveform, 44100), atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [22050, 44100])
+def test_mix_blends_between_the_input_and_the_restored_sound(rate: int) -> None:
+    model = tiny_mlp()
+    waveform = noise(2, 3_000)
+
+    def mixed(mix: float) -> np.ndarray:
+        return pushed(Restoration(model, rate, 2, mix=mix), waveform, lambda: 1_000)
+
+    np.testing.assert_array_equal(mixed(0.0), waveform)
+    np.testing.assert_allclose(mixed(0.5), (waveform + mixed(1.0)) / 2, atol=1e-6)
+    assert np.abs(mixed(1.0) - waveform).max() > 0.01
+
+
+@pytest.mark.parametrize(("rate", "model_rate"), [(22050, 0), (22050, 22050), (44100, 22050)])
+@pytest.mark.parametrize("kind", ["identity", "mlp"])
+def test_ten_minutes_pass_through_in_the_memory_of_a_few_blocks(rate: int, model_rate: int, kind: str) -> None:
+    model = tiny_mlp(model_rate, window=3, parameters=20, layers=1) if kind == "mlp" else loaded(
+        Nothing(RestorerConfig(sample_rate=model_rate))
+    )
+    restoration = Restoration(model, rate, 1)
+    # A tenth of the length tells as much for a network, whose time would be longer.
+    frames, block = (600 if kind == "identity" else 120) * rate, noise(1, 1 << 15)
+    done = returned = held = 0
+    while done < frames:
+        returned += restoration.push(block).shape[-1]
+        done += block.shape[-1]
+        held = max(held, _samples_in(restoration))
+    returned += restoration.flush().shape[-1]
+    assert returned == done
+    # Input, model's input and correction, each for the model's block, the block pushed, and the resamplers' delay.
+    assert held < 8 * ((1 << 16) + (1 << 15))
+
+
+def _samples_in(holder: Any, seen: set[int] | None = None) -> int:
+    """Count the samples that an object and what it owns hold on to."""
+    seen = set() if seen is None else seen
+    if id(holder) in seen or isinstance(holder, torch.nn.Module | Restorer):
+        return 0
+    seen.add(id(holder))
+    if isinstance(holder, np.ndarray):
+        return holder.size if holder.base is None else _samples_in(holder.base, seen)
+    if isinstance(holder, list | tuple):
+        return sum(_samples_in(item, seen) for item in holder)
+    return sum(_samples_in(item, seen) for item in vars(holder).values()) if hasattr(holder, "__dict__") else 0
+
+
+# Files.
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """A second and a bit of stereo music in 16 bit."""
+    left = render_demo("voice-01", 22050)[0, 22050:47051]
+    path = tmp_path / "in" / "song.wav"
+    path.parent.mkdir()
+    write_audio(path, np.stack([left, 0.5 * left[::-1]]), 22050, subtype="PCM_16")
+    return path
+
+
+def record_of(path: Path, **fields: Any) -> dict[str, Any]:
+    return {"id": path.stem, "degraded": str(path), **fields}
+
+
+def test_a_record_gets_what_was_restored_and_by_which_model(song: Path, tmp_path: Path) -> None:
+    record = record_of(song, mood="blue")
+    restored = restore_record(record, load_model("identity"), RestoreConfig(tmp_path / "out"))
+    assert restored == {**record, "restored": str(tmp_path / "out" / "song.wav"), "model": "identity"}
+    assert record == record_of(song, mood="blue")  # the argument is left as it was
+    np.testing.assert_array_equal(read_audio(restored["restored"])[0], read_audio(song)[0])
+
+
+def test_the_file_holds_what_the_restoration_of_its_waveform_gives(song: Path, tmp_path: Path) -> None:
+    for rate in (22050, 44100):
+        model = tiny_mlp(rate)
+        restored = restore_record(record_of(song), model, RestoreConfig(tmp_path / f"{rate}.wav", bits="float"))
+        waveform, _ = read_audio(song)
+        np.testing.assert_allclose(
+            read_audio(restored["restored"])[0], restore_waveform(model, waveform, 22050), atol=1e-6
+        )
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [(".wav", "PCM_16"), (".wav", "PCM_24"), (".wav", "FLOAT")])
+@pytest.mark.parametrize("model_rate", [0, 8000, 44100])
+def test_doing_nothing_at_any_rate_gives_back_the_file_to_the_bit(
+    tmp_path: Path, suffix: str, subtype: str, model_rate: int
+) -> None:
+    source = tmp_path / f"source{suffix}"
+    write_audio(source, noise(2, 70_001), 22050, subtype=subtype)
+    model = loaded(Nothing(RestorerConfig(sample_rate=model_rate)))
+    restored = restore_record(record_of(source), model, RestoreConfig(tmp_path / "out"))["restored"]
+    np.testing.assert_array_equal(read_audio(restored)[0], read_audio(source)[0])
+    assert audio_info(restored).subtype == subtype
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "expected"),
+    [
+        ("a.wav", "PCM_16", ("WAV", "PCM_16")),
+        ("a.wav", "PCM_24", ("WAV", "PCM_24")),
+        ("a.wav", "PCM_32", ("WAV", "PCM_32")),
+        ("a.wav", "FLOAT", ("WAV", "FLOAT")),
+        ("a.wav", "DOUBLE", ("WAV", "DOUBLE")),
+        ("a.flac", "PCM_16", ("FLAC", "PCM_16")),
+        ("a.flac", "PCM_24", ("FLAC", "PCM_24")),
+        ("a.aiff", "PCM_24", ("AIFF", "PCM_24")),
+        ("a.aiff", "FLOAT", ("AIFF", "FLOAT")),
+        ("a.caf", "PCM_16", ("CAF", "PCM_16")),
+        ("a.w64", "FLOAT", ("W64", "FLOAT")),
+    ],
+)
+def test_container_depth_rate_and_length_stay_as_they_were(
+    tmp_path: Path, name: str, subtype: str, expected: tuple[str, str]
+) -> None:
+    source = tmp_path / name
+    write_audio(source, noise(3, 5_003), 32000, subtype=subtype)
+    restored = restore_record(record_of(source), load_model("identity"), RestoreConfig(tmp_path / "out"))["restored"]
+    info = audio_info(restored)
+    assert (info.container, info.subtype) == expected
+    assert (info.sample_rate, info.channels, info.frames) == (32000, 3, 5_003)
+    assert Path(restored).suffix == Path(name).suffix
+
+
+def mp3_of(path: Path, seconds: float = 1.0) -> AudioInfo:
+    encoder = lameenc.Encoder()
+    encoder.silence()
+    encoder.set_channels(2)
+    encoder.set_in_sample_rate(44100)
+    encoder.set_bit_rate(128)
+    pcm = (noise(2, int(44100 * seconds)).T * 32767).astype("<i2")
+    path.write_bytes(bytes(encoder.encode(pcm.tobytes())) + bytes(encoder.flush()))
+    return audio_info(path)
+
+
+def test_an_mp3_becomes_flac_of_16_bit_and_of_the_same_length(tmp_path: Path) -> None:
+    source = tmp_path / "song.mp3"
+    before = mp3_of(source)
+    restored = restore_record(record_of(source), load_model("identity"), RestoreConfig(tmp_path / "out"))["restored"]
+    info = audio_info(restored)
+    assert (info.container, info.subtype, info.frames) == ("FLAC", "PCM_16", before.frames)
+    assert Path(restored).name == "song.flac"
+    np.testing.assert_allclose(read_audio(restored)[0], read_audio(source)[0], atol=0.51 / 32768)
+
+
+@pytest.mark.parametrize(("bits", "subtype"), [("16", "PCM_16"), ("24", "PCM_24"), ("float", "FLOAT")])
+def test_another_depth_can_be_asked_for(song: Path, tmp_path: Path, bits: str, subtype: str) -> None:
+    config = RestoreConfig(tmp_path / "out.wav", bits=bits)
+    assert audio_info(restore_record(record_of(song), load_model("identity"), config)["restored"]).subtype == subtype
+
+
+def test_floats_do_not_fit_into_flac(song: Path, tmp_path: Path) -> None:
+    with pytest.raises(AudioRestoreError, match="FLAC holds 16 or 24 bit, not float"):
+        restore_record(record_of(song), load_model("identity"), RestoreConfig(tmp_path / "out.flac", bits="float"))
+
+
+def test_tags_are_kept(tmp_path: Path) -> None:
+    for name in ("a.wav", "a.flac"):
+        write_audio(tmp_path / name, noise(1, 2_000), 8000, tags={"title": "Größe", "artist": "Nobody"})
+        config = RestoreConfig(tmp_path / "out")
+        restored = restore_record(record_of(tmp_path / name), load_model("identity"), config)["restored"]
+        tags = audio_info(restored).tags
+        assert (tags["title"], tags["artist"]) == ("Größe", "Nobody")
+
+
+@pytest.mark.parametrize("mix", [1.0, 0.3])
+@pytest.mark.parametrize("model_rate", [22050, 16000])
+def test_residual_and_restored_sum_up_to_the_input(song: Path, tmp_path: Path, mix: float, model_rate: int) -> None:
+    config = RestoreConfig(tmp_path / "out", residual=tmp_path / "removed", mix=mix, bits="float")
+    told = restore_record(record_of(song), tiny_mlp(model_rate), config)
+    assert told["residual"] == str(tmp_path / "removed" / "song.wav")
+    restored, removed = (read_audio(told[role])[0] for role in ("restored", "residual"))
+    np.testing.assert_allclose(restored + removed, read_audio(song)[0], atol=1e-6)
+    assert np.abs(removed).max() > 1e-3
+
+
+def test_samples_over_full_scale_are_counted_and_can_be_refused(tmp_path: Path) -> None:
+    class Double(Restorer):
+        def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
+            return 2 * waveform
+
+    source = tmp_path / "loud.wav"
+    ramp = np.linspace(-0.99, 0.99, 1_000, dtype=np.float32)[None]
+    write_audio(source, ramp, 8000)
+    model = loaded(Double(RestorerConfig(sample_rate=0)))
+    over = int(np.count_nonzero(np.abs(2 * read_audio(source)[0]) > 1))
+    told = restore_record(record_of(source), model, RestoreConfig(tmp_path / "out.wav"))
+    assert told["clipped"] == over > 400
+    assert np.abs(read_audio(told["restored"])[0]).max() <= 1.0
+    with pytest.raises(AudioFileError, match="would be clipped"):
+        restore_record(record_of(source), model, RestoreConfig(tmp_path / "never.wav", clip="refuse"))
+    assert not (tmp_path / "never.wav").exists()
+    kept = restore_record(record_of(source), model, RestoreConfig(tmp_path / "float.wav", bits="float"))
+    assert kept["over_full_scale"] == over
+    assert np.abs(read_audio(kept["restored"])[0]).max() == pytest.approx(1.98, abs=0.001)
+
+
+def test_a_batch_that_is_run_again_skips_what_is_done(song: Path, tmp_path: Path) -> None:
+    config = RestoreConfig(tmp_path / "out")
+    first = restore_record(record_of(song), load_model("identity"), config)
+    made = Path(first["restored"])
+    written = made.stat().st_mtime_ns, made.stat().st_ino
+    assert restore_record(record_of(song), load_model("identity"), config) == first
+    assert (made.stat().st_mtime_ns, made.stat().st_ino) == written
+
+
+@pytest.mark.parametrize("changed", ["model", "mix", "bits", "seed", "input"])
+def test_an_output_made_from_something_else_is_not_replaced_unasked(song: Path, tmp_path: Path, changed: str) -> None:
+    config = RestoreConfig(tmp_path / "out")
+    made = Path(restore_record(record_of(song), load_model("identity"), config)["restored"])
+    before = made.read_bytes()
+    model = load_model("identity")
+    if changed == "model":
+        model = tiny_mlp()
+    elif changed == "input":
+        write_audio(song, noise(2, 900), 22050, overwrite=True)
+    else:
+        config = dataclasses.replace(config, **{"mix": {"mix": 0.5}, "bits": {"bits": "24"}, "seed": {"seed": 1}}[changed])
+    with pytest.raises(AudioFileError, match="exists already, made from something else; give -f"):
+        restore_record(record_of(song), model, config)
+    assert made.read_bytes() == before
+    restore_record(record_of(song), model, dataclasses.replace(config, overwrite=True))
+    assert made.read_bytes() != before
+
+
+def test_a_retrained_model_of_the_same_name_is_another_model(song: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        save_model(path, "mlp", make_model("mlp", {"window": 31, "parameters": 1_000}), {})
+        config = RestoreConfig(tmp_path / "out")
+        if seed == 0:
+            restore_record(record_of(song), load_model(str(path)), config)
+        else:
+            with pytest.raises(AudioFileError, match="made from something else"):
+                restore_record(record_of(song), load_model(str(path)), config)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_output_never_overwrites_its_own_input(song: Path, overwrite: bool) -> None:
+    before = song.read_bytes()
+    for target in (song, song.parent, song.parent / ".." / "in" / "song.wav"):
+        with pytest.raises(AudioFileError, match="would overwrite its own input"):
+            restore_record(record_of(song), load_model("identity"), RestoreConfig(target, overwrite=overwrite))
+    assert song.read_bytes() == before
+
+
+def test_a_residual_never_overwrites_the_input(song: Path, tmp_path: Path) -> None:
+    before = song.read_bytes()
+    config = RestoreConfig(tmp_path / "out", residual=song.parent, overwrite=True)
+    with pytest.raises(AudioFileError):
+        restore_record(record_of(song), load_model("identity"), config)
+    assert song.read_bytes() == before
+
+
+def test_a_batch_with_residuals_can_be_run_again(song: Path, tmp_path: Path) -> None:
+    config = RestoreConfig(tmp_path / "out", residual=tmp_path / "removed")
+    first = restore_record(record_of(song), load_model("identity"), config)
+    assert restore_record(record_of(song), load_model("identity"), config) == first
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff", "a.caf", "a.w64"])
+def test_outputs_of_every_container_are_recognised_when_run_again(tmp_path: Path, name: str) -> None:
+    write_audio(tmp_path / name, noise(1, 2_000), 8000)
+    config = RestoreConfig(tmp_path / "out")
+    first = restore_record(record_of(tmp_path / name), load_model("identity"), config)
+    assert restore_record(record_of(tmp_path / name), load_model("identity"), config) == first
+
+
+def test_a_run_again_tells_again_what_was_clipped(tmp_path: Path) -> None:
+    write_audio(tmp_path / "loud.wav", np.full((1, 100), 1.5, np.float32), 8000, subtype="FLOAT")
+    config = RestoreConfig(tmp_path / "out", bits="16")
+    first = restore_record(record_of(tmp_path / "loud.wav"), load_model("identity"), config)
+    assert first["clipped"] == 100
+    assert restore_record(record_of(tmp_path / "loud.wav"), load_model("identity"), config) == first
+
+
+def test_what_is_drawn_hangs_on_seed_and_id_alone(song: Path, tmp_path: Path) -> None:
+    def first_sample(folder: str, seed: int, name: str = "song", **fields: Any) -> float:
+        config = RestoreConfig(tmp_path / folder, bits="float", seed=seed)
+        record = {**record_of(song, **fields), "id": name}
+        restored = restore_record(record, loaded(Noisy(RestorerConfig(sample_rate=0))), config)
+        return float(read_audio(restored["restored"])[0][0, 0])
+
+    one = first_sample("one", 0)
+    assert first_sample("same", 0) == one
+    assert len({one, first_sample("seed", 1), first_sample("name", 0, "other"), first_sample("x", 0, sample=1)}) == 4
+
+
+def test_a_failing_model_leaves_no_file_behind(song: Path, tmp_path: Path) -> None:
+    class Broken(Restorer):
+        def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
+            return waveform * np.float32(math.nan)
+
+    config = RestoreConfig(tmp_path / "out", residual=tmp_path / "removed")
+    with pytest.raises(AudioFileError, match="NaN"):
+        restore_record(record_of(song), loaded(Broken(RestorerConfig(sample_rate=0))), config)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [song]
+
+
+def test_a_record_without_audio_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no degraded"):
+        restore_record({"id": "x"}, load_model("identity"), RestoreConfig(tmp_path / "out"))
+
+
+def test_progress_is_told_to_the_last_sample(tmp_path: Path) -> None:
+    source = tmp_path / "long.wav"
+    write_audio(source, noise(1, 200_000), 8000)
+    told: list[tuple[str, int, int]] = []
+    restore_record(
+        record_of(source), load_model("identity"), RestoreConfig(tmp_path / "out"), lambda *news: told.append(news)
+    )
+    assert {(name, total) for name, _, total in told} == {("long", 200_000)}
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert told[-1][1] == 200_000
+
+
+def test_the_correction_is_what_the_model_changed_brought_back_to_the_file_s_rate() -> None:
+    waveform = noise(1, 30_000)
+    model = tiny_mlp(16000)
+    sent = resample(waveform, 44100, 16000)
+    correction = model.model.restore(sent[None])[0] - sent
+    expected = waveform + resample(correction, 16000, 44100, 30_000)
+    np.testing.assert_allclose(restore_waveform(model, waveform, 44100), expected, atol=1e-5)

@@ -1,0 +1,225 @@
+"""Imports run downwards: the floors of the house, proved from the source.
+
+    floor 6  cli
+    floor 5  commands
+    floor 4  engine      report             neither knows the other
+    floor 3  models      metrics    damage  none knows another
+    floor 2  losses      data
+    floor 1  signal
+    floor 0  registry    errors     randomness
+
+An import counts wherever it stands: at the top, inside a function, for type checkers only, or by name.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import audiorestore
+
+PACKAGE = "audiorestore"
+ROOT = Path(audiorestore.__file__).parent
+FLOORS = {
+    "cli": 6,
+    "__main__": 6,
+    "commands": 5,
+    "engine": 4,
+    "report": 4,
+    "models": 3,
+    "metrics": 3,
+    "damage": 3,
+    "losses": 2,
+    "data": 2,
+    "signal": 1,
+    "registry": 0,
+    "errors": 0,
+    "randomness": 0,
+    "__init__": 0,
+}
+STRANGERS = [{"engine", "report"}, {"models", "metrics", "damage"}]  # on one floor, behind closed doors
+
+# Who may import torch on being imported: networks, and what trains them.
+TORCH = {"losses.py", "engine/train.py", "engine/training_run.py", "engine/device.py"}
+NO_TORCH = {"models/__init__.py", "models/_restorer.py", "models/identity.py", "models/level.py"}
+
+SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in sorted(ROOT.rglob("*.py"))}
+
+
+def room(name: str) -> str:
+    """`audiorestore.signal.level`, or `signal/level.py`, is in `signal`; the package itself in `__init__`."""
+    parts = name.removesuffix(".py").replace("/", ".").split(".")
+    if parts[0] == PACKAGE:
+        parts = parts[1:] or ["__init__"]
+    return parts[0]
+
+
+def imports(file: str, source: str) -> Iterator[tuple[int, str]]:
+    """List the dotted names that a file imports, with their lines; those of the package absolute."""
+    here = [PACKAGE, *file.removesuffix(".py").split("/")][:-1]  # the package that the file is in
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            # `from .. import errors` imports a module, `from .. import __version__` a name of the package.
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and _name(node.func) in ("import_module", "__import__") and node.args:
+            target = node.args[0]
+            if isinstance(target, ast.Constant) and isinstance(target.value, str):
+                yield node.lineno, target.value
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def upward_imports(file: str, source: str) -> list[str]:
+    """Say which imports of a file do not run downwards."""
+    home, found = room(file), []
+    for line, name in imports(file, source):
+        if name.split(".")[0] != PACKAGE:
+            continue
+        target = room(name)
+        if target not in FLOORS:
+            target = "__init__"  # a name of the package itself, as its version
+        closed = target != home and any({home, target} <= doors for doors in STRANGERS)
+        if FLOORS[target] > FLOORS[home] or closed:
+            found.append(f"{file}:{line} ({home}, floor {FLOORS[home]}) imports {name} (floor {FLOORS[target]})")
+    return found
+
+
+def run_on_import(node: ast.AST) -> Iterator[ast.AST]:
+    """List what runs when a file is imported: not the bodies of functions, nor what only type checkers see."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return
+    yield node
+    for_checkers = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    for child in node.orelse if for_checkers else ast.iter_child_nodes(node):
+        yield from run_on_import(child)
+
+
+def imports_torch(source: str) -> bool:
+    """Say whether importing this file imports torch by itself."""
+    for statement in run_on_import(ast.parse(source)):
+        names = [alias.name for alias in statement.names] if isinstance(statement, ast.Import) else []
+        if isinstance(statement, ast.ImportFrom) and not statement.level:
+            names = [statement.module or ""]
+        if any(name.split(".")[0] in ("torch", "torchaudio") for name in names):
+            return True
+    return False
+
+
+def talk(source: str) -> list[int]:
+    """List the lines that print, or end the program."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit", "exit", "quit", "os._exit")
+    ]
+
+
+def test_every_file_stands_on_a_floor() -> None:
+    assert len(SOURCES) > 30
+    homeless = [file for file in SOURCES if room(file) not in FLOORS]
+    assert not homeless, "say in FLOORS on which floor these stand"
+
+
+@pytest.mark.parametrize("file", SOURCES)
+def test_no_import_runs_upwards(file: str) -> None:
+    assert upward_imports(file, SOURCES[file]) == []
+
+
+@pytest.mark.parametrize("file", [file for file in SOURCES if imports_torch(SOURCES[file])])
+def test_only_networks_and_their_training_import_torch(file: str) -> None:
+    assert (file.startswith("models/") and file not in NO_TORCH) or file in TORCH
+
+
+def test_the_networks_do_import_torch() -> None:
+    assert imports_torch(SOURCES["engine/train.py"])
+    assert imports_torch(SOURCES["models/_network.py"])
+
+
+@pytest.mark.parametrize("file", [file for file in SOURCES if FLOORS.get(room(file), 0) < 5])
+def test_nothing_below_the_commands_talks_or_quits(file: str) -> None:
+    assert talk(SOURCES[file]) == []
+
+
+# The checker is checked: it must see what it is there to see.
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("signal/level.py", "from ..damage import DAMAGES"),
+        ("signal/level.py", "from .. import damage"),
+        ("signal/level.py", "import audiorestore.damage.mp3"),
+        ("signal/level.py", "import audiorestore.engine.train as work"),
+        ("signal/level.py", "from audiorestore.data.audio_file import read_audio"),
+        ("signal/level.py", "from audiorestore import cli"),
+        ("signal/level.py", "def late():\n    from ..engine import train"),
+        ("signal/level.py", "class Late:\n    def go(self):\n        import audiorestore.engine"),
+        ("signal/level.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..models.cnn import Model"),
+        ("signal/level.py", "try:\n    from ..models import cnn\nexcept ImportError:\n    pass"),
+        ("signal/level.py", "import importlib\nimportlib.import_module('audiorestore.engine.train')"),
+        ("signal/__init__.py", "from ..data import audio_file"),
+        ("registry.py", "from .signal import level"),
+        ("__init__.py", "from .cli import main"),
+        ("commands/restore.py", "def run():\n    from ..cli import app"),
+        ("engine/restore.py", "from ..report.tables import summary_table"),
+        ("report/tables.py", "from ..engine.evaluate import evaluate_record"),
+        ("metrics/peaq/ear.py", "from ...damage.mp3 import encode"),
+        ("metrics/peaq/ear.py", "from ... import models"),
+        ("damage/mp3.py", "from ..metrics.snr import measure"),
+        ("models/level.py", "from ..metrics import METRICS"),
+    ],
+)
+def test_an_upward_import_is_caught(file: str, source: str) -> None:
+    (told,) = upward_imports(file, source)
+    assert told.startswith(f"{file}:{len(source.splitlines()) if 'except' not in source else 2} ")
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("signal/level.py", "import numpy as np\nfrom ..errors import AlignmentError\nfrom .stft import hann"),
+        ("signal/level.py", "from .. import __version__, errors"),
+        ("damage/mp3.py", "from ..data.mpeg_frames import scan_mpeg\nfrom . import DAMAGES"),
+        ("metrics/peaq/ear.py", "from .._comparison import Number\nfrom ...signal.stft import hann"),
+        ("engine/train.py", "from ..models import FAMILIES\nfrom .device import choose_device"),
+        ("report/tables.py", "from ..data.manifest import Record\nfrom ..metrics import METRICS"),
+        ("commands/train.py", "def run():\n    from ..engine.train import train\n    from ..report import tables"),
+        ("__main__.py", "from .cli import main"),
+        ("cli.py", "from .commands.train import train"),
+        ("errors.py", "import dataclasses\nfrom enum import IntEnum"),
+    ],
+)
+def test_a_downward_import_is_let_through(file: str, source: str) -> None:
+    assert upward_imports(file, source) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "imported"),
+    [
+        ("import torch", True),
+        ("import numpy, torch.nn as nn", True),
+        ("from torch import Tensor", True),
+        ("try:\n    import torch\nexcept ImportError:\n    torch = None", True),
+        ("class Late:\n    import torch", True),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch", False),
+        ("def late():\n    import torch", False),
+        ("class Late:\n    def go(self):\n        import torch", False),
+        ("from ..torch import nothing", False),
+        ("import torchless", False),
+    ],
+)
+def test_an_import_of_torch_is_seen_where_it_runs(source: str, imported: bool) -> None:
+    assert imports_torch(source) is imported
+
+
+def test_talking_is_heard() -> None:
+    assert talk("def work():\n    print('hello')\n") == [2]
+    assert talk("import sys\nsys.exit(1)\n") == [2]
+    assert talk('"""print(1) in a docstring."""\nfingerprint(2)\nconsole.print(3)\n') == []
