@@ -39,17 +39,17 @@ def parse_chain(text: str) -> Chain:
 
 
 def _parse_link(link: str, chain: str) -> tuple[str, DamageConfig]:
-    name, _, rest = link.partition(":")
+    name, _, rest = (part.strip() for part in link.partition(":"))
     if not name:
         raise UsageError(f"the chain '{chain}' has an empty link; it is written name:key=value,key=value|name:…")
     settings: dict[str, str] = {}
-    for setting in filter(None, rest.split(",")):
-        key, equals, value = setting.partition("=")
+    for setting in rest.split(",") if rest else ():
+        key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals or not value:
             raise UsageError(f"'{setting}' in the chain '{chain}' is not written key=value")
         if key in settings:
             raise UsageError(f"the chain '{chain}' sets {key} twice in {name}; several values are written {key}=a/b/c")
-        settings[key.strip()] = value.strip()
+        settings[key] = value
     module = DAMAGES.load(name)
     try:
         config: DamageConfig = module.Config.parse(settings)

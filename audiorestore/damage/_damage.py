@@ -88,6 +88,8 @@ class Domain:
         value: Value
         if self.kind is str or text in self.choices:
             value = text
+        elif "_" in text:  # Python reads 1_6 as 16
+            raise ValueError(text)
         else:
             value = self.kind(text)
             if isinstance(value, float) and not np.isfinite(value):

@@ -41,7 +41,13 @@ class Config(DamageConfig):
         "auto", Domain(int, "Hz", "sample rate inside the MP3; auto is LAME's choice", choices=("auto", *CODED_RATES))
     )
     quality: Specification = parameter(
-        3, Domain(int, meaning="LAME's -q: 0 is slowest and best, 9 fastest; 3 is LAME's default", low=0, high=9)
+        2,
+        Domain(
+            int,
+            meaning="LAME's -q, 0 (slowest) to 9; at 96 kbit/s and above it moves the SNR by decibels",
+            low=0,
+            high=9,
+        ),
     )
 
 
@@ -53,9 +59,11 @@ def apply(waveform: np.ndarray, sample_rate: int, parameters: dict[str, Any]) ->
     channels = waveform.shape[0]
     streams = [waveform] if channels <= 2 else [waveform[index : index + 1] for index in range(channels)]
     rate = _encoder_rate(sample_rate)
-    decoded, coded_rate = [], 0
+    decoded, coded_rate, clipped = [], 0, 0
     for stream in streams:
-        encoded = encode(resample(stream, sample_rate, rate), rate, parameters)
+        stream = resample(stream, sample_rate, rate)
+        clipped += int(np.count_nonzero(np.abs(stream) > 1.0))
+        encoded = encode(stream, rate, parameters)
         coded_rate = _read_back(encoded, parameters)
         decoded.append(_decode(encoded, coded_rate, sample_rate, waveform.shape[-1]))
     degraded = np.concatenate(decoded)
@@ -63,7 +71,7 @@ def apply(waveform: np.ndarray, sample_rate: int, parameters: dict[str, Any]) ->
     measured = {
         "coded_rate": coded_rate,
         "gain_db": round(decibels(gain**2), 3) if gain > 0 else None,
-        "clipped": int(np.count_nonzero(np.abs(waveform) > 1.0)),
+        "clipped": clipped,
     }
     return degraded, measured | ({"streams": len(streams)} if len(streams) > 1 else {})
 
@@ -103,7 +111,7 @@ def _read_back(encoded: bytes, parameters: dict[str, Any]) -> int:
         raise AudioRestoreError(
             f"LAME made {stream.bitrate_kbps:.0f} kbit/s at {stream.sample_rate} Hz where kbps={kbps},"
             f"coded_rate={wanted_rate} was asked for: an MP3 up to 12000 Hz holds 8 to 64 kbit/s, up to 24000 Hz "
-            "8 to 160, above it 32 to 320; ask for another kbps or coded_rate"
+            "8 to 160, above it 32 to 320 without 144; ask for another kbps or coded_rate"
         )
     return stream.sample_rate
 

@@ -45,7 +45,7 @@ def evaluate_record(record: Record) -> Record:
     updated = {**record, "metrics": rows, "check": checks}
     undefined = sorted({key for row in rows.values() for key, value in row.items() if value is None})
     if undefined:
-        why = "the reference is silent" if not waveform.any() else "the audio to measure is silent"
+        why = "the reference is silent" if not waveform.any() else "nothing of the reference is in the audio to measure"
         updated["metrics_note"] = f"{', '.join(undefined)} undefined: {why}"
     return updated
 

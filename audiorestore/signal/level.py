@@ -73,9 +73,11 @@ def active_power(waveform: Waveform, sample_rate: int, depth_db: float = 40.0) -
         depth_db: How far below the loudest part still counts, in decibels.
     """
     frames = max(1, sample_rate // 20)
-    whole = waveform.shape[-1] // frames * frames
-    if not whole:
-        return mean_power(waveform)
-    parts = waveform[..., :whole].reshape(waveform.shape[0], -1, frames)
-    powers = np.einsum("cpt,cpt->p", parts, parts, dtype=np.float64) / (waveform.shape[0] * frames)
-    return float(powers[powers >= powers.max() * 10.0 ** (-depth_db / 10.0)].mean())
+    starts = np.arange(0, waveform.shape[-1], frames)
+    if not len(starts):
+        return 0.0
+    energies = np.add.reduceat(np.square(waveform, dtype=np.float64).sum(axis=0), starts)
+    lengths = np.diff(starts, append=waveform.shape[-1]) * waveform.shape[0]
+    powers = energies / lengths
+    active = powers >= powers.max() * 10.0 ** (-depth_db / 10.0)
+    return float(energies[active].sum() / lengths[active].sum())
