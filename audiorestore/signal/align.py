@@ -65,7 +65,7 @@ def _measure_channel(reference: Mono, degraded: Mono) -> ChannelAlignment | None
         return None
     if not degraded.any():
         raise AlignmentError("the degraded recording is silent where its reference is not")
-    lag = _worth_its_fraction(reference, degraded, _global_lag(reference, degraded))
+    lag = _plainest(reference, degraded, _global_lag(reference, degraded))
     correlation, gain = _at_lag(reference, degraded, lag)
     if correlation < 0.95 and _at_lag(reference, degraded, _global_lag(reference, -degraded))[0] < -max(
         correlation, _LEAST_CORRELATION
@@ -120,15 +120,21 @@ def _fraction(cross: NDArray[np.complexfloating], n_fft: int, lag: int) -> float
     return offset if abs(offset) <= 1.0 else 0.0
 
 
-def _worth_its_fraction(reference: Mono, degraded: Mono, lag: float) -> float:
-    """Round a lag whose fraction of a sample explains next to nothing of what differs.
+def _plainest(reference: Mono, degraded: Mono, lag: float) -> float:
+    """Take no lag for a lag of a sample or two, or a whole one for a fraction, where that explains as much.
 
-    Coding noise moves the peak of a correlation by up to half a sample where nothing was moved. A true fraction leaves
-    an error that undoing it removes; one that removes less than 5 % (0.2 dB) is taken for noise.
+    Coding noise moves the peak of a correlation by up to a sample where nothing was moved. A true lag leaves an error
+    that undoing it removes; one that removes less than 5 % (0.2 dB) is taken for noise.
     """
-    at_whole, at_fraction = (_at_lag(reference, degraded, each)[0] for each in (round(lag), lag))
-    left, left_at_best = 1.0 - at_whole**2, 1.0 - at_fraction**2
-    return float(round(lag)) if left <= 1.05 * left_at_best + 1e-9 else lag
+
+    def left(each: float) -> float:
+        return 1.0 - max(0.0, _at_lag(reference, degraded, each)[0]) ** 2
+
+    best = left(lag)
+    for plain in ([0.0] if abs(lag) <= 2.0 else []) + [float(round(lag))]:
+        if left(plain) <= 1.05 * best + 1e-9:
+            return plain
+    return lag
 
 
 def _short(reference: Mono, degraded: Mono) -> bool:

@@ -270,6 +270,12 @@ def test_without_a_validation_split_the_last_model_is_kept(begin: Any, records: 
     assert read_arrays(run.output)[1]["validation"] is None
 
 
+def test_the_folder_of_the_checkpoint_is_made(begin: Any) -> None:
+    run = begin("models/of/mine", steps=1)
+    list(run.go(never))
+    assert load_model(str(run.output)).family == "mlp"
+
+
 def test_no_pairs_to_learn_from_are_refused(begin: Any, records: list[Record]) -> None:
     for record in records:
         record["split"] = "val"
