@@ -54,6 +54,9 @@ def shell_command(function: Callable[..., ExitStatus]) -> Callable[..., NoReturn
             # The reader has seen enough, as in `| head`. Nothing failed; and nothing more may be written there.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = ExitStatus.DONE
+        except OSError as error:
+            say(f"{error.filename or 'a file'}: {error.strerror or error}")
+            status = ExitStatus.FAILED
         except KeyboardInterrupt:
             say("interrupted")
             status = ExitStatus.INTERRUPTED

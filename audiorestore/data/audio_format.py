@@ -50,7 +50,7 @@ _DEPTHS = {
     "DOUBLE": "DOUBLE",
 }
 # An RF64 file is a WAV file in all but size; the writer chooses RF64 again where the size asks for it.
-_SUFFIXES = {"WAV": ".wav", "RF64": ".wav", "FLAC": ".flac", "AIFF": ".aiff", "CAF": ".caf", "W64": ".w64"}
+_SUFFIXES = {"WAV": ".wav", "RF64": ".wav", "FLAC": ".flac", "AIFF": ".aiff", "CAF": ".caf", "W64": ".wav"}
 
 
 def output_subtype(info: AudioInfo, container: str) -> str:

@@ -141,6 +141,14 @@ class AudioWriter:
             raise self._unwritten() from error
         self.frames += block.shape[1]
 
+    def note(self, provenance: str) -> None:
+        """Replace the provenance, with what is known only once all is written; it may not be longer than before."""
+        room = len(self._provenance or b"")
+        text = provenance.encode()
+        if len(text) > room:
+            raise ValueError(f"the provenance has {len(text)} bytes where there is room for {room}")
+        self._provenance = text.ljust(room)
+
     def _count_over_full_scale(self, block: np.ndarray[Any, Any]) -> None:
         over = int(np.count_nonzero(np.abs(block) > 1.0))
         self.over_full_scale += over

@@ -168,8 +168,16 @@ def _frames_of(record: Record) -> int:
 def pairs_digest(records: Sequence[Record]) -> str:
     """Compute a digest that tells one set of training data from another, wherever its files lie."""
     told = [
-        [record.get(key) for key in ("id", "sample", "split", "frames", "sample_rate", "damage", "alignment")]
-        + [Path(record["degraded"]).stat().st_size, Path(record["reference"]).stat().st_size]
+        [record.get(key) for key in ("id", "sample", "split", "damage", "alignment")]
+        + [_fingerprint(path) for path in need(record, "degraded", "reference")]
         for record in records
     ]
     return hashlib.blake2b(json.dumps(sorted(map(json.dumps, told))).encode()).hexdigest()[:32]
+
+
+def _fingerprint(path: str) -> str:
+    """Tell a file's sound from others by its size and its last stretch, which costs the same for any size."""
+    with Path(path).open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - (1 << 16)))
+        return f"{size}:{hashlib.blake2b(file.read()).hexdigest()[:32]}"

@@ -19,7 +19,7 @@ def fold(waveform: np.ndarray, channels: int) -> np.ndarray:
         return waveform[:, np.newaxis]
     if waveform.shape[0] % 2:
         waveform = np.concatenate([waveform, waveform[-1:]])
-    return waveform.reshape(-1, 2, waveform.shape[-1])
+    return waveform.reshape(waveform.shape[0] // 2, 2, waveform.shape[-1])
 
 
 def unfold(batch: np.ndarray, channels: int) -> np.ndarray:

@@ -99,22 +99,28 @@ def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         raise CheckpointError(f"the model file {path} does not exist")
     try:
         with safe_open(str(path), framework="numpy") as file:
-            text = (file.metadata() or {}).get(_KEY)
+            told = _parse_metadata(path, (file.metadata() or {}).get(_KEY))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is no whole safetensors file ({error})") from None
+    return arrays, told
+
+
+def _parse_metadata(path: str | Path, text: str | None) -> dict[str, Any]:
     if text is None:
         raise CheckpointError(f"{path} is a safetensors file, but of another program: it lacks the key '{_KEY}'")
     try:
         told = json.loads(text)
     except ValueError:
-        raise CheckpointError(f"{path} has broken metadata") from None
-    if not isinstance(told, dict) or told.get("format", 0) > FORMAT:
+        told = None
+    if not isinstance(told, dict) or not isinstance(told.get("format"), int):
+        raise CheckpointError(f"{path} has broken metadata under the key '{_KEY}'")
+    if told["format"] > FORMAT:
         raise CheckpointError(
-            f"{path} was written by a newer audiorestore ({told.get('version') if isinstance(told, dict) else '?'}); "
-            f"this is {__version__}: upgrade to read it"
+            f"{path} was written by a newer audiorestore ({told.get('version')}); this is {__version__}: upgrade to "
+            "read it"
         )
-    return arrays, told
+    return told
 
 
 def load_model(name: str) -> LoadedModel:

@@ -7,7 +7,7 @@ from ..damage._chain import Chain, apply_chain
 from ..data.audio_file import read_audio, write_audio
 from ..data.manifest import Record, need, output_path
 from ..randomness import generator
-from .provenance import digest_of, file_digest, made_before, provenance
+from .provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
 
 FORMATS = {"wav": (".wav", "FLOAT"), "flac": (".flac", "PCM_24")}
 
@@ -40,6 +40,7 @@ def degrade_record(record: Record, config: DegradeConfig) -> Record:
     (reference,) = need(record, "reference")
     suffix, subtype = FORMATS[config.format]
     target = output_path(config.folder, record, suffix)
+    refuse_own_input(target, reference)
     damages = config.chain.draw(generator(config.seed, "degrade", record["id"], record.get("sample", 0)))
     digest = digest_of(file_digest(reference), "degrade", damages, config.format)
     made = made_before(target, digest, config.overwrite)

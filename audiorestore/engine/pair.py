@@ -14,7 +14,7 @@ from ..errors import AlignmentError, UsageError
 from ..signal.align import LAG_TOLERANCE, ChannelAlignment, measure, shift
 from ..signal.level import decibels
 from ..signal.resample import resample
-from .provenance import digest_of, file_digest, made_before, provenance
+from .provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
 from .split import assign_splits
 
 
@@ -73,12 +73,15 @@ def pair_record(record: Record, config: PairConfig) -> Record:
         late; gain in decibels; both as lists where channels differ) and ``sample_rate``, ``channels``, ``frames``.
     """
     reference_path, degraded_path = need(record, "reference", "degraded")
-    target = output_path(config.folder / "degraded", record, ".wav") if config.folder else None
     digest = ""
-    if target and target.exists():
+    targets: list[Path] = []
+    if config.folder:
+        targets = [output_path(config.folder / side, record, ".wav") for side in ("degraded", "reference")]
+        for target in targets:
+            refuse_own_input(target, reference_path, degraded_path)
         digest = digest_of("pair", file_digest(reference_path), file_digest(degraded_path), config.level)
-        made = made_before(target, digest, config.overwrite)
-        if made is not None:
+        made = made_before(targets[0], digest, config.overwrite)
+        if made is not None and Path(made.get("reference", reference_path)).exists():
             return {**record, **made}
     reference, sample_rate = read_audio(reference_path)
     degraded, degraded_rate = read_audio(degraded_path)
@@ -88,21 +91,24 @@ def pair_record(record: Record, config: PairConfig) -> Record:
     added = {"sample_rate": sample_rate, "channels": reference.shape[0], "frames": plan.stop - plan.start}
     if plan.in_place and degraded_rate == sample_rate:
         return {**record, **added, "alignment": plan.alignment}
-    if config.folder is None or target is None:
+    if not targets:
         raise AlignmentError(
             f"{degraded_path} needs an aligned copy (lag {plan.alignment['lag']} samples, "
             f"gain {plan.alignment['gain_db']} dB, level {config.level}); give -o FOLDER for it"
         )
     clean = reference[:, plan.start : plan.stop]
     aligned = plan.carry_out(degraded)
-    added |= {"degraded": str(target), "alignment": plan.alignment | {"residual_lag": _proved(clean, aligned)}}
-    options: dict[str, Any] = {"subtype": "FLOAT", "overwrite": config.overwrite}
+    added |= {"degraded": str(targets[0]), "alignment": plan.alignment | {"residual_lag": _proved(clean, aligned)}}
+    copies = [(targets[0], aligned)]
     if clean.shape != reference.shape:
-        trimmed = output_path(config.folder / "reference", record, ".wav")
-        write_audio(trimmed, clean, sample_rate, **options)
-        added["reference"] = str(trimmed)
-    digest = digest or digest_of("pair", file_digest(reference_path), file_digest(degraded_path), config.level)
-    write_audio(target, aligned, sample_rate, provenance=provenance(digest, added), **options)
+        added["reference"] = str(targets[1])
+        copies.append((targets[1], clean))
+    for target, waveform in copies:
+        again = made_before(target, digest, config.overwrite) is not None  # from a run that broke off between the two
+        carried = provenance(digest, added)
+        write_audio(
+            target, waveform, sample_rate, subtype="FLOAT", overwrite=again or config.overwrite, provenance=carried
+        )
     return {**record, **added}
 
 
@@ -134,14 +140,16 @@ def _plan(reference: np.ndarray, degraded: np.ndarray, level: str) -> _Plan:
         "residual_lag": _one_or_list([channel.lag for channel in found]),
         "level": level,
     }
+    # A gain that is 0.00 dB in the record is none.
+    gains = [channel.gain if level == "match" and abs(channel.gain - 1.0) > 5e-4 else 1.0 for channel in found]
     if (start, stop) != (0, reference.shape[-1]):
         alignment["reference_start"] = start
     return _Plan(
         lags,
-        gains=[channel.gain if level == "match" else 1.0 for channel in found],
+        gains=gains,
         start=start,
         stop=stop,
-        in_place=not any(lags) and degraded.shape == reference.shape and level == "keep",
+        in_place=not any(lags) and degraded.shape == reference.shape and all(gain == 1.0 for gain in gains),
         alignment=alignment,
     )
 

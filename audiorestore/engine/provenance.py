@@ -34,6 +34,17 @@ def provenance(digest: str, added: dict[str, Any]) -> str:
     return json.dumps({"digest": digest, "record": added})
 
 
+def refuse_own_input(target: Path, *sources: str | Path) -> None:
+    """Refuse an output that is one of the files it is made from, whatever the names and links.
+
+    Raises:
+        AudioFileError: It is.
+    """
+    for source in map(Path, sources):
+        if target.exists() and source.exists() and target.samefile(source):
+            raise AudioFileError(f"the output {target} would overwrite its own input; give another -o")
+
+
 def made_before(target: Path, digest: str, overwrite: bool) -> dict[str, Any] | None:
     """Recognise an output that an earlier run made from the same parts.
 

@@ -6,7 +6,7 @@ that changes nothing gives back every sample as it was.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from ..randomness import generator
 from ..signal.resample import StreamResampler, fit
 from .channels import fold, unfold
 from .checkpoint import LoadedModel
-from .provenance import digest_of, file_digest, made_before, provenance
+from .provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
 
 _FLOATS = ("FLOAT", "DOUBLE")
 BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
@@ -144,7 +144,7 @@ def restore_record(
     """Restore a record's degraded audio into a file, in bounded memory.
 
     Args:
-        record: With ``degraded``, or ``reference`` alone where there is nothing else.
+        record: With ``degraded``.
         loaded: The model.
         config: Where to and how.
         follow: Told the record's id, how many samples were read, and how many there are.
@@ -156,31 +156,38 @@ def restore_record(
     (source,) = need(record, "degraded")
     info = audio_info(source)
     target = _target(config.target, record, info)
-    if target.exists() and Path(source).exists() and target.samefile(source):
-        raise AudioFileError(f"the output {target} would overwrite its own input; give another -o")
+    residual = _target(config.residual, record, info) if config.residual else None
+    for output in (target, residual) if residual else (target,):
+        refuse_own_input(output, source)
+    if residual and residual.resolve() == target.resolve():
+        raise AudioFileError(f"the output and the residual would be one file, {target}; give another --residual")
     options = (config.mix, config.bits, config.clip, config.dither, config.seed)
     digest = digest_of("restore", file_digest(source), loaded.digest, options)
     made = made_before(target, digest, config.overwrite)
-    if made is not None and config.residual is None:
-        return {**record, **made, "restored": str(target)}
+    made_residual = made_before(residual, digest, config.overwrite) if residual else {}
     added: dict[str, Any] = {"restored": str(target), "model": loaded.name}
-    residual = _target(config.residual, record, info) if config.residual else None
-    rng = generator(config.seed, "restore", record["id"], record.get("sample", 0))
-    carried = provenance(digest, added)
-    with AudioReader(source) as reader, _writer(target, info, config, carried, made is not None) as writer:
-        sink = _writer(residual, info, config, None, config.overwrite) if residual else None
-        restoration = Restoration(loaded, info.sample_rate, info.channels, loaded.model.draw(rng), config.mix)
-        with sink or nullcontext():
-            for restored, original in _through(restoration, reader):
-                writer.write(restored)
-                if sink:
-                    sink.write(original - restored)
-                follow(record["id"], writer.frames, info.frames)
     if residual:
         added["residual"] = str(residual)
-    if writer.over_full_scale:
-        added["over_full_scale" if writer.subtype in _FLOATS else "clipped"] = writer.over_full_scale
-    return {**record, **added}
+    if made is not None and made_residual is not None:
+        return {**record, **made, **added}
+    rng = generator(config.seed, "restore", record["id"], record.get("sample", 0))
+    room = provenance(digest, {"over_full_scale": 1 << 62})
+    with AudioReader(source) as reader, ExitStack() as files:
+        writer = files.enter_context(_writer(target, info, config, room, made is not None))
+        sink = (
+            files.enter_context(_writer(residual, info, config, room, made_residual is not None)) if residual else None
+        )
+        restoration = Restoration(loaded, info.sample_rate, info.channels, loaded.model.draw(rng), config.mix)
+        for restored, original in _through(restoration, reader):
+            writer.write(restored)
+            if sink:
+                sink.write(original - restored)
+            follow(record["id"], writer.frames, info.frames)
+        key = "over_full_scale" if writer.subtype in _FLOATS else "clipped"
+        over = {key: writer.over_full_scale} if writer.over_full_scale else {}
+        for file in (writer, sink) if sink else (writer,):
+            file.note(provenance(digest, over))
+    return {**record, **added, **over}
 
 
 def _through(restoration: Restoration, reader: AudioReader) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -209,7 +216,7 @@ def _target(place: Path, record: Record, info: AudioInfo) -> Path:
     return output_path(place, record, output_suffix(info))
 
 
-def _writer(target: Path, info: AudioInfo, config: RestoreConfig, carried: str | None, overwrite: bool) -> AudioWriter:
+def _writer(target: Path, info: AudioInfo, config: RestoreConfig, carried: str, overwrite: bool) -> AudioWriter:
     container = {".flac": "FLAC"}.get(target.suffix.lower(), "WAV")
     subtype = BITS[config.bits] if config.bits else output_subtype(info, container)
     if container == "FLAC" and subtype not in ("PCM_16", "PCM_24"):

@@ -74,10 +74,11 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "segment_frames", "validate_every", "steps"):
+        for name in ("batch_size", "segment_frames", "validate_every", "steps", "plateau_patience"):
             require(getattr(self, name) >= 1, f"{name}={getattr(self, name)} is not possible; it is at least 1")
         for name in ("weight_decay", "warmup_steps", "patience", "clip_norm"):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name)} is not possible; it is at least 0")
+        require(self.batch_size * self.segment_frames > 1, "one sample a step is too little; raise segment_frames")
         require(self.learning_rate > 0, f"learning_rate={self.learning_rate} is not possible; it is more than 0")
         require(self.validation_seconds > 0, f"validation_seconds={self.validation_seconds} leaves nothing to hear")
         for name in ("epochs", "minutes"):
@@ -171,27 +172,29 @@ def train(
     players: list[Player] = model.players()
     model.train()
     started = time.monotonic() - state.seconds
-    while (done := _share_done(state, config, pairs)) < 1.0 and not stop():
+    while (done := _share_done(state, config, pairs)) < 1.0 and not (_stagnates(state, config) or stop()):
         rate = _learning_rate(state, config, done)
         losses: dict[str, float] = {}
         for player, optimizer in zip(players, state.optimizers, strict=True):
             for turn in range(player.steps):
-                losses |= _step(model, player, optimizer, rate, config, pairs, (state.step, turn))
+                stepped = _step(model, player, optimizer, rate, config, pairs, (state.step, turn))
+                losses |= {f"{player.name} {name}": value for name, value in stepped.items()}
         state.step += 1
         state.seconds = time.monotonic() - started
         total = sum(losses.values())
-        if not math.isfinite(total):
-            raise AudioRestoreError(
-                f"the loss is {total} at step {state.step}; try a lower learning_rate, or clip_norm=1"
-            )
+        _refuse_nonfinite("loss", total, state.step)
         yield Stepped(state.step, total, losses, rate, state.seconds, _share_done(state, config, pairs))
         if listener and (state.step % config.validate_every == 0 or _share_done(state, config, pairs) >= 1.0):
             heard = listener()
+            _refuse_nonfinite("validation loss", heard.loss, state.step)
             model.train()
             _take_note(state, heard, config)
             yield heard
-            if config.patience and state.stagnant >= config.patience:
-                return
+
+
+def _refuse_nonfinite(what: str, loss: float, step: int) -> None:
+    if not math.isfinite(loss):
+        raise AudioRestoreError(f"the {what} is {loss} at step {step}; try a lower learning_rate, or clip_norm=1")
 
 
 def _step(
@@ -229,6 +232,10 @@ def _share_done(state: TrainState, config: TrainConfig, pairs: PairDataset) -> f
     return max(shares)
 
 
+def _stagnates(state: TrainState, config: TrainConfig) -> bool:
+    return bool(config.patience) and state.stagnant >= config.patience
+
+
 def _learning_rate(state: TrainState, config: TrainConfig, done: float) -> float:
     rate = config.learning_rate
     if config.schedule == "cosine":
@@ -242,7 +249,7 @@ def _take_note(state: TrainState, heard: Validated, config: TrainConfig) -> None
         state.best, state.best_step, state.stagnant = heard.loss, heard.step, 0
         return
     state.stagnant += 1
-    if config.schedule == "plateau" and state.stagnant % max(1, config.plateau_patience) == 0:
+    if config.schedule == "plateau" and state.stagnant % config.plateau_patience == 0:
         state.halvings += 1
 
 

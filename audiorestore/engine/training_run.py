@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class TrainingRun:
             return
         hear = (lambda: self.listener.hear(self.state)) if self.listener else None  # type: ignore[union-attr]
         logged = -LOG_EVERY_SECONDS
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("a" if self.state.step else "w", encoding="utf-8") as log:
             for event in train(self.model, self.state, self.config, self.training, hear, stop):
                 if isinstance(event, Validated):
@@ -133,6 +135,7 @@ class TrainingRun:
             for item in dataclasses.fields(self.state)
             if item.name != "optimizers"
         }
+        state["best"] = state["best"] if math.isfinite(self.state.best) else None  # JSON knows no infinity
         told = {"format": 1, "family": self.family, "config": dataclasses.asdict(self.model.config), **self._told()}
         save_arrays(self.state_path, arrays, {**told, "state": state, "numbers": numbers})
 
@@ -153,7 +156,7 @@ class TrainingRun:
                 )
         self.model.load_state({key[6:]: array for key, array in arrays.items() if key.startswith("model/")})
         for name, value in told["state"].items():
-            setattr(self.state, name, value)
+            setattr(self.state, name, math.inf if name == "best" and value is None else value)
         self.best_heard = Validated(**told["validation"]) if told["validation"] else None
         self._load_optimizers({key: torch.from_numpy(array) for key, array in arrays.items()} | told["numbers"])
 
@@ -201,6 +204,8 @@ def prepare_run(
     rate, channels = model.config.sample_rate, model.config.channels
     training = PairDataset(splits["train"], rate, channels)
     listener = None
+    if config.schedule == "plateau" and not splits["val"]:
+        raise UsageError("schedule=plateau needs a val split to see where validation stagnates")
     if splits["val"]:
         listener = Listener(model, PairDataset(splits["val"], rate, channels), training, config)
     if isinstance(model, torch.nn.Module):

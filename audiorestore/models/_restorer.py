@@ -22,6 +22,16 @@ BLOCK_FRAMES = 1 << 16
 Pair = tuple[np.ndarray, np.ndarray]
 
 
+def require(condition: bool, sentence: str) -> None:
+    """Refuse a Config that cannot be, with a sentence for the user.
+
+    Raises:
+        UsageError: The condition does not hold.
+    """
+    if not condition:
+        raise UsageError(sentence)
+
+
 @dataclass(frozen=True)
 class RestorerConfig:
     """What every family can be told.
@@ -33,6 +43,10 @@ class RestorerConfig:
 
     sample_rate: int = 22050
     channels: int = 1
+
+    def __post_init__(self) -> None:
+        require(self.sample_rate >= 0, f"sample_rate={self.sample_rate} is not possible; it is in Hz, or 0 for any")
+        require(self.channels in (1, 2), f"channels={self.channels} is not possible; it is 1 or 2")
 
 
 class Stream(Protocol):
@@ -151,13 +165,3 @@ class OverlapSave:
         self._held = [samples[..., keep_from - self._first :]]
         self._first = keep_from
         return kept
-
-
-def require(condition: bool, sentence: str) -> None:
-    """Refuse a Config that cannot be, with a sentence for the user.
-
-    Raises:
-        UsageError: The condition does not hold.
-    """
-    if not condition:
-        raise UsageError(sentence)

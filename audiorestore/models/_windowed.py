@@ -45,6 +45,7 @@ class WindowedConfig(RestorerConfig):
     residual: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.window % 2 == 1 and self.window > 0, f"window={self.window} has no middle sample; it must be odd")
         require(self.parameters > 0, f"parameters={self.parameters} is no budget")
 

@@ -71,7 +71,11 @@ def flattened_places(config: Config) -> int:
 
 
 class Model(WindowedRestorer):
-    """The network of one window, and the same run densely over a whole recording."""
+    """The network of one window, and the same run densely over a whole recording.
+
+    In training, batch normalisation sees each place once, not once for every window that it is in: the same mean and
+    variance but for the recording's ends. In evaluation both forms are the same.
+    """
 
     config: Config
 

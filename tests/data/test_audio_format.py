@@ -21,7 +21,7 @@ def described(container: str, subtype: str, channels: int = 2, sample_rate: int 
         ("FLAC", "PCM_16", ".flac", "PCM_16", "PCM_16"),
         ("FLAC", "PCM_24", ".flac", "PCM_24", "PCM_24"),
         ("CAF", "ALAC_20", ".caf", "PCM_24", "PCM_24"),
-        ("W64", "PCM_32", ".w64", "PCM_32", "PCM_24"),
+        ("W64", "PCM_32", ".wav", "PCM_32", "PCM_24"),
         ("RF64", "FLOAT", ".wav", "FLOAT", "PCM_24"),
         ("WAV", "DOUBLE", ".wav", "DOUBLE", "PCM_24"),
         ("MP3", "MPEG_LAYER_III", ".flac", "PCM_16", "PCM_16"),

@@ -181,9 +181,7 @@ def test_walking_goes_once_through_everything(write: Any) -> None:
     assert data.frames == 1_130
     pieces = [reference for _, reference in data.walk(300)]
     assert [piece.shape for piece in pieces] == [(1, 300), (1, 300), (1, 300), (1, 100), (1, 130)]
-    np.testing.assert_array_equal(
-        places(np.concatenate(pieces, axis=1))[0], [*range(1, 1_001), *range(2_001, 2_131)]
-    )
+    np.testing.assert_array_equal(places(np.concatenate(pieces, axis=1))[0], [*range(1, 1_001), *range(2_001, 2_131)])
 
 
 def test_walking_with_context_overlaps_and_is_silent_outside(write: Any) -> None:

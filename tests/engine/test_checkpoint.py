@@ -205,7 +205,7 @@ def test_a_bare_name_is_a_family_and_anything_with_a_slash_or_the_suffix_a_file(
 
 
 def test_a_family_that_has_to_be_trained_says_how(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'ar train cnn pairs.jsonl -o cnn.safetensors'"):
+    with pytest.raises(UsageError, match=r"'ar train cnn pairs\.jsonl -o cnn\.safetensors'"):
         load_model("cnn")
     with pytest.raises(UsageError, match="did you mean 'cnn'"):
         load_model("ccn")

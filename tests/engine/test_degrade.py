@@ -155,7 +155,7 @@ def test_a_file_made_from_something_else_is_not_replaced_unasked(tmp_path: Path,
 def test_a_foreign_file_in_the_way_is_not_replaced_unasked(sources: Any, tmp_path: Path) -> None:
     (tmp_path / "album").mkdir()
     (tmp_path / "album" / "song0.wav").write_text("my notes")
-    with pytest.raises(AudioFileError, match="song0.wav"):
+    with pytest.raises(AudioFileError, match=r"song0\.wav"):
         degrade_record(sources[0], config(tmp_path))
     assert (tmp_path / "album" / "song0.wav").read_text() == "my notes"
 

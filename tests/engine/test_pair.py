@@ -285,7 +285,7 @@ def test_two_files_are_one_pair_and_a_file_with_a_folder_is_none(tmp_path: Path)
     assert record["id"] == "clean"
     with pytest.raises(UsageError, match="as folders, or all as files"):
         list(match_by_name(tmp_path / "clean.wav", {"degraded": tmp_path}, "pair"))
-    with pytest.raises(UsageError, match="--degraded .* does not exist"):
+    with pytest.raises(UsageError, match=r"--degraded .* does not exist"):
         list(match_by_name(tmp_path / "clean.wav", {"degraded": tmp_path / "nowhere"}, "pair"))
 
 

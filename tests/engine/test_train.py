@@ -350,7 +350,7 @@ def test_each_player_takes_its_steps_in_turn(pairs: PairDataset) -> None:
     events, _ = rounds(model, pairs, steps=4)
     assert [name for name, *_ in model.seen] == ["first", "first", "first", "second"] * 4
     assert [event.step for event in events] == [1, 2, 3, 4]
-    assert set(events[0].losses) == {"first", "second"}
+    assert set(events[0].losses) == {"first first", "second second"}
 
 
 def test_a_step_changes_only_the_parameters_of_its_player(pairs: PairDataset) -> None:

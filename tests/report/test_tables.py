@@ -1,0 +1,152 @@
+"""The numbers of many records in one table: means, medians, and the gain over doing nothing."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from audiorestore.report.summary import ROWS, Summary, numbers
+from audiorestore.report.tables import format_number, summary_as, summary_table
+
+
+def measured(**rows: dict[str, float | None]) -> dict[str, Any]:
+    return {"id": "song", "metrics": rows}
+
+
+@pytest.fixture
+def summary() -> Summary:
+    """Three records with an undefined number in one, and two that failed."""
+    held = Summary()
+    for index, (before, after) in enumerate([(10.0, 13.0), (20.0, 21.0), (30.0, 38.0)]):
+        held.add(
+            measured(
+                degraded={"snr_db": before, "lsd_db": 4.0 + index},
+                degraded_leveled={"snr_db": before + 1, "lsd_db": 4.0},
+                restored={"snr_db": after, "lsd_db": 3.0 if index else None},
+                restored_leveled={"snr_db": after + 0.5, "lsd_db": 4.5},
+            )
+        )
+    held.add({"id": "broken", "error": {"stage": "eval", "message": "broken"}})
+    held.add({"id": "never measured"})
+    return held
+
+
+def entry(summary: Summary, row: str, number: str) -> dict[str, Any]:
+    (found,) = [entry for entry in summary.table() if (entry["row"], entry["number"]) == (row, number)]
+    return found
+
+
+def test_records_and_failures_are_counted(summary: Summary) -> None:
+    assert (summary.records, summary.failed) == (3, 2)
+
+
+def test_mean_and_median_are_over_records(summary: Summary) -> None:
+    assert entry(summary, "restored", "snr_db") == {
+        "row": "restored",
+        "number": "snr_db",
+        "count": 3,
+        "mean": 24.0,
+        "median": 21.0,
+        "gain": 4.0,
+    }
+
+
+def test_an_undefined_number_is_left_out_and_not_averaged(summary: Summary) -> None:
+    assert entry(summary, "restored", "lsd_db")["count"] == 2
+    assert entry(summary, "restored", "lsd_db")["mean"] == 3.0
+
+
+def test_gain_is_positive_where_it_is_better_whichever_way_is_up(summary: Summary) -> None:
+    assert entry(summary, "restored", "snr_db")["gain"] == 24.0 - 20.0  # more decibels over the error
+    assert entry(summary, "restored", "lsd_db")["gain"] == 5.0 - 3.0  # less distance
+    assert entry(summary, "restored_leveled", "snr_db")["gain"] == 24.5 - 21.0  # against the levelled row
+    assert entry(summary, "restored_leveled", "lsd_db")["gain"] == 4.0 - 4.5  # worse
+
+
+def test_doing_nothing_has_no_gain(summary: Summary) -> None:
+    for row in ("degraded", "degraded_leveled"):
+        assert entry(summary, row, "snr_db")["gain"] is None
+
+
+def test_a_number_that_nobody_has_is_none_everywhere(summary: Summary) -> None:
+    assert entry(summary, "restored", "si_sdr_db") == {
+        "row": "restored",
+        "number": "si_sdr_db",
+        "count": 0,
+        "mean": None,
+        "median": None,
+        "gain": None,
+    }
+
+
+def test_without_a_do_nothing_row_there_is_no_gain() -> None:
+    alone = Summary()
+    alone.add(measured(restored={"snr_db": 3.0}))
+    assert entry(alone, "restored", "snr_db")["gain"] is None
+    assert {each["row"] for each in alone.table()} == {"restored"}
+
+
+def test_rows_come_in_their_order_whatever_the_records_had() -> None:
+    held = Summary()
+    held.add(measured(**{row: {"snr_db": 1.0} for row in reversed(ROWS)}))
+    rows = [each["row"] for each in held.table()]
+    assert list(dict.fromkeys(rows)) == list(ROWS)
+
+
+def test_nothing_at_all_is_an_empty_table() -> None:
+    assert Summary().table() == []
+    assert json.loads(summary_as(Summary(), "json")) == {"records": 0, "failed": 0, "table": []}
+    assert len(summary_as(Summary(), "markdown").splitlines()) == 2
+
+
+def test_json_is_one_object_with_the_whole_table(summary: Summary) -> None:
+    text = summary_as(summary, "json")
+    assert text.count("\n") == 1
+    assert json.loads(text) == {"records": 3, "failed": 2, "table": summary.table()}
+
+
+def test_csv_has_a_line_for_each_row_and_number_in_full_precision(summary: Summary) -> None:
+    lines = list(csv.DictReader(io.StringIO(summary_as(summary, "csv"))))
+    assert len(lines) == 4 * len(numbers())
+    found = {(line["row"], line["number"]): line for line in lines}
+    assert float(found["restored", "snr_db"]["mean"]) == 24.0
+    assert found["degraded", "snr_db"]["gain"] == ""
+    assert "\r" not in summary_as(summary, "csv")
+
+
+def test_markdown_has_cells_under_its_headings(summary: Summary) -> None:
+    lines = summary_as(summary, "markdown").splitlines()
+    assert {line.count("|") for line in lines} == {7}
+    assert "| restored | snr_db | 3 | 24.00 | 21.00 | 4.00 |" in lines
+    assert "| degraded | snr_db | 3 | 20.00 | 20.00 | – |" in lines
+
+
+def test_the_terminal_s_table_shows_which_way_is_up_and_signs_the_gain(summary: Summary) -> None:
+    console = Console(width=120, file=io.StringIO(), color_system=None)
+    console.print(summary_table(summary))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "3 record(s)" in text
+    assert "snr_db ↑" in text
+    assert "lsd_db ↓" in text
+    assert "+4.00" in text
+    assert "-0.50" in text
+    (line,) = [line for line in text.splitlines() if "+2.00" in line]
+    assert line.split("│")[2].strip() == "restored"
+
+
+def test_the_terminal_s_table_fits_80_columns(summary: Summary) -> None:
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(summary_table(summary))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    assert "restored_leveled" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "style", "text"), [(None, ".2f", "–"), (1.005e-4, ".3e", "1.005e-04"), (-3.456, ".1f", "-3.5")]
+)
+def test_numbers_are_written_in_their_metric_s_style(value: float | None, style: str, text: str) -> None:
+    assert format_number(value, style) == text
