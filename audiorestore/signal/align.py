@@ -6,6 +6,7 @@ here with the square root of the magnitude, between no weighting and PHAT), sinc
 in the bass that the plain peak is broad. Between samples the correlation is followed as a sum of cosines.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,10 @@ _EXCERPT_FRAMES = 1 << 21
 _WINDOWS = 8
 _LEAST_CORRELATION = 0.1
 _LEAST_WINDOW = 1024  # samples: a shorter window is no witness
-_LEAST_DRIFT = 4.0  # samples: less than a sample inside an MP3 that is coded at 8 kHz
-_CLEARER = 0.02  # how much better a window must correlate elsewhere before it counts as lying elsewhere
+_LEAST_DRIFT = 0.5  # samples: a window this close to the others lies where they lie
+_FAR = 4.0  # samples: less than one inside an MP3 that is coded at 8 kHz
+_CLEARER = 0.01  # share of the energy that a lag so far away has to explain more
+_LEAST_SEARCHED = 100  # samples: a shorter recording fits anywhere, so it is taken as it lies
 _TAPS = 64  # length of the interpolating kernel to each side, for fractions of a sample
 
 
@@ -65,19 +68,22 @@ def _measure_channel(reference: Mono, degraded: Mono) -> ChannelAlignment | None
         return None
     if not degraded.any():
         raise AlignmentError("the degraded recording is silent where its reference is not")
+    if min(len(reference), len(degraded)) < _LEAST_SEARCHED:
+        correlation, gain = _at_lag(reference, degraded, 0.0)
+        return ChannelAlignment(0.0, gain, correlation)
     lag = _plainest(reference, degraded, _global_lag(reference, degraded))
     correlation, gain = _at_lag(reference, degraded, lag)
     if correlation < 0.95 and _at_lag(reference, degraded, _global_lag(reference, -degraded))[0] < -max(
         correlation, _LEAST_CORRELATION
     ):
         raise AlignmentError("the degraded recording is upside down: its polarity is inverted")
-    if correlation < _LEAST_CORRELATION:
+    if correlation < max(_LEAST_CORRELATION, 5.0 / math.sqrt(min(len(reference), len(degraded)))):
         searched = "" if _short(reference, degraded) else f", of those up to {_EXCERPT_FRAMES // 2} samples,"
         raise AlignmentError(
             f"these do not look like the same recording: at their best lag{searched} they correlate by "
             f"{correlation:.2f} only"
         )
-    _refuse_drift(reference, degraded, round(lag))
+    _refuse_drift(reference, degraded, lag)
     return ChannelAlignment(lag, gain, correlation)
 
 
@@ -90,8 +96,10 @@ def find_lag(reference: Mono, degraded: Mono) -> float:
     """
     cross, n_fft = _weighted_spectrum(reference, degraded)
     correlation = np.fft.irfft(cross, n_fft)
-    # Later, then earlier: negative lags stand at the end, as the FFT wraps them.
-    lags = np.concatenate([np.arange(len(degraded)), np.arange(1 - len(reference), 0)])
+    # Later, then earlier: negative lags stand at the end, as the FFT wraps them. At least half of the shorter one lies
+    # on the other, since a few samples fit anywhere.
+    least = -(-min(len(reference), len(degraded)) // 2)
+    lags = np.concatenate([np.arange(len(degraded) - least + 1), np.arange(least - len(reference), 0)])
     best = int(lags[np.argmax(correlation[lags])])
     return best + _fraction(cross, n_fft, best)
 
@@ -126,15 +134,16 @@ def _plainest(reference: Mono, degraded: Mono, lag: float) -> float:
     Coding noise moves the peak of a correlation by up to a sample where nothing was moved. A true lag leaves an error
     that undoing it removes; one that removes less than 5 % (0.2 dB) is taken for noise.
     """
-
-    def left(each: float) -> float:
-        return 1.0 - max(0.0, _at_lag(reference, degraded, each)[0]) ** 2
-
-    best = left(lag)
+    best = _left(reference, degraded, lag)
     for plain in ([0.0] if abs(lag) <= 2.0 else []) + [float(round(lag))]:
-        if left(plain) <= 1.05 * best + 1e-9:
+        if _left(reference, degraded, plain) <= 1.05 * best + 1e-9:
             return plain
     return lag
+
+
+def _left(reference: Mono, degraded: Mono, lag: float) -> float:
+    """Tell which share of the degraded recording's energy the reference does not explain at this lag."""
+    return 1.0 - max(0.0, _at_lag(reference, degraded, lag)[0]) ** 2
 
 
 def _short(reference: Mono, degraded: Mono) -> bool:
@@ -171,34 +180,37 @@ def _at_lag(reference: Mono, degraded: Mono, lag: float) -> tuple[float, float]:
     return (dot(clean, dirty) / float(power) if power > 0 else 0.0), apparent_gain(clean, dirty)
 
 
-def _refuse_drift(reference: Mono, degraded: Mono, lag: int) -> None:
+def _refuse_drift(reference: Mono, degraded: Mono, lag: float) -> None:
     """Look at windows over the whole recording: all must lie at the same lag.
 
-    A window that repeats itself (a held tone) fits at many lags, so it is a witness only if it fits clearly better
-    elsewhere than at the lag that the whole recording has.
+    A window testifies against the pair only if its own lag explains most of what differs there, or if it fits clearly
+    better several samples away. So neither a held tone, which fits at many lags, nor coding noise, which no lag
+    explains, is a witness.
     """
-    clean, dirty = overlap(reference, degraded, lag)
+    clean, dirty = overlap(reference, degraded, round(lag))
+    fraction = lag - round(lag)
     frames = min(1 << 15, len(clean) // 2)
     if frames < _LEAST_WINDOW:
         return
     starts = np.linspace(0, len(clean) - frames, min(_WINDOWS, max(2, len(clean) // frames)), dtype=int)
     powers = [dot(clean[start : start + frames], clean[start : start + frames]) for start in starts]
-    seen = []
+    offsets = {}
     for start, power in zip(starts, powers, strict=True):
         if power < 1e-4 * max(powers):
             continue
         here, there = clean[start : start + frames], dirty[start : start + frames]
         offset = find_lag(here, there)
-        if (
-            abs(offset) >= _LEAST_DRIFT
-            and _at_lag(here, there, round(offset))[0] > _at_lag(here, there, 0)[0] + _CLEARER
+        distance = abs(offset - fraction)
+        left, left_there = _left(here, there, fraction), _left(here, there, offset)
+        if (distance >= _LEAST_DRIFT and left_there < 0.5 * left) or (
+            distance >= _FAR and left_there < left - _CLEARER
         ):
-            seen.append((start, offset))
-    if seen:
-        start, offset = max(seen, key=lambda item: abs(item[1]))
+            offsets[start + frames // 2] = offset
+    if offsets:
+        place = max(offsets, key=lambda each: abs(offsets[each]))
         raise AlignmentError(
-            f"the lag is not the same everywhere: {lag} samples over the whole recording, but {lag + offset:.1f} "
-            f"around sample {start + frames // 2} (another speed, a cut, or different content)"
+            f"the lag is not the same everywhere: {lag:.1f} samples over the whole recording, but "
+            f"{round(lag) + offsets[place]:.1f} around sample {place} (another speed, a cut, or different content)"
         )
 
 
