@@ -1,10 +1,12 @@
 """The command line: joins the subcommands under ``ar`` and its unambiguous second name ``audiorestore``."""
 
 import io
+import os
 import sys
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from . import __version__
 from .commands._shell import reflowed
@@ -63,6 +65,18 @@ app.callback(help=reflowed(describe.__doc__ or ""))(describe)
 
 def main() -> None:
     """Run the command line."""
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")  # file names may be any bytes
-    app()
+    # A missing stream, as under cron, is an empty one; records are UTF-8 whatever the locale, file names any bytes.
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - open while the program runs
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    Console.on_broken_pipe = _reader_left  # type: ignore[assignment, method-assign]  # rich would end with status 1
+    try:
+        app()
+    except BrokenPipeError:  # in a help text: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _reader_left(_: Console) -> None:
+    raise BrokenPipeError

@@ -31,19 +31,20 @@ for level in keep match; do
 done
 
 {
-    echo "| level | model | MSE | SNR dB | SI-SDR dB | LSD dB |"
-    echo "|---|---|---:|---:|---:|---:|"
+    echo "| level | model | test files | MSE | SNR dB | SI-SDR dB | LSD dB |"
+    echo "|---|---|---:|---:|---:|---:|---:|"
     for level in keep match; do
         work=$OUT/$level
         for model in identity level mlp-paper mlp-paper-residual cnn-paper cnn-paper-residual; do
             file=$work/$model.safetensors
             [ "$model" = identity ] && file=identity
-            audiorestore restore --model "$file" -o "$work/$model" "$work/test.jsonl" 2> "$work/$model.err" |
-                audiorestore eval --format csv 2> /dev/null |
-                awk -F, -v level="$level" -v model="$model" '
-                    $1 == "restored" { mean[$2] = $4 }
-                    END { printf "| %s | %s | %.3e | %.2f | %.2f | %.2f |\n", level, model,
-                          mean["mse"], mean["snr_db"], mean["si_sdr_db"], mean["lsd_db"] }'
+            audiorestore restore -f --model "$file" -o "$work/$model" "$work/test.jsonl" > "$work/$model.restored.jsonl"
+            audiorestore eval "$work/$model.restored.jsonl" --format csv > "$work/$model.csv" 2> "$work/$model.txt"
+            awk -F, -v level="$level" -v model="$model" '
+                $1 == "restored" { mean[$2] = $4; files = $3 }
+                END { printf "| %s | %s | %d | %.3e | %.2f | %.2f | %.2f |\n", level, model, files,
+                      mean["mse"], mean["snr_db"], mean["si_sdr_db"], mean["lsd_db"] }' "$work/$model.csv"
         done
     done
-} | tee "$OUT/table.md"
+} > "$OUT/table.md"
+cat "$OUT/table.md"

@@ -11,11 +11,16 @@ root=$(dirname "$here")
 sh "$here/install.sh"
 PATH="$root/.venv/bin:$PATH"
 CHAIN=${CHAIN:-'mp3:kbps=64|hiss:snr_db=15..25'}
+# Commands end with 3 where some files failed, as they have told: the others go on.
+but_some() { "$@" || [ $? -eq 3 ]; }
+
+# Another folder or chain is another run.
+run() { printf '%s' "$1 $CHAIN" | cksum | cut -d ' ' -f 1; }
 if [ -n "${DATA:-}" ]; then
-    OUT=${OUT:-$here/runs/quickstart-$(basename "$DATA")}
+    OUT=${OUT:-$here/runs/quickstart-$(basename "$DATA")-$(run "$(cd "$DATA" && pwd)")}
     mkdir -p "$OUT"
 else
-    OUT=${OUT:-$here/runs/quickstart}
+    OUT=${OUT:-$here/runs/quickstart-demo-$(run demo)}
     mkdir -p "$OUT"
     echo "== a minute of demo audio: $OUT/audio" >&2
     audiorestore demo "$OUT/audio" > "$OUT/audio.jsonl"
@@ -23,21 +28,21 @@ else
 fi
 
 echo "== damage: $CHAIN" >&2
-audiorestore degrade "$DATA" --chain "$CHAIN" --jobs 2 -o "$OUT/degraded" > "$OUT/degraded.jsonl"
+but_some audiorestore degrade "$DATA" --chain "$CHAIN" --jobs 2 -o "$OUT/degraded" > "$OUT/degraded.jsonl"
 echo "== pair: lag, gain, and a split for each recording" >&2
-audiorestore pair "$OUT/degraded.jsonl" --split 70:15:15 -o "$OUT/aligned" > "$OUT/pairs.jsonl"
+but_some audiorestore pair "$OUT/degraded.jsonl" --split 70:15:15 -o "$OUT/aligned" > "$OUT/pairs.jsonl"
 grep '"split": "test"' "$OUT/pairs.jsonl" > "$OUT/test.jsonl"
 
 for family in $(audiorestore models --names); do
     model=$OUT/$family.safetensors
     if [ ! -f "$OUT/$family.json" ]; then
         echo "== train $family" >&2
-        audiorestore train "$family" "$OUT/pairs.jsonl" --preset small --resume -o "$model" > "$OUT/$family.part"
+        but_some audiorestore train "$family" "$OUT/pairs.jsonl" --preset small --resume -o "$model" > "$OUT/$family.part"
         mv "$OUT/$family.part" "$OUT/$family.json"
     fi
     echo "== restore the test split with $family" >&2
-    audiorestore restore --model "$model" "$OUT/test.jsonl" -o "$OUT/restored/$family" > "$OUT/$family.restored.jsonl"
-    audiorestore eval "$OUT/$family.restored.jsonl" --format csv > "$OUT/$family.csv" 2> /dev/null
+    but_some audiorestore restore -f --model "$model" "$OUT/test.jsonl" -o "$OUT/restored/$family" > "$OUT/$family.restored.jsonl"
+    but_some audiorestore eval "$OUT/$family.restored.jsonl" --format csv > "$OUT/$family.csv" 2> "$OUT/$family.txt"
 done
 
 echo >&2
@@ -54,4 +59,4 @@ done | awk '
     { printf "%-10s %8s %8s %8s %8s %8s %8s %10s\n", $1, $2, $3, $4, $5, $6, $7, $8 }'
 echo
 echo "To restore a file of your own:"
-echo "  $root/.venv/bin/ar restore --model $OUT/cnn.safetensors YOUR-FILE.mp3 -o restored.wav"
+echo "  '$root/.venv/bin/ar' restore --model '$OUT/mlp.safetensors' YOUR-FILE.mp3 -o restored.wav"

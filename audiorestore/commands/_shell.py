@@ -5,6 +5,7 @@ import inspect
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ Force = Annotated[bool, typer.Option("--force", "-f", help="Replace files that e
 Seed = Annotated[int, typer.Option(help="What every random draw hangs on.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files worked on at the same time.")]
 
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 class Terminated(BaseException):
@@ -43,7 +44,9 @@ def shell_command(function: Callable[..., ExitStatus]) -> Callable[..., NoReturn
 
     @functools.wraps(function)
     def wrapped(*arguments: Any, **options: Any) -> NoReturn:
-        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGINT, _interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _terminate)
         try:
             status = function(*arguments, **options)
             sys.stdout.flush()
@@ -79,6 +82,14 @@ def reflowed(text: str) -> str:
     return "\n\n".join(each if each.startswith("\b") else " ".join(each.split("\n")) for each in paragraphs)
 
 
+def _interrupt(*_: object) -> NoReturn:
+    """Stop; files that other threads work on are finished first, unless the user asks again."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(int(ExitStatus.INTERRUPTED)))
+    if any(thread.name.startswith("ThreadPoolExecutor") for thread in threading.enumerate()):
+        say("finishing the files under way; again to stop at once")
+    raise KeyboardInterrupt
+
+
 def _terminate(*_: object) -> NoReturn:
     raise Terminated
 
@@ -93,10 +104,10 @@ def stop_flag() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, _: object) -> None:
         if received:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated
         received.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield lambda: bool(received)
     finally:
@@ -110,10 +121,24 @@ def read_inputs(arguments: list[str] | None, role: str, stage: str) -> "tuple[It
     """Read what a command was given: an iterator over records, and their number where it can be known beforehand."""
     from ..data.manifest import read_records
 
-    records = read_records(arguments or [], role, stage, sys.stdin)
+    records = read_records(arguments or [], role, stage, sys.stdin, unique=stage not in ("eval", "train"))
     if not arguments:
         return records, None
     held = list(records)
+    return held, len(held)
+
+
+def read_sides(
+    arguments: list[str] | None, reference: Path | None, others: dict[str, Path | None], stage: str
+) -> "tuple[Iterable[Record], int | None]":
+    """Read records as `read_inputs` does, or join folders by the names of their files where ``reference`` is given."""
+    if reference is None:
+        return read_inputs(arguments, "degraded", stage)
+    from ..engine.pair import match_by_name
+
+    if arguments:
+        raise UsageError("give either records or --reference and what belongs to it, not both")
+    held = list(match_by_name(reference, {role: path for role, path in others.items() if path}, stage))
     return held, len(held)
 
 
@@ -121,7 +146,7 @@ def refuse_nested(inputs: list[str] | None, output: str | Path) -> None:
     """Refuse an output folder inside an input folder, whose outputs would be inputs the next time."""
     place = Path(output).resolve()
     for name in inputs or []:
-        if Path(name).is_dir() and place.is_relative_to(Path(name).resolve()):
+        if os.path.isdir(name) and place.is_relative_to(Path(name).resolve()):
             raise UsageError(f"the output {output} lies inside the input folder {name}; give a folder outside of it")
 
 

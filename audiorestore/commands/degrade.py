@@ -56,7 +56,13 @@ def degrade(
 
 def _tell_clipped(records: "Iterator[Record]") -> "Iterator[Record]":
     for record in records:
-        clipped = sum(damage.get("clipped", 0) for damage in record.get("damage", []) if "error" not in record)
-        if clipped:
-            say(f"degrade {record['id']}: {clipped} samples over full scale were clipped by the encoder")
+        if "error" not in record:
+            for damage in record["damage"]:
+                if damage.get("clipped"):
+                    say(
+                        f"degrade {record['id']}: {damage['clipped']} samples over full scale "
+                        f"were clipped by {damage['name']}"
+                    )
+            if record.get("clipped"):
+                say(f"degrade {record['id']}: {record['clipped']} samples over full scale clipped; wav would keep them")
         yield record

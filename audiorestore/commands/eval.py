@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Inputs, Jobs, batch_status, read_inputs, say, shell_command, stderr, tell_failure, with_bar
+from ._shell import Inputs, Jobs, batch_status, read_sides, say, shell_command, stderr, tell_failure, with_bar
+
+if TYPE_CHECKING:
+    from ..data.manifest import Record
 
 
 @shell_command
@@ -35,29 +38,19 @@ def evaluate(
     from ..data.manifest import write_record
     from ..engine.batch import run_batch
     from ..engine.evaluate import evaluate_record
-    from ..engine.pair import match_by_name
     from ..report.summary import Summary
     from ..report.tables import summary_as, summary_table
 
-    sides = {role: path for role, path in (("degraded", degraded), ("restored", restored)) if path}
-    if reference or sides:
-        if not reference or not sides or inputs:
-            raise UsageError("give either records, or --reference with --degraded, --restored or both")
-        records = list(match_by_name(reference, sides, "eval"))
-        total: int | None = len(records)
-    else:
-        found, total = read_inputs(inputs, "degraded", "eval")
-        records = found  # type: ignore[assignment]
+    if bool(reference) != bool(degraded or restored):
+        raise UsageError("--reference goes together with --degraded, --restored or both")
+    records, total = read_sides(inputs, reference, {"degraded": degraded, "restored": restored}, "eval")
     summary = Summary()
     for record in with_bar(run_batch(records, evaluate_record, "eval", jobs=jobs), "eval", total):
         summary.add(record)
         if "error" in record:
             tell_failure(record, "eval")
-        for role, check in record.get("check", {}).items():
-            if "warning" in check:
-                say(f"eval {record['id']}, {role}: {check['warning']}")
-        if record.get("metrics_note"):
-            say(f"eval {record['id']}: {record['metrics_note']}")
+        else:
+            _tell_doubts(record)
         if format == "records":
             write_record(sys.stdout, record)
     if summary.records:
@@ -65,3 +58,11 @@ def evaluate(
     if format != "records":
         sys.stdout.write(summary_as(summary, format))
     return batch_status(summary.records, summary.failed)
+
+
+def _tell_doubts(record: "Record") -> None:
+    for role, check in record["check"].items():
+        if "warning" in check:
+            say(f"eval {record['id']}, {role}: {check['warning']}")
+    if "metrics_note" in record:
+        say(f"eval {record['id']}: {record['metrics_note']}")

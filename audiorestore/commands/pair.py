@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, Inputs, Jobs, Seed, emit, read_inputs, shell_command, with_bar
+from ._shell import Force, Inputs, Jobs, Seed, emit, read_sides, say, shell_command, with_bar
 
 
 @shell_command
@@ -21,7 +21,10 @@ def pair(
         Literal["keep", "match"],
         typer.Option(help="Keep the degraded level, or match the reference's."),
     ] = "keep",
-    split: Annotated[str, typer.Option(help="Shares of train:val:test, or train:test.")] = "80:10:10",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Shares of train:val:test, or train:test; default: the records' own splits, or 80:10:10."),
+    ] = None,
     seed: Seed = 0,
     jobs: Jobs = 1,
     force: Force = False,
@@ -30,7 +33,8 @@ def pair(
 
     Lag (to a fraction of a sample) and gain are measured on every channel by cross-correlation and written to the
     record; a pair whose lag differs from place to place is refused. All records of a group (by default a source
-    file) fall in one split, by a hash of its name: files added later move none of the old ones.
+    file) fall in one split, by a hash of its name: files added later move none of the old ones, except back out of a
+    split that would have been empty without them.
 
     \b
     Examples:
@@ -39,24 +43,20 @@ def pair(
       ar pair --reference clean/ --degraded from-my-codec/ -o aligned/ > pairs.jsonl
     """
     from ..engine.batch import run_batch
-    from ..engine.pair import PairConfig, match_by_name, pair_record, split_records
+    from ..engine.pair import PairConfig, Splitter, pair_record
     from ..engine.split import parse_ratios
 
     if (reference is None) != (degraded is None):
         raise UsageError("--reference and --degraded go together")
-    ratios = parse_ratios(split)
-    if reference and degraded:
-        if inputs:
-            raise UsageError("give either records or --reference and --degraded, not both")
-        records = list(match_by_name(reference, {"degraded": degraded}, "pair"))
-        total: int | None = len(records)
-        if total == 1:
-            ratios = parse_ratios("100:0:0")  # one pair by name: nothing to share out
-    else:
-        found, total = read_inputs(inputs, "degraded", "pair")
-        records = found  # type: ignore[assignment]
+    ratios = parse_ratios(split) if split else None
+    records, total = read_sides(inputs, reference, {"degraded": degraded}, "pair")
+    if reference and total == 1 and not split:
+        ratios = parse_ratios("100:0:0")  # one pair by name: nothing to share out
     config = PairConfig(level, output, force)
-    aligned = run_batch(records, lambda record: pair_record(record, config), "pair", seed, jobs)
+    splitter = Splitter(ratios, seed)
+    aligned = run_batch(splitter.note(records), lambda record: pair_record(record, config), "pair", seed, jobs)
     # Splits are known once all groups are, so the bar runs while the pairs are gathered.
-    shared = split_records(list(with_bar(aligned, "pair", total)), ratios, seed)
+    shared = list(splitter.share(list(with_bar(aligned, "pair", total))))
+    if splitter.replaced:
+        say(f"{splitter.replaced} records had another split, which --split replaced")
     return emit(shared, "pair")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..engine.checkpoint import LoadedModel
     from ..engine.restore import RestoreConfig
 
+STDIN_NAME = "stdin-of-ar"
+
 
 @shell_command
 def restore(
@@ -66,8 +68,9 @@ def restore(
         raise UsageError("give --model FILE.safetensors, from 'ar train', or a family such as identity")
     if output is None:
         raise UsageError("give -o FILE for one input, -o FOLDER for many, or -o - for stdout")
-    if Path(output).suffix.lower() in UNWRITTEN_SUFFIXES:
-        raise UsageError(f"-o {output}: lossy files are only read; write {', '.join(CONTAINER_SUFFIXES)}, or a folder")
+    for place in (output, str(residual or "")):
+        if Path(place).suffix.lower() in UNWRITTEN_SUFFIXES:
+            raise UsageError(f"{place}: such files are not written; give {', '.join(CONTAINER_SUFFIXES)}, or a folder")
     loaded = _load(model, device)
     with tempfile.TemporaryDirectory(prefix="ar-") as scratch:
         if inputs and "-" in inputs:
@@ -111,6 +114,8 @@ def _restored(records: "Iterable[Record]", loaded: "LoadedModel", config: "Resto
             for key, fate in (("clipped", "saturated; --bits float would keep them"), ("over_full_scale", "kept")):
                 if key in record and "error" not in record:
                     say(f"restore {record['id']}: {record[key]} samples over full scale were {fate}")
+            if record.get("degraded", "").endswith(STDIN_NAME):
+                del record["degraded"]  # it goes when the command ends
             yield record
 
 
@@ -123,7 +128,7 @@ def _only_one(records: "Iterable[Record]", output: str) -> "list[Record]":
 
 def _spool_stdin(scratch: Path) -> str:
     """Keep audio from stdin on the disk, since decoders want to move about in it."""
-    path = scratch / "stdin"
+    path = scratch / STDIN_NAME
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
     return str(path)

@@ -48,7 +48,7 @@ def train(
       ar train mlp pairs.jsonl --set layers=5 --set activation=relu --minutes 10 -o mlp.safetensors
       ar degrade wavs/ -o d/ | ar pair | ar train mlp -o mlp.safetensors
     """
-    from ..engine.checkpoint import SUFFIX
+    from ..engine.checkpoint import SUFFIX, fitted_at_once
     from ..engine.device import choose_device
     from ..engine.training_run import prepare_run
 
@@ -59,8 +59,10 @@ def train(
     )
     state_path = output.with_suffix(".state" + SUFFIX)
     going_on = resume and state_path.exists()
-    if output.exists() and not (force or going_on):
+    if output.exists() and not (force or resume):
         raise UsageError(f"{output} exists already; give --resume to go on with it, or -f to replace it")
+    if output.exists() and resume and not going_on and not fitted_at_once(family):
+        raise UsageError(f"{state_path} is gone, so {output} cannot be gone on with; give -f to start anew")
     records, status = _good_pairs(read_inputs(inputs, "degraded", "train")[0])
     run = prepare_run(family, chosen, records, output, choose_device(device))
     say(f"training {family} on {run.training.frames} samples at {run.sample_rate or 'any'} Hz")
@@ -135,4 +137,4 @@ _ROWS = (("restored", "restored"), ("doing nothing", "degraded"), ("one gain", "
 
 
 def _db(value: float | None) -> str:
-    return "silence" if value is None else f"{value:.2f} dB"
+    return "– dB" if value is None else f"{value:.2f} dB"

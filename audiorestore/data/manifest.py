@@ -1,6 +1,7 @@
 """Records, one JSON object a line: read with care, checked, passed on with every field that nobody here knows."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -41,7 +42,9 @@ def write_record(stream: IO[str], record: Record) -> None:
     stream.flush()
 
 
-def read_records(arguments: Iterable[str], role: str, stage: str, stdin: IO[str] | None = None) -> Iterator[Record]:
+def read_records(
+    arguments: Iterable[str], role: str, stage: str, stdin: IO[str] | None = None, unique: bool = True
+) -> Iterator[Record]:
     """Turn what a command was given into records: audio files, folders, manifests, or lines on stdin.
 
     A line that is no good record becomes a record with an ``error`` that names the file and the line; so does a second
@@ -52,6 +55,7 @@ def read_records(arguments: Iterable[str], role: str, stage: str, stdin: IO[str]
         role: What a plain audio file is: ``reference`` or ``degraded``.
         stage: The command that asks, for the ``error`` of bad lines.
         stdin: Lines of records, or of paths.
+        unique: Whether each id may stand for one record only, as it must where outputs are named by it.
 
     Raises:
         UsageError: Nothing was given, or a folder or a manifest is not there or empty.
@@ -59,7 +63,7 @@ def read_records(arguments: Iterable[str], role: str, stage: str, stdin: IO[str]
     seen: set[tuple[str, int]] = set()
     for record in _expand(list(arguments), role, stage, stdin):
         key = (record["id"], record.get("sample", 0))
-        if key in seen and "error" not in record:
+        if unique and key in seen and "error" not in record:
             record = failed(
                 record,
                 stage,
@@ -77,7 +81,7 @@ def _expand(arguments: list[str], role: str, stage: str, stdin: IO[str] | None) 
         yield from _read_lines(stdin, "stdin", Path(), role, stage)
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
+        if os.path.isdir(argument):  # unlike Path's, it takes any name
             yield from _read_folder(path, role)
         elif path.suffix.lower() in MANIFEST_SUFFIXES:
             try:
@@ -148,7 +152,7 @@ def _locate(record: Record, folder: Path) -> Record:
     """Try the manifest's own folder for a path that leads nowhere from the working directory."""
     for field in _PATH_FIELDS:
         value = record.get(field)
-        if value is not None and not Path(value).exists() and (folder / value).exists():
+        if value is not None and not os.path.exists(value) and os.path.exists(folder / value):
             record[field] = str(folder / value)
     return record
 

@@ -20,7 +20,7 @@ from ..errors import AudioRestoreError, CheckpointError, UsageError
 from ..models import FAMILIES
 from ..models._restorer import Restorer
 from .provenance import file_digest
-from .settings import build
+from .settings import build, check
 
 FORMAT = 1
 SUFFIX = ".safetensors"
@@ -65,6 +65,11 @@ def make_model(family: str, settings: dict[str, Any]) -> Restorer:
     module = FAMILIES.load(family)
     model: Restorer = module.Model(build(module.Config, settings))
     return model
+
+
+def fitted_at_once(family: str) -> bool:
+    """Tell whether a family learns in one pass, if at all, so that there is nothing to resume."""
+    return not hasattr(FAMILIES.load(family).Model, "objective")
 
 
 def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any], overwrite: bool = True) -> None:
@@ -144,6 +149,7 @@ def load_model(name: str) -> LoadedModel:
         raise CheckpointError(f"{name} holds a model of the family '{family}', which this version does not know")
     try:
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in told["config"].items()}
+        check(FAMILIES.load(family).Config, settings)
         model = make_model(family, settings)
         model.load_state(arrays)
     except (KeyError, TypeError, ValueError, AttributeError, AudioRestoreError) as error:

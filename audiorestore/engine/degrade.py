@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..damage._chain import Chain, apply_chain
-from ..data.audio_file import read_audio, write_audio
+from ..data.audio_file import AudioWriter, read_audio
 from ..data.manifest import Record, need, output_path
 from ..randomness import generator
 from .provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
@@ -45,16 +45,27 @@ def degrade_record(record: Record, config: DegradeConfig) -> Record:
     digest = digest_of(file_digest(reference), "degrade", damages, config.format)
     made = made_before(target, digest, config.overwrite)
     if made is not None:
-        return {**record, **made}
+        return {**record, "degraded": str(target), **made}
     waveform, sample_rate = read_audio(reference)
     degraded, told = apply_chain(waveform, sample_rate, damages)
     added = {
-        "degraded": str(target),
         "sample_rate": sample_rate,
         "channels": waveform.shape[0],
         "frames": waveform.shape[-1],
         "damage": told,
     }
-    carried = provenance(digest, added)
-    write_audio(target, degraded, sample_rate, subtype=subtype, overwrite=config.overwrite, provenance=carried)
-    return {**record, **added}
+    # What did not fit between ±1 is known only when all is written, so the file keeps room for it.
+    with AudioWriter(
+        target,
+        sample_rate,
+        waveform.shape[0],
+        subtype=subtype,
+        overwrite=config.overwrite,
+        provenance=provenance(digest, {**added, "clipped": 1 << 62}),
+        expected_frames=waveform.shape[-1],
+    ) as writer:
+        writer.write(degraded)
+        if writer.over_full_scale and subtype != "FLOAT":
+            added["clipped"] = writer.over_full_scale
+        writer.note(provenance(digest, added))
+    return {**record, "degraded": str(target), **added}

@@ -42,7 +42,8 @@ def evaluate_record(record: Record) -> Record:
         comparison = Comparison(reference, estimate)
         for name, compared in ((role, comparison), (f"{role}_leveled", comparison.leveled())):
             rows[name] = {key: _rounded(value) for module in modules for key, value in module.measure(compared).items()}
-    updated = {**record, "metrics": rows, "check": checks}
+    kept = {key: value for key, value in record.items() if key != "metrics_note"}  # from an earlier run
+    updated = {**kept, "metrics": rows, "check": checks}
     undefined = sorted({key for row in rows.values() for key, value in row.items() if value is None})
     if undefined:
         why = "the reference is silent" if not waveform.any() else "nothing of the reference is in the audio to measure"
@@ -72,9 +73,9 @@ def _check(reference: np.ndarray, estimate: np.ndarray) -> dict[str, Any]:
     worst = max(found, key=lambda channel: abs(channel.lag))
     gain = decibels(worst.gain**2) if worst.gain else -math.inf
     told: dict[str, Any] = {"lag": round(worst.lag, 2) + 0.0, "gain_db": round(gain, 2) + 0.0}
-    if abs(worst.lag) >= 0.5:
+    if worst.lag:
         side = "late" if worst.lag > 0 else "early"
-        told["warning"] = f"{abs(worst.lag):.1f} samples {side}: no number is to be trusted"
+        told["warning"] = f"{round(abs(worst.lag), 2):g} samples {side}: no number is to be trusted"
     return told
 
 

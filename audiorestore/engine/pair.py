@@ -1,8 +1,9 @@
 """Laying degraded audio over its reference, proving that it lies there, and sharing the pairs out to splits."""
 
 import math
+import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..signal.align import LAG_TOLERANCE, ChannelAlignment, measure, shift
 from ..signal.level import decibels
 from ..signal.resample import resample
 from .provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
-from .split import assign_splits
+from .split import DEFAULT_RATIOS, assign_splits
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,10 @@ def pair_record(record: Record, config: PairConfig) -> Record:
         late; gain in decibels; both as lists where channels differ) and ``sample_rate``, ``channels``, ``frames``.
     """
     reference_path, degraded_path = need(record, "reference", "degraded")
-    digest = ""
-    targets: list[Path] = []
-    if config.folder:
-        targets = [output_path(config.folder / side, record, ".wav") for side in ("degraded", "reference")]
-        for target in targets:
-            refuse_own_input(target, reference_path, degraded_path)
-        digest = digest_of("pair", file_digest(reference_path), file_digest(degraded_path), config.level)
-        made = made_before(targets[0], digest, config.overwrite)
-        if made is not None and Path(made.get("reference", reference_path)).exists():
+    copies = _Copies(record, config) if config.folder else None
+    if copies:
+        made = copies.made_before()
+        if made is not None:
             return {**record, **made}
     reference, sample_rate = read_audio(reference_path)
     degraded, degraded_rate = read_audio(degraded_path)
@@ -91,25 +87,58 @@ def pair_record(record: Record, config: PairConfig) -> Record:
     added = {"sample_rate": sample_rate, "channels": reference.shape[0], "frames": plan.stop - plan.start}
     if plan.in_place and degraded_rate == sample_rate:
         return {**record, **added, "alignment": plan.alignment}
-    if not targets:
+    if copies is None:
         raise AlignmentError(
-            f"{degraded_path} needs an aligned copy (lag {plan.alignment['lag']} samples, "
-            f"gain {plan.alignment['gain_db']} dB, level {config.level}); give -o FOLDER for it"
+            f"{degraded_path} needs an aligned copy (lag {plan.alignment['lag']} samples, gain "
+            f"{plan.alignment['gain_db']} dB, {degraded.shape[1]} samples where the reference has "
+            f"{reference.shape[1]}, level {config.level}); give -o FOLDER for it"
         )
-    clean = reference[:, plan.start : plan.stop]
-    aligned = plan.carry_out(degraded)
-    added |= {"degraded": str(targets[0]), "alignment": plan.alignment | {"residual_lag": _proved(clean, aligned)}}
-    copies = [(targets[0], aligned)]
-    if clean.shape != reference.shape:
-        added["reference"] = str(targets[1])
-        copies.append((targets[1], clean))
-    for target, waveform in copies:
-        again = made_before(target, digest, config.overwrite) is not None  # from a run that broke off between the two
-        carried = provenance(digest, added)
-        write_audio(
-            target, waveform, sample_rate, subtype="FLOAT", overwrite=again or config.overwrite, provenance=carried
+    clean, aligned = reference[:, plan.start : plan.stop], plan.carry_out(degraded)
+    added["alignment"] = plan.alignment | {"residual_lag": _proved(clean, aligned)}
+    return {**record, **copies.write(added, aligned, clean if clean.shape != reference.shape else None)}
+
+
+class _Copies:
+    """The aligned copies of one record: the degraded audio's, and the reference's where only a part of it is left."""
+
+    def __init__(self, record: Record, config: PairConfig) -> None:
+        assert config.folder is not None
+        sources = (record["reference"], record["degraded"])
+        self._degraded, self._reference = (
+            output_path(config.folder / side, record, ".wav") for side in ("degraded", "reference")
         )
-    return {**record, **added}
+        for target in (self._degraded, self._reference):
+            refuse_own_input(target, *sources)
+        self._digest = digest_of("pair", *map(file_digest, sources), config.level)
+        self._overwrite = config.overwrite
+
+    def made_before(self) -> dict[str, Any] | None:
+        """Recognise the copies of an earlier run, all of them or none."""
+        added = made_before(self._degraded, self._digest, self._overwrite)
+        if added is None or (added["trimmed"] and made_before(self._reference, self._digest, self._overwrite) is None):
+            return None
+        return self._with_paths(added)
+
+    def write(self, added: dict[str, Any], aligned: np.ndarray, trimmed: np.ndarray | None) -> dict[str, Any]:
+        """Write the copies, the degraded audio's last: it vouches for the other."""
+        added = {**added, "trimmed": trimmed is not None}
+        for target, waveform in ((self._reference, trimmed), (self._degraded, aligned)):
+            if waveform is not None:
+                # What an earlier run left that broke off between the two may be replaced; nothing else may.
+                again = made_before(target, self._digest, self._overwrite) is not None
+                write_audio(
+                    target,
+                    waveform,
+                    added["sample_rate"],
+                    subtype="FLOAT",
+                    overwrite=again or self._overwrite,
+                    provenance=provenance(self._digest, added),
+                )
+        return self._with_paths(added)
+
+    def _with_paths(self, added: dict[str, Any]) -> dict[str, Any]:
+        paths = {"degraded": str(self._degraded)} | ({"reference": str(self._reference)} if added["trimmed"] else {})
+        return {key: value for key, value in added.items() if key != "trimmed"} | paths
 
 
 @dataclass(frozen=True)
@@ -173,12 +202,50 @@ def _proved(reference: np.ndarray, aligned: np.ndarray) -> float | list[float]:
     return _one_or_list(residuals)
 
 
-def split_records(records: Iterable[Record], ratios: tuple[float, ...], seed: int) -> Iterator[Record]:
-    """Give each good record its ``group`` (its own, or by default its id: the source file) and its ``split``."""
-    held = list(records)
-    groups = {id(record): str(record.get("group", record["id"])) for record in held if "error" not in record}
-    splits = assign_splits(set(groups.values()), ratios, seed) if groups else {}
-    for record in held:
-        if id(record) in groups:
-            record = {**record, "group": groups[id(record)], "split": splits[groups[id(record)]]}
-        yield record
+@dataclass
+class Splitter:
+    """Gives records their group and split, once all of them are known.
+
+    A record keeps the group that it has; records made from one source file are a group by default, named by the first
+    of their ids. A record keeps the split that it has unless ``ratios`` were asked for.
+
+    Attributes:
+        ratios: Shares of train, val and test; None for 80:10:10 where there is no split yet.
+        seed: What the draws hang on.
+        replaced: How many records had another split before.
+    """
+
+    ratios: tuple[float, ...] | None
+    seed: int
+    replaced: int = 0
+    _sources: dict[str, str] = field(default_factory=dict)
+
+    def note(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Pass records through, and remember from which source file each comes before it is aligned."""
+        for record in records:
+            self._sources[record["id"]] = os.path.realpath(record.get("reference") or record["id"])
+            yield record
+
+    def share(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Give each good record its ``group`` and ``split``."""
+        held = list(records)
+        first: dict[str, str] = {}
+        for name in sorted({record["id"] for record in held}):
+            first.setdefault(self._sources.get(name, name), name)
+        groups: dict[int, str] = {}
+        kept: dict[str, str] = {}
+        for place, record in enumerate(held):
+            if "error" not in record:
+                source = self._sources.get(record["id"]) or str(record["id"])
+                groups[place] = str(record.get("group") or first[source])
+                if "split" in record and self.ratios is None:
+                    kept[groups[place]] = record["split"]
+        free = set(groups.values()) - set(kept)
+        splits = kept | (assign_splits(free, self.ratios or DEFAULT_RATIOS, self.seed) if free else {})
+        for place, record in enumerate(held):
+            if place in groups:
+                group = groups[place]
+                split = record.get("split", splits[group]) if self.ratios is None else splits[group]
+                self.replaced += record.get("split", split) != split
+                record = {**record, "group": group, "split": split}
+            yield record

@@ -35,7 +35,7 @@ from .provenance import digest_of, file_digest, made_before, provenance, refuse_
 _FLOATS = ("FLOAT", "DOUBLE")
 BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 CONTAINER_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".caf", ".w64", ".rf64")
-UNWRITTEN_SUFFIXES = AUDIO_SUFFIXES - {*CONTAINER_SUFFIXES}
+UNWRITTEN_SUFFIXES = (AUDIO_SUFFIXES | {".m4a", ".aac", ".mp4", ".wma"}) - {*CONTAINER_SUFFIXES}
 BLOCK_FRAMES = 1 << 16
 
 Follow = Callable[[str, int, int], None]

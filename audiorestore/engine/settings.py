@@ -47,6 +47,33 @@ def build(holder: type, settings: dict[str, Any]) -> Any:
     return holder(**{key: value for key, value in settings.items() if key in names})
 
 
+def check(holder: type, settings: dict[str, Any]) -> None:
+    """Make sure that settings from a file are a dataclass's own, each of its type.
+
+    Raises:
+        ValueError: One is unknown, or of another type.
+    """
+    kinds = typing.get_type_hints(holder)
+    for key, value in settings.items():
+        if key not in kinds:
+            raise ValueError(f"unknown setting {key}")
+        if not _fits(value, kinds[key]):
+            raise ValueError(f"{key} is {value!r}, not {describe(kinds[key])}")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is typing.Literal:
+        return value in typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:
+        (item, *_) = typing.get_args(kind)
+        return isinstance(value, tuple) and all(_fits(each, item) for each in value)
+    if isinstance(kind, types.UnionType):
+        return any(_fits(value, option) for option in typing.get_args(kind))
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
 def describe(kind: Any) -> str:
     """Say what values a field takes.
 
@@ -77,12 +104,10 @@ def _parse(text: str, kind: Any) -> Any:
             return None
         return _parse(text, next(option for option in typing.get_args(kind) if option is not type(None)))
     if kind is bool:
-        return {"true": True, "false": False}[text] if text in ("true", "false") else _refuse(text)
+        if text not in ("true", "false"):
+            raise ValueError(text)
+        return text == "true"
     value = kind(text)
     if isinstance(value, float) and value != value:
         raise ValueError(text)
     return value
-
-
-def _refuse(text: str) -> Any:
-    raise ValueError(text)

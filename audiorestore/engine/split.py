@@ -6,6 +6,8 @@ from ..data.manifest import SPLITS
 from ..errors import UsageError
 from ..randomness import uniform
 
+DEFAULT_RATIOS = (0.8, 0.1, 0.1)
+
 
 def parse_ratios(text: str) -> tuple[float, ...]:
     """Read ``80:10:10`` (train, val, test) or ``80:20`` (train, test) as shares that sum to 1.
@@ -32,7 +34,7 @@ def assign_splits(groups: Iterable[str], ratios: tuple[float, ...], seed: int) -
 
     Each group has a place on the unit interval, by a hash of its name and the seed; the ratios cut the interval in
     three. So a group's split depends on no other group, and adding files moves no old one; but where a split would
-    stay empty, the group nearest to it joins it.
+    stay empty, the group nearest to it joins it, until there are files enough.
 
     Raises:
         UsageError: There are fewer groups than splits.

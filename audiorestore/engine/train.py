@@ -15,6 +15,7 @@ import torch
 
 from ..data.pairs import PairDataset
 from ..errors import AudioRestoreError
+from ..metrics._comparison import ratio_db
 from ..models._network import NetworkRestorer, Player
 from ..models._restorer import Restorer, require
 from ..models.level import Model as Level
@@ -293,7 +294,7 @@ class Listener:
         count = sum(weights)
         mse = {name: error / count for name, error in errors.items()}
         loss = sum(each * weight for each, weight in zip(losses, weights, strict=True)) / count
-        snr = {name: 10 * math.log10(energy / error) if error and energy else None for name, error in errors.items()}
+        snr = {name: ratio_db(energy, error) for name, error in errors.items()}
         return Validated(state.step, loss, mse, snr, loss < state.best, round(state.seconds, 3))
 
     def _loss(

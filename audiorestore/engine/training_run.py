@@ -21,7 +21,7 @@ from ..models._restorer import Restorer
 from ..randomness import seed_for
 from .checkpoint import SUFFIX, make_model, read_arrays, save_arrays, save_model
 from .settings import build
-from .train import Event, Listener, TrainConfig, TrainState, Validated, new_state, train
+from .train import VALIDATION_FRAMES, Event, Listener, TrainConfig, TrainState, Validated, new_state, train
 
 LOG_EVERY_SECONDS = 1.0
 
@@ -81,6 +81,8 @@ class TrainingRun:
             for event in train(self.model, self.state, self.config, self.training, hear, stop):
                 if isinstance(event, Validated):
                     self._keep(event)
+                elif self.listener is None and event.step % self.config.validate_every == 0:
+                    self._finish()
                 if isinstance(event, Validated) or event.seconds - logged >= LOG_EVERY_SECONDS:
                     logged = event.seconds
                     log.write(json.dumps({"event": type(event).__name__.lower(), **dataclasses.asdict(event)}) + "\n")
@@ -89,7 +91,7 @@ class TrainingRun:
         self._finish()
 
     def _fit(self) -> Iterator[Event]:
-        self.model.fit(self.training.walk(1 << 16))
+        self.model.fit(self.training.walk(VALIDATION_FRAMES))
         if self.listener:
             self.best_heard = self.listener.hear(self.state)
             yield self.best_heard
@@ -146,6 +148,11 @@ class TrainingRun:
             CheckpointError: It belongs to another model, other data or other settings.
         """
         arrays, told = read_arrays(self.state_path)
+        if not self.output.exists():
+            raise CheckpointError(
+                f"{self.output} is gone, and with it the best model so far; {self.state_path} alone cannot be resumed: "
+                "delete it to start anew"
+            )
         mine = {"family": self.family, "config": dataclasses.asdict(self.model.config), **self._told()}
         for what in ("family", "config", "data_digest", "training"):
             ours, theirs = (json.loads(json.dumps(_fixed(side.get(what)))) for side in (mine, told))

@@ -1,6 +1,6 @@
 """What families with a torch network add to the promise: forward, objective and players."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,10 +71,7 @@ class NetworkRestorer(nn.Module, Restorer):
 
     def state(self) -> dict[str, np.ndarray]:
         """Get parameters and buffers by name."""
-        return {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors()}
-
-    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
-        yield from self.state_dict().items()
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Take parameters and buffers by name."""

@@ -154,7 +154,7 @@ class OverlapSave:
         return np.concatenate(ready, axis=-1)
 
     def _next(self, stop: int) -> np.ndarray:
-        samples = np.concatenate(self._held, axis=-1)
+        samples = self._held[0] if len(self._held) == 1 else np.concatenate(self._held, axis=-1)
         start = max(0, self._done - self._context)
         restored = self._model.restore(
             samples[..., start - self._first : stop + self._context - self._first], self._draw

@@ -1,6 +1,5 @@
 """The numbers of many records, summed up beside what doing nothing would have scored."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,53 +22,49 @@ class Summary:
     """The numbers of many records, gathered for a table.
 
     Attributes:
-        values: Row to number to the values of all records that have one.
-        records: How many records were measured.
-        failed: How many could not be.
+        rows: What each record measured: row to number to value, None where it is undefined.
+        failed: How many records could not be measured.
     """
 
-    values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    records: int = 0
+    rows: list[dict[str, dict[str, float | None]]] = field(default_factory=list)
     failed: int = 0
 
+    @property
+    def records(self) -> int:
+        """How many records were measured."""
+        return len(self.rows)
+
     def add(self, record: Record) -> None:
-        """Take in one record that was measured, or that failed; undefined numbers are left out, never averaged."""
+        """Take in one record that was measured, or that failed."""
         if "error" in record or "metrics" not in record:
             self.failed += 1
-            return
-        self.records += 1
-        for row, measured in record["metrics"].items():
-            for name, value in measured.items():
-                if value is not None:
-                    self.values.setdefault(row, {}).setdefault(name, []).append(value)
+        else:
+            self.rows.append(record["metrics"])
 
     def table(self) -> list[dict[str, Any]]:
         """Sum up: one entry for each row and number with ``count``, ``mean``, ``median`` and ``gain``.
 
-        ``gain`` is the mean's distance from doing nothing in the better direction: from ``degraded`` for raw rows, and
-        from ``degraded_leveled`` for levelled ones.
+        Undefined numbers are left out, never averaged. ``gain`` is the mean distance from doing nothing in the better
+        direction, from ``degraded`` for raw rows and from ``degraded_leveled`` for levelled ones, over the records
+        where both are defined.
         """
-        rows = [row for row in ROWS if row in self.values]
-        return [self._entry(row, name, number) for row in rows for name, number in numbers().items()]
+        present = [row for row in ROWS if any(row in measured for measured in self.rows)]
+        return [self._entry(row, name, number) for row in present for name, number in numbers().items()]
 
     def _entry(self, row: str, name: str, number: Number) -> dict[str, Any]:
-        values = self.values[row].get(name, [])
-        nothing = self.values.get("degraded_leveled" if row.endswith("leveled") else "degraded", {}).get(name, [])
-        mean = _mean(values)
-        base = _mean(nothing)
-        gain = None
-        if row.startswith("restored") and mean is not None and base is not None:
-            gain = (mean - base) * (1 if number.higher_is_better else -1)
+        nothing = "degraded_leveled" if row.endswith("leveled") else "degraded"
+        values, gains = [], []
+        for measured in self.rows:
+            value, base = (measured.get(each, {}).get(name) for each in (row, nothing))
+            if value is not None:
+                values.append(value)
+                if base is not None and row.startswith("restored"):
+                    gains.append((value - base) * (1 if number.higher_is_better else -1))
         return {
             "row": row,
             "number": name,
             "count": len(values),
-            "mean": mean,
+            "mean": float(np.mean(values)) if values else None,
             "median": float(np.median(values)) if values else None,
-            "gain": gain,
+            "gain": float(np.mean(gains)) if gains else None,
         }
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    held = list(values)
-    return float(np.mean(held)) if held else None

@@ -14,7 +14,7 @@ _COLUMNS = ("row", "number", "count", "mean", "median", "gain")
 def summary_table(summary: Summary) -> Table:
     """Lay out a summary for a terminal: a section for each number, with a line for each row."""
     table = Table(title=f"{summary.records} record(s); gain: over doing nothing")
-    for heading in ("", "row", "mean", "median", "gain"):
+    for heading in ("", "row", "files", "mean", "median", "gain"):
         table.add_column(heading, justify="left" if heading in ("", "row") else "right", no_wrap=True)
     entries = summary.table()
     for name, number in numbers().items():
@@ -23,7 +23,7 @@ def summary_table(summary: Summary) -> Table:
             heading = f"{name} {'↑' if number.higher_is_better else '↓'}" if index == 0 else ""
             cells = [format_number(entry[column], number.style) for column in ("mean", "median")]
             gain = "" if entry["gain"] is None else f"{entry['gain']:+{number.style}}"
-            table.add_row(heading, entry["row"], *cells, gain, end_section=index == len(mine) - 1)
+            table.add_row(heading, entry["row"], str(entry["count"]), *cells, gain, end_section=index == len(mine) - 1)
     return table
 
 
