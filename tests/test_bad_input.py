@@ -128,7 +128,7 @@ def test_pair_and_eval_go_on_past_what_is_broken(ar: Callable, bad_folder: Path)
         (["restore", "-m", "identity", "voice.wav", "-o", "taken.wav"], 1, "exists already"),
         (["restore", "-m", "identity", "voice.wav", "-o", "taken.wav/deeper"], 1, "is a file, not a folder"),
         (["restore", "-m", "identity", "voice.wav", "voice.wav", "-o", "x.wav"], 2, "one file"),
-        (["restore", "-m", "identity", "voice.wav", "-o", "x.mp3"], 2, "only read"),
+        (["restore", "-m", "identity", "voice.wav", "-o", "x.mp3"], 2, "are not written"),
         (["restore", "-m", "identity", "voice.wav"], 2, "give -o"),
         (["restore", "voice.wav", "-o", "x.wav"], 2, "give --model"),
         (["restore", "-m", "mpl", "voice.wav", "-o", "x.wav"], 2, "there is no family 'mpl' (did you mean 'mlp'?)"),
