@@ -62,7 +62,8 @@ def restore(
       grep '"split": "test"' pairs.jsonl | ar restore --model cnn.safetensors -o out/ | ar eval > scores.jsonl
       sox in.wav -t wav - | ar restore --model cnn.safetensors - -o - | play -
     """
-    from ..engine.restore import CONTAINER_SUFFIXES, UNWRITTEN_SUFFIXES, RestoreConfig, is_one_file
+    from ..data.audio_file import CONTAINERS
+    from ..engine.restore import UNWRITTEN_SUFFIXES, RestoreConfig, is_one_file
 
     if model is None:
         raise UsageError("give --model FILE.safetensors, from 'ar train', or a family such as identity")
@@ -70,7 +71,7 @@ def restore(
         raise UsageError("give -o FILE for one input, -o FOLDER for many, or -o - for stdout")
     for place in (output, str(residual or "")):
         if Path(place).suffix.lower() in UNWRITTEN_SUFFIXES:
-            raise UsageError(f"{place}: such files are not written; give {', '.join(CONTAINER_SUFFIXES)}, or a folder")
+            raise UsageError(f"{place}: such files are not written; give {', '.join(CONTAINERS)}, or a folder")
     loaded = _load(model, device)
     with tempfile.TemporaryDirectory(prefix="ar-") as scratch:
         if inputs and "-" in inputs:

@@ -18,7 +18,6 @@ Drawn = dict[str, Value]
 class Chain:
     """Damages one after another, as the user wrote them; their parameters may still be open."""
 
-    text: str
     links: tuple[tuple[str, DamageConfig], ...]
 
     def draw(self, rng: np.random.Generator) -> list[Drawn]:
@@ -35,7 +34,7 @@ def parse_chain(text: str) -> Chain:
     >>> parse_chain("mp3:kbps=96").draw(np.random.default_rng(0))[0]["kbps"]
     96
     """
-    return Chain(text, tuple(_parse_link(link.strip(), text) for link in text.split("|")))
+    return Chain(tuple(_parse_link(link.strip(), text) for link in text.split("|")))
 
 
 def _parse_link(link: str, chain: str) -> tuple[str, DamageConfig]:

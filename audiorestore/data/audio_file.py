@@ -7,7 +7,16 @@ Waveforms are float32 arrays of shape (channels, time), full scale ±1; (time, c
 written again, a 16-bit or 24-bit file is the same to the bit.
 """
 
-from .audio_format import AUDIO_SUFFIXES, AudioInfo, Waveform, output_subtype, output_suffix
+from .audio_format import (
+    AUDIO_SUFFIXES,
+    BLOCK_FRAMES,
+    CONTAINERS,
+    FLOATS,
+    AudioInfo,
+    Waveform,
+    output_subtype,
+    output_suffix,
+)
 from .audio_reader import AudioReader, audio_info, read_audio
 from .audio_writer import AudioWriter, Clip, WriteOptions, write_audio
 from .container_chunks import map_wav
@@ -15,6 +24,9 @@ from .file_provenance import read_provenance
 
 __all__ = [
     "AUDIO_SUFFIXES",
+    "BLOCK_FRAMES",
+    "CONTAINERS",
+    "FLOATS",
     "AudioInfo",
     "AudioReader",
     "AudioWriter",

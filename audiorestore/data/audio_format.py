@@ -15,6 +15,17 @@ AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".aif", ".aiff", ".aifc", ".mp3", ".ogg", ".oga", ".opus", ".caf", ".w64", ".rf64"}
 )
 
+# What can be written, by the suffix of the name.
+CONTAINERS = {
+    ".wav": "WAV",
+    ".flac": "FLAC",
+    ".aiff": "AIFF",
+    ".aif": "AIFF",
+    ".caf": "CAF",
+    ".w64": "W64",
+    ".rf64": "RF64",
+}
+
 FLOATS = ("FLOAT", "DOUBLE")
 SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}  # the depths that are written
 FLAC_CHANNELS, FLAC_RATE = 8, 655_350  # the most that FLAC holds; the rate in Hz

@@ -16,22 +16,13 @@ import soundfile
 from ..errors import AudioFileError
 from ..randomness import generator
 from .atomic import atomic_path
-from .audio_format import BLOCK_FRAMES, FLAC_CHANNELS, FLAC_RATE, SAMPLE_BYTES
+from .audio_format import BLOCK_FRAMES, CONTAINERS, FLAC_CHANNELS, FLAC_RATE, SAMPLE_BYTES
 from .audio_reader import audio_info
 from .container_chunks import list_chunks
 from .file_provenance import append_provenance, flac_placeholder, place_flac_provenance
 
 Clip = Literal["saturate", "refuse"]
 
-_CONTAINERS = {
-    ".wav": "WAV",
-    ".flac": "FLAC",
-    ".aiff": "AIFF",
-    ".aif": "AIFF",
-    ".caf": "CAF",
-    ".w64": "W64",
-    ".rf64": "RF64",
-}
 # The sizes in a WAV or AIFF header have 32 bits; a megabyte is left for tags and provenance.
 _LARGEST_32_BIT = (1 << 32) - (1 << 20)
 _BITS = {"PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
@@ -248,10 +239,10 @@ def write_audio(
 
 
 def _container_for(path: Path, container: str | None) -> str:
-    chosen = container or _CONTAINERS.get(path.suffix.lower(), "")
-    if chosen not in _CONTAINERS.values():
+    chosen = container or CONTAINERS.get(path.suffix.lower(), "")
+    if chosen not in CONTAINERS.values():
         asked = container or path.suffix or "no suffix"
-        raise AudioFileError(f"{path} cannot be written as {asked}; use one of {', '.join(_CONTAINERS)}")
+        raise AudioFileError(f"{path} cannot be written as {asked}; use one of {', '.join(CONTAINERS)}")
     return chosen
 
 

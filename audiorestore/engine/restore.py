@@ -15,6 +15,9 @@ import numpy as np
 
 from ..data.audio_file import (
     AUDIO_SUFFIXES,
+    BLOCK_FRAMES,
+    CONTAINERS,
+    FLOATS,
     AudioInfo,
     AudioReader,
     AudioWriter,
@@ -32,11 +35,8 @@ from .channels import fold, unfold
 from .checkpoint import LoadedModel
 from .provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
 
-_FLOATS = ("FLOAT", "DOUBLE")
 BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
-CONTAINER_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".caf", ".w64", ".rf64")
-UNWRITTEN_SUFFIXES = (AUDIO_SUFFIXES | {".m4a", ".aac", ".mp4", ".wma"}) - {*CONTAINER_SUFFIXES}
-BLOCK_FRAMES = 1 << 16
+UNWRITTEN_SUFFIXES = (AUDIO_SUFFIXES | {".m4a", ".aac", ".mp4", ".wma"}) - {*CONTAINERS}
 
 Follow = Callable[[str, int, int], None]
 
@@ -183,7 +183,7 @@ def restore_record(
             if sink:
                 sink.write(original - restored)
             follow(record["id"], writer.frames, info.frames)
-        key = "over_full_scale" if writer.subtype in _FLOATS else "clipped"
+        key = "over_full_scale" if writer.subtype in FLOATS else "clipped"
         over = {key: writer.over_full_scale} if writer.over_full_scale else {}
         for file in (writer, sink) if sink else (writer,):
             file.note(provenance(digest, over))
@@ -207,7 +207,7 @@ def is_one_file(place: Path) -> bool:
     >>> is_one_file(Path("clean.wav")), is_one_file(Path("restored"))
     (True, False)
     """
-    return place.suffix.lower() in CONTAINER_SUFFIXES and not place.is_dir()
+    return place.suffix.lower() in CONTAINERS and not place.is_dir()
 
 
 def _target(place: Path, record: Record, info: AudioInfo) -> Path:
@@ -217,7 +217,7 @@ def _target(place: Path, record: Record, info: AudioInfo) -> Path:
 
 
 def _writer(target: Path, info: AudioInfo, config: RestoreConfig, carried: str, overwrite: bool) -> AudioWriter:
-    container = {".flac": "FLAC"}.get(target.suffix.lower(), "WAV")
+    container = CONTAINERS[target.suffix.lower()]
     subtype = BITS[config.bits] if config.bits else output_subtype(info, container)
     if container == "FLAC" and subtype not in ("PCM_16", "PCM_24"):
         raise UsageError(f"FLAC holds 16 or 24 bit, not float: choose another --bits, or a .wav output ({target})")

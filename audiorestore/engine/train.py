@@ -31,7 +31,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
 }
 
-VALIDATION_FRAMES = 1 << 16
+VALIDATION_FRAMES = 1 << 16  # a piece of the validation split that is restored at once
 
 
 @dataclass(frozen=True)
