@@ -11,26 +11,38 @@ root=$(dirname "$here")
 sh "$here/install.sh"
 PATH="$root/.venv/bin:$PATH"
 CHAIN=${CHAIN:-'mp3:kbps=64|hiss:snr_db=15..25'}
+trap 'echo "interrupted; run the same command again to go on" >&2; exit 130' INT
+
 # Commands end with 3 where some files failed, as they have told: the others go on.
 but_some() { "$@" || [ $? -eq 3 ]; }
 
-# Another folder or chain is another run.
-run() { printf '%s' "$1 $CHAIN" | cksum | cut -d ' ' -f 1; }
-if [ -n "${DATA:-}" ]; then
-    OUT=${OUT:-$here/runs/quickstart-$(basename "$DATA")-$(run "$(cd "$DATA" && pwd)")}
-    mkdir -p "$OUT"
+runs=$here/runs
+if [ -z "${DATA:-}" ]; then
+    DATA=$runs/demo-audio
+    name=demo
+    mkdir -p "$runs"
+    echo "== a minute of demo audio: $DATA" >&2
+    audiorestore demo "$DATA" > "$runs/demo-audio.jsonl"
+elif [ -d "$DATA" ]; then
+    name=$(basename "$(cd "$DATA" && pwd)")
 else
-    OUT=${OUT:-$here/runs/quickstart-demo-$(run demo)}
-    mkdir -p "$OUT"
-    echo "== a minute of demo audio: $OUT/audio" >&2
-    audiorestore demo "$OUT/audio" > "$OUT/audio.jsonl"
-    DATA=$OUT/audio
+    echo "DATA=$DATA is not a folder" >&2
+    exit 2
 fi
+if [ "$(find "$DATA" -type f | wc -l)" -lt 3 ]; then
+    echo "the quickstart needs at least 3 recordings in DATA, for training, validation and the test" >&2
+    exit 2
+fi
+# Other recordings or another chain make another run: what was trained before is not taken for trained on these.
+key=$({ printf '%s' "$CHAIN"; find "$DATA" -type f -exec cksum {} + | sort; } | cksum | cut -d ' ' -f 1)
+OUT=${OUT:-$runs}/$name-$key
+mkdir -p "$OUT"
 
 echo "== damage: $CHAIN" >&2
 but_some audiorestore degrade "$DATA" --chain "$CHAIN" --jobs 2 -o "$OUT/degraded" > "$OUT/degraded.jsonl"
-echo "== pair: lag, gain, and a split for each recording" >&2
-but_some audiorestore pair "$OUT/degraded.jsonl" --split 70:15:15 -o "$OUT/aligned" > "$OUT/pairs.jsonl"
+echo "== pair: lag, level, and a split for each recording" >&2
+but_some audiorestore pair "$OUT/degraded.jsonl" --level match --split 60:20:20 \
+    -o "$OUT/matched" > "$OUT/pairs.jsonl"
 grep '"split": "test"' "$OUT/pairs.jsonl" > "$OUT/test.jsonl"
 
 for family in $(audiorestore models --names); do
@@ -48,15 +60,22 @@ done
 echo >&2
 for family in $(audiorestore models --names); do
     awk -F, -v family="$family" '
-        $1 == "restored" { mean[$2] = $4; gain[$2] = $6 }
-        END { printf "%s %.2f (%+.2f) %.2f (%+.2f) %.2f (%+.2f) %.2e\n", family, mean["snr_db"], gain["snr_db"],
-              mean["si_sdr_db"], gain["si_sdr_db"], mean["lsd_db"], gain["lsd_db"], mean["mse"] }' "$OUT/$family.csv"
-done | awk '
-    BEGIN {
-        print "On the test split (in brackets: gain over doing nothing, which is the identity row)"
+        $1 == "restored" { mean[$2] = $4; gain[$2] = $6; files = $3 }
+        END { printf "%s %d %.2f (%+.2f) %.2f (%+.2f) %.2f (%+.2f) %.2e\n", family, files, mean["snr_db"],
+              gain["snr_db"], mean["si_sdr_db"], gain["si_sdr_db"], mean["lsd_db"], gain["lsd_db"], mean["mse"] }
+        ' "$OUT/$family.csv"
+done > "$OUT/table.txt"
+awk '
+    NR == 1 {
+        print "On the test split, " $2 " recording(s), restored by each family; identity is doing nothing, level one gain."
+        print "In brackets: how much better than doing nothing (+ is better; LSD and MSE: lower is better)."
         printf "%-10s %17s %17s %17s %10s\n", "family", "SNR dB", "SI-SDR dB", "LSD dB", "MSE"
     }
-    { printf "%-10s %8s %8s %8s %8s %8s %8s %10s\n", $1, $2, $3, $4, $5, $6, $7, $8 }'
+    { printf "%-10s %8s %8s %8s %8s %8s %8s %10s\n", $1, $3, $4, $5, $6, $7, $8, $9 }' "$OUT/table.txt"
+best=$(sort -k 5 -g -r "$OUT/table.txt" | awk 'NR == 1 { print $1 }')
 echo
-echo "To restore a file of your own:"
-echo "  '$root/.venv/bin/ar' restore --model '$OUT/mlp.safetensors' YOUR-FILE.mp3 -o restored.wav"
+case $best in
+identity | level) echo "No model helped here. To try one on a file of your own all the same:"; best=mlp ;;
+*) echo "Small models, trained for a minute: $best helped most (SI-SDR). To restore a file of your own with it:" ;;
+esac
+echo "  '$root/.venv/bin/ar' restore --model '$OUT/$best.safetensors' YOUR-FILE.mp3 -o restored.wav"

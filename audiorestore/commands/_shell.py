@@ -17,6 +17,8 @@ from rich.console import Console
 from ..errors import AudioRestoreError, ExitStatus, UsageError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
     from ..data.manifest import Record
 
 Inputs = Annotated[
@@ -182,31 +184,30 @@ def tell_failure(record: "Record", what: str) -> None:
         say(f"{what} {record['id']}: {record['error'].get('message')}")
 
 
-def bar_fits() -> bool:
-    """Tell whether somebody watches stderr, and stdout does not fill the same screen."""
-    return stderr.is_terminal and not sys.stdout.isatty()
+def progress_bar(*columns: "ProgressColumn | str") -> "Progress":
+    """Make a bar on stderr, which must never take hold of a stdout that goes to a file or a pipe."""
+    from rich.progress import Progress
+
+    return Progress(*columns, console=stderr, transient=True, redirect_stdout=sys.stdout.isatty())
 
 
 def with_bar(items: Iterable[Any], what: str, total: int | None) -> Iterator[Any]:
     """Pass items through, with a bar that counts them on a terminal."""
-    if not bar_fits():
+    if not stderr.is_terminal:
         yield from items
         return
-    from rich.progress import track
-
-    yield from track(items, description=what, total=total, console=stderr, transient=True)
+    with progress_bar() as progress:
+        yield from progress.track(items, description=what, total=total)
 
 
 @contextmanager
 def restoring_bar() -> Iterator[Callable[[str, int, int], None]]:
     """Show how far the restoring of a file is: its name, samples done, samples in all."""
-    if not bar_fits():
+    if not stderr.is_terminal:
         yield lambda name, done, total: None
         return
-    from rich.progress import Progress
-
-    with Progress(console=stderr, transient=True) as progress:
-        task = progress.add_task("")
+    with progress_bar() as progress:
+        task = progress.add_task("restoring")
         yield lambda name, done, total: progress.update(task, description=name, completed=done, total=total)
 
 
@@ -219,9 +220,9 @@ def training_bar() -> Iterator[tuple[Callable[[float, str], None], Callable[[str
     if not stderr.is_terminal:
         yield lambda share, line: None, say
         return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True) as progress:
-        task = progress.add_task("", total=1.0)
+    with progress_bar(*columns) as progress:
+        task = progress.add_task("training", total=1.0)
         yield lambda share, line: progress.update(task, completed=share, description=line), say

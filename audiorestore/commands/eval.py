@@ -53,7 +53,7 @@ def evaluate(
             _tell_doubts(record)
         if format == "records":
             write_record(sys.stdout, record)
-    if summary.records:
+    if summary.records and not (format == "markdown" and sys.stdout.isatty()):
         stderr.print(summary_table(summary))
     if format != "records":
         sys.stdout.write(summary_as(summary, format))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..engine.checkpoint import LoadedModel
     from ..engine.restore import RestoreConfig
 
-STDIN_NAME = "stdin-of-ar"
+STDIN_NAME = "stdin"
 
 
 @shell_command
@@ -72,6 +72,8 @@ def restore(
     for place in (output, str(residual or "")):
         if Path(place).suffix.lower() in UNWRITTEN_SUFFIXES:
             raise UsageError(f"{place}: such files are not written; give {', '.join(CONTAINERS)}, or a folder")
+    if output == "-" and sys.stdout.isatty():
+        raise UsageError("-o - would write audio to the terminal; send it to a file or a pipe, or give -o FILE")
     loaded = _load(model, device)
     with tempfile.TemporaryDirectory(prefix="ar-") as scratch:
         if inputs and "-" in inputs:
@@ -115,7 +117,7 @@ def _restored(records: "Iterable[Record]", loaded: "LoadedModel", config: "Resto
             for key, fate in (("clipped", "saturated; --bits float would keep them"), ("over_full_scale", "kept")):
                 if key in record and "error" not in record:
                     say(f"restore {record['id']}: {record[key]} samples over full scale were {fate}")
-            if record.get("degraded", "").endswith(STDIN_NAME):
+            if record.get("degraded", "").endswith(f"/{STDIN_NAME}"):
                 del record["degraded"]  # it goes when the command ends
             yield record
 

@@ -65,18 +65,32 @@ def train(
         raise UsageError(f"{state_path} is gone, so {output} cannot be gone on with; give -f to start anew")
     records, status = _good_pairs(read_inputs(inputs, "degraded", "train")[0])
     run = prepare_run(family, chosen, records, output, choose_device(device))
-    say(f"training {family} on {run.training.frames} samples at {run.sample_rate or 'any'} Hz")
+    rate = f"{run.sample_rate} Hz" if run.sample_rate else "any sample rate"
+    say(f"training {family} on {run.training.frames} samples at {rate}")
     if going_on:
         run.resume()
         say(f"going on from step {run.state.step} of {state_path}")
+    if run.share_done >= 1.0:
+        say(f"{run.state.step} steps are done already, which is the whole budget")
     with stop_flag() as stop:
         _watch(run.go(stop), family)
+        if stop():
+            say(f"stopped at step {run.state.step}; {output} holds the best model so far; --resume goes on")
     told = {"model": str(output), "family": family, "preset": preset, "steps": run.state.step}
     if run.best_heard:
         say(f"kept step {run.best_heard.step}: {in_words(run.best_heard)}")
         told |= dataclasses.asdict(run.best_heard)
+        _warn(run.best_heard, family)
     sys.stdout.write(json.dumps(told) + "\n")
     return status
+
+
+def _warn(heard: "Validated", family: str) -> None:
+    """Say it where training was of no use."""
+    if heard.mse["restored"] > heard.mse["degraded"]:
+        say(f"{family} is WORSE than doing nothing on the validation split; train longer, or on more audio")
+    elif heard.mse["restored"] > heard.mse["level"]:
+        say(f"{family} is no better than one fitted gain on the validation split")
 
 
 def _settings(family: str, preset: str, texts: list[str], budget: dict[str, int | float | None]) -> dict[str, Any]:
@@ -117,23 +131,20 @@ def _good_pairs(records: "Iterable[Record]") -> "tuple[list[Record], ExitStatus]
 
 def _watch(events: "Iterator[Event]", family: str) -> None:
     """Follow a run to its end, with a bar on a terminal."""
-    from ..engine.train import Validated
+    from ..engine.train import Stepped, Validated
 
     with training_bar() as (advance, announce):
         for event in events:
-            if isinstance(event, Validated):
+            if isinstance(event, Validated) and event.step:
                 announce(f"step {event.step}: {in_words(event)}{' · best so far' if event.improved else ''}")
-            else:
+            elif isinstance(event, Stepped):
                 advance(event.done, f"{family} · step {event.step} · loss {event.loss:.3e}")
 
 
 def in_words(heard: "Validated") -> str:
     """Say what was heard on the validation split, beside the do-nothing rows."""
-    rows = [f"{name} {heard.mse[row]:.3e} ({_db(heard.snr_db[row])})" for name, row in _ROWS]
-    return f"loss {heard.loss:.3e} · mse of {', '.join(rows)}"
-
-
-_ROWS = (("restored", "restored"), ("doing nothing", "degraded"), ("one gain", "level"))
+    restored, nothing, level = (_db(heard.snr_db[row]) for row in ("restored", "degraded", "level"))
+    return f"SNR {restored} (doing nothing {nothing}, one gain {level}), loss {heard.loss:.3e}"
 
 
 def _db(value: float | None) -> str:

@@ -136,6 +136,8 @@ def load_model(name: str) -> LoadedModel:
         UsageError: There is no such family, or it has to be trained first.
     """
     if not is_file_name(name):
+        if "." in name:
+            raise UsageError(f"{name} is neither a model file ({SUFFIX}) nor a family")
         model = make_model(name, {})
         if model.trainable:
             raise UsageError(

@@ -173,7 +173,7 @@ def train(
     players: list[Player] = model.players()
     model.train()
     started = time.monotonic() - state.seconds
-    while (done := _share_done(state, config, pairs)) < 1.0 and not (_stagnates(state, config) or stop()):
+    while (done := share_done(state, config, pairs)) < 1.0 and not (_stagnates(state, config) or stop()):
         rate = _learning_rate(state, config, done)
         losses: dict[str, float] = {}
         for player, optimizer in zip(players, state.optimizers, strict=True):
@@ -184,8 +184,8 @@ def train(
         state.seconds = time.monotonic() - started
         total = sum(losses.values())
         _refuse_nonfinite("loss", total, state.step)
-        yield Stepped(state.step, total, losses, rate, state.seconds, _share_done(state, config, pairs))
-        if listener and (state.step % config.validate_every == 0 or _share_done(state, config, pairs) >= 1.0):
+        yield Stepped(state.step, total, losses, rate, state.seconds, share_done(state, config, pairs))
+        if listener and (state.step % config.validate_every == 0 or share_done(state, config, pairs) >= 1.0):
             heard = listener()
             _refuse_nonfinite("validation loss", heard.loss, state.step)
             model.train()
@@ -224,7 +224,8 @@ def _step(
     return {name: float(loss.detach()) for name, loss in losses.items()}
 
 
-def _share_done(state: TrainState, config: TrainConfig, pairs: PairDataset) -> float:
+def share_done(state: TrainState, config: TrainConfig, pairs: PairDataset) -> float:
+    """Tell how much of the budget is used up, by the unit that ends first; 1 is all."""
     shares = [state.step / config.steps]
     if config.epochs:
         shares.append(state.step * config.batch_size * config.segment_frames / (config.epochs * pairs.frames))

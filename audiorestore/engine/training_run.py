@@ -21,7 +21,17 @@ from ..models._restorer import Restorer
 from ..randomness import seed_for
 from .checkpoint import SUFFIX, make_model, read_arrays, save_arrays, save_model
 from .settings import build
-from .train import VALIDATION_FRAMES, Event, Listener, TrainConfig, TrainState, Validated, new_state, train
+from .train import (
+    VALIDATION_FRAMES,
+    Event,
+    Listener,
+    TrainConfig,
+    TrainState,
+    Validated,
+    new_state,
+    share_done,
+    train,
+)
 
 LOG_EVERY_SECONDS = 1.0
 
@@ -58,6 +68,11 @@ class TrainingRun:
     def sample_rate(self) -> int:
         """The rate that the model works at, in Hz; 0: any."""
         return self.model.config.sample_rate
+
+    @property
+    def share_done(self) -> float:
+        """How much of the budget is used up; 1 is all."""
+        return share_done(self.state, self.config, self.training)
 
     @property
     def state_path(self) -> Path:

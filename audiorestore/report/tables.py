@@ -13,7 +13,7 @@ _COLUMNS = ("row", "number", "count", "mean", "median", "gain")
 
 def summary_table(summary: Summary) -> Table:
     """Lay out a summary for a terminal: a section for each number, with a line for each row."""
-    table = Table(title=f"{summary.records} record(s); gain: over doing nothing")
+    table = Table(title=f"{summary.records} record(s); gain: how much better than the same row of degraded")
     for heading in ("", "row", "files", "mean", "median", "gain"):
         table.add_column(heading, justify="left" if heading in ("", "row") else "right", no_wrap=True)
     entries = summary.table()
@@ -41,7 +41,8 @@ def summary_as(summary: Summary, format: str) -> str:
     lines = [f"| {' | '.join(_COLUMNS)} |", "|---|---|---:|---:|---:|---:|"]
     for entry in entries:
         style = numbers()[entry["number"]].style
-        cells = [format_number(entry[column], style) for column in ("mean", "median", "gain")]
+        cells = [format_number(entry[column], style) for column in ("mean", "median")]
+        cells.append(format_number(entry["gain"], "+" + style))
         lines.append(f"| {entry['row']} | {entry['number']} | {entry['count']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
