@@ -72,10 +72,13 @@ awk '
         printf "%-10s %17s %17s %17s %10s\n", "family", "SNR dB", "SI-SDR dB", "LSD dB", "MSE"
     }
     { printf "%-10s %8s %8s %8s %8s %8s %8s %10s\n", $1, $3, $4, $5, $6, $7, $8, $9 }' "$OUT/table.txt"
-best=$(sort -k 5 -g -r "$OUT/table.txt" | awk 'NR == 1 { print $1 }')
+# The choice is made on the validation split: the test split is for reporting only.
+best=$(for family in $(audiorestore models --names); do
+    sed -n "s/.*\"snr_db\": {\"restored\": \([-0-9.e]*\).*/\1 $family/p" "$OUT/$family.json"
+done | sort -g -r | awk 'NR == 1 { print $2 }')
 echo
 case $best in
 identity | level) echo "No model helped here. To try one on a file of your own all the same:"; best=mlp ;;
-*) echo "Small models, trained for a minute: $best helped most (SI-SDR). To restore a file of your own with it:" ;;
+*) echo "Small models, trained for a minute: $best did best on the validation split. To restore a file of your own with it:" ;;
 esac
 echo "  '$root/.venv/bin/ar' restore --model '$OUT/$best.safetensors' YOUR-FILE.mp3 -o restored.wav"

@@ -120,7 +120,7 @@ def test_csv_has_a_line_for_each_row_and_number_in_full_precision(summary: Summa
 def test_markdown_has_cells_under_its_headings(summary: Summary) -> None:
     lines = summary_as(summary, "markdown").splitlines()
     assert {line.count("|") for line in lines} == {7}
-    assert "| restored | snr_db | 3 | 24.00 | 21.00 | 4.00 |" in lines
+    assert "| restored | snr_db | 3 | 24.00 | 21.00 | +4.00 |" in lines
     assert "| degraded | snr_db | 3 | 20.00 | 20.00 | – |" in lines
 
 
