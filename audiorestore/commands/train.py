@@ -80,7 +80,8 @@ def train(
     if run.best_heard:
         say(f"kept step {run.best_heard.step}: {in_words(run.best_heard)}")
         told |= dataclasses.asdict(run.best_heard)
-        _warn(run.best_heard, family)
+        if run.state.step:
+            _warn(run.best_heard, family)
     sys.stdout.write(json.dumps(told) + "\n")
     return status
 
