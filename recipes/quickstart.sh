@@ -33,8 +33,8 @@ if [ "$(find "$DATA" -type f | wc -l)" -lt 3 ]; then
     echo "the quickstart needs at least 3 recordings in DATA, for training, validation and the test" >&2
     exit 2
 fi
-# Other recordings or another chain make another run: what was trained before is not taken for trained on these.
-key=$({ printf '%s' "$CHAIN"; find "$DATA" -type f -exec cksum {} + | sort; } | cksum | cut -d ' ' -f 1)
+# Other recordings, another chain or another recipe make another run: what was trained before is not taken for trained on these.
+key=$({ printf '%s' "$CHAIN"; cat "$here/quickstart.sh"; find "$DATA" -type f -exec cksum {} + | sort; } | cksum | cut -d ' ' -f 1)
 OUT=${OUT:-$runs}/$name-$key
 mkdir -p "$OUT"
 
