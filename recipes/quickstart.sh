@@ -41,7 +41,7 @@ mkdir -p "$OUT"
 echo "== damage: $CHAIN" >&2
 but_some audiorestore degrade "$DATA" --chain "$CHAIN" --jobs 2 -o "$OUT/degraded" > "$OUT/degraded.jsonl"
 echo "== pair: lag, level, and a split for each recording" >&2
-but_some audiorestore pair "$OUT/degraded.jsonl" --level match --split 50:20:30 \
+but_some audiorestore pair "$OUT/degraded.jsonl" --level match --split 60:20:20 \
     -o "$OUT/matched" > "$OUT/pairs.jsonl"
 grep '"split": "test"' "$OUT/pairs.jsonl" > "$OUT/test.jsonl"
 
