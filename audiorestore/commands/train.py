@@ -50,14 +50,14 @@ def train(
     """
     from ..engine.checkpoint import SUFFIX, fitted_at_once
     from ..engine.device import choose_device
-    from ..engine.training_run import prepare_run
+    from ..engine.training_run import prepare_run, state_path_of
 
     if output is None or output.suffix != SUFFIX:
         raise UsageError(f"give -o FILE{SUFFIX} for the model")
     chosen = _settings(
         family, preset, settings or [], {"steps": steps, "epochs": epochs, "minutes": minutes, "seed": seed}
     )
-    state_path = output.with_suffix(".state" + SUFFIX)
+    state_path = state_path_of(output)
     going_on = resume and state_path.exists()
     if output.exists() and not (force or resume):
         raise UsageError(f"{output} exists already; give --resume to go on with it, or -f to replace it")

@@ -39,6 +39,11 @@ LOG_EVERY_SECONDS = 1.0
 _FREE_TO_CHANGE = ("steps", "epochs", "minutes", "validate_every", "patience")
 
 
+def state_path_of(output: Path) -> Path:
+    """Name the file beside a checkpoint that holds the state to resume from."""
+    return output.with_suffix(".state" + SUFFIX)
+
+
 @dataclass
 class TrainingRun:
     """A model in training, and the files that belong to it.
@@ -77,7 +82,7 @@ class TrainingRun:
     @property
     def state_path(self) -> Path:
         """Where the state to resume from is kept."""
-        return self.output.with_suffix(".state" + SUFFIX)
+        return state_path_of(self.output)
 
     @property
     def log_path(self) -> Path:
