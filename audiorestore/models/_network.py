@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ._layers import LinearMap
 from ._restorer import Restorer, RestorerConfig
 
 Losses = dict[str, Tensor]
@@ -55,6 +56,22 @@ class NetworkRestorer(nn.Module, Restorer):
     def players(self) -> list[Player]:
         """List who learns; by default one player with all parameters."""
         return [Player("model", list(self.parameters()), self.objective)]
+
+    def int8_bounds(self) -> dict[str, float | None]:
+        """List the linear maps, by their names in the network, that int8 can be tried for, with a bound on their input.
+
+        None: not known; each entry of a batch is then rounded in steps of its own, and the family promises that these
+        entries lie on the grid of its stride, so that the result hangs on no block.
+        """
+        return {}
+
+    def multiply_adds(self) -> dict[str, float]:
+        """Count the multiplications for each restored sample, by the linear map that does them."""
+        return {name: float(module.weight.numel()) for name, module in self.linear_maps().items()}
+
+    def linear_maps(self) -> dict[str, LinearMap]:
+        """List the dense layers and convolutions by their names."""
+        return {name: module for name, module in self.named_modules() if isinstance(module, LinearMap)}
 
     def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
         """Run the network on a whole waveform, in evaluation mode whatever mode it is in."""

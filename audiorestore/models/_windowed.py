@@ -9,20 +9,15 @@ ICIP 2013). The numbers are the window's own; `tests/models/test_windowed.py` co
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ._layers import POOLED_BOUND, Activation, LinearMap, Pooling, PoolPairs, Tanh
 from ._network import Losses, NetworkRestorer
 from ._restorer import RestorerConfig, require
-
-Activation = Literal["tanh", "relu", "silu"]
-Pooling = Literal["none", "max", "avg", "lp2", "lp3"]
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "silu": nn.SiLU}
 
 
 @dataclass(frozen=True)
@@ -30,12 +25,12 @@ class WindowedConfig(RestorerConfig):
     """What the windowed families share.
 
     Attributes:
-        window: Samples that one output sample is computed from; odd, so that there is a middle one.
+        window: Samples that the network sees at once.
         parameters: The budget that the width is solved for.
         activation: Between layers.
         pooling: After hidden layers: none, maximum, average, or the p-norm for p of 2 or 3.
-        residual: Predict the correction instead of the sample: the middle sample goes around the network, times one
-            trained gain.
+        residual: Predict the correction instead of the sample: the input goes around the network, times one trained
+            gain.
     """
 
     window: int = 201
@@ -46,16 +41,25 @@ class WindowedConfig(RestorerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.window % 2 == 1 and self.window > 0, f"window={self.window} has no middle sample; it must be odd")
+        require(self.window > 0, f"window={self.window} is no window")
         require(self.parameters > 0, f"parameters={self.parameters} is no budget")
 
 
-class WindowedRestorer(NetworkRestorer):
-    """A network over every window of a recording; outside the recording there is silence."""
+@dataclass(frozen=True)
+class MiddleSampleConfig(WindowedConfig):
+    """A window with a sample in its middle, which is the one that is restored."""
 
-    config: WindowedConfig
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.window % 2 == 1, f"window={self.window} has no middle sample; it must be odd")
 
-    def __init__(self, config: WindowedConfig) -> None:
+
+class MiddleSampleRestorer(NetworkRestorer):
+    """A network over the window around each sample of a recording; outside the recording there is silence."""
+
+    config: MiddleSampleConfig
+
+    def __init__(self, config: MiddleSampleConfig) -> None:
         super().__init__(config)
         self.context = config.window // 2
         self.gain = nn.Parameter(torch.ones(())) if config.residual else None
@@ -81,41 +85,27 @@ class WindowedRestorer(NetworkRestorer):
         return {"mse": functional.mse_loss(self.inner(degraded), inner)}
 
 
+def input_bounds(layers: nn.Sequential) -> dict[str, float | None]:
+    """Tell for each linear map how far from 0 its input can lie, by the activation before it; None: no such bound.
+
+    >>> input_bounds(nn.Sequential(nn.Linear(9, 4), Tanh(), PoolPairs("lp2"), nn.Linear(2, 1)))
+    {'0': None, '3': 1.4142135623730951}
+    """
+    bounds: dict[str, float | None] = {}
+    bound: float | None = None
+    for name, layer in layers.named_children():
+        if isinstance(layer, LinearMap):
+            bounds[name], bound = bound, None
+        elif isinstance(layer, Tanh):
+            bound = 1.0
+        elif isinstance(layer, PoolPairs):
+            bound = None if bound is None else bound * POOLED_BOUND[layer.kind]
+        elif not isinstance(layer, nn.Flatten | nn.Identity):
+            bound = None
+    return bounds
+
+
 def start_at_nothing(layer: nn.Module) -> None:
     """Zero the last layer of a residual network, so that training starts from doing nothing."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
-
-
-def pool(values: Tensor, kind: Pooling, dilation: int = 1) -> Tensor:
-    """Pool pairs of neighbours ``dilation`` apart along the last axis, at every place.
-
-    ``lp2`` and ``lp3`` are the p-norm of the magnitudes, as the paper describes it: torch's own LPPool1d is NaN for
-    p = 3 on negative input. The floors keep the roots' slopes finite at 0, where a training step would become NaN.
-    Each place costs one value: length − dilation come back.
-
-    >>> pool(torch.tensor([3.0, -4.0, 0.0]), "lp2")
-    tensor([5., 4.])
-    """
-    first, second = values[..., : values.shape[-1] - dilation], values[..., dilation:]
-    if kind == "max":
-        return torch.maximum(first, second)
-    if kind == "avg":
-        return (first + second) * 0.5
-    if kind == "lp2":
-        return (first**2 + second**2).clamp_min(1e-12).sqrt()
-    if kind == "lp3":
-        return (first.abs() ** 3 + second.abs() ** 3).clamp_min(1e-18) ** (1 / 3)
-    return values
-
-
-class PoolPairs(nn.Module):
-    """Pool neighbours in pairs along the last axis, which halves it; an odd last value is dropped."""
-
-    def __init__(self, kind: Pooling) -> None:
-        super().__init__()
-        self.kind: Pooling = kind
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Keep every other place of `pool`."""
-        return pool(values, self.kind)[..., ::2]

@@ -8,19 +8,21 @@ The paper gives parameter counts, not widths: convolutions and dense layers are 
 for. The activation is not given for this model either; tanh, which won for the dense one.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from ._layers import ACTIVATIONS, LinearMap, Pooling, PoolPairs, channels_last, convolve, folded, normalise, pool
 from ._network import solve_width
 from ._restorer import require
-from ._windowed import ACTIVATIONS, Pooling, PoolPairs, WindowedConfig, WindowedRestorer, pool, start_at_nothing
+from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, input_bounds, start_at_nothing
 
 
 @dataclass(frozen=True)
-class Config(WindowedConfig):
+class Config(MiddleSampleConfig):
     """The paper's best convolutional model.
 
     Attributes:
@@ -46,6 +48,8 @@ class Config(WindowedConfig):
         )
 
 
+_WINDOWS_AT_ONCE = 4096
+
 _TRAINING: dict[str, Any] = {"learning_rate": 2e-3, "schedule": "cosine", "batch_size": 16, "segment_frames": 1024}
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -70,7 +74,7 @@ def flattened_places(config: Config) -> int:
     return places
 
 
-class Model(WindowedRestorer):
+class Model(MiddleSampleRestorer):
     """The network of one window, and the same run densely over a whole recording.
 
     In training, batch normalisation sees each place once, not once for every window that it is in: the same mean and
@@ -87,23 +91,36 @@ class Model(WindowedRestorer):
             start_at_nothing(self.network[-1])
 
     def windows(self, padded: Tensor) -> Tensor:
+        """Run the layers at every place; a piece at once, so that what lies between the layers stays in the cache."""
+        if self.training or torch.is_grad_enabled():
+            return self._windows(padded, self.network)
+        layers, count = folded(self.network), padded.shape[-1] - self.config.window + 1
+        starts = range(0, count, _WINDOWS_AT_ONCE)
+        reach = _WINDOWS_AT_ONCE + self.config.window - 1
+        return torch.cat([self._windows(padded[..., start : start + reach], layers) for start in starts], dim=-1)
+
+    def _windows(self, padded: Tensor, layers: Iterable[nn.Module]) -> Tensor:
         """Run the layers at every place; each pooling doubles the distance between a window's own places."""
-        values, spacing = padded, 1
-        for layer in self.network:
-            if isinstance(layer, nn.Conv1d):
-                dilation = spacing * self.config.dilation
-                values = functional.conv1d(values, layer.weight, layer.bias, dilation=dilation)
+        values, spacing = channels_last(padded), 1
+        for layer in layers:
+            if isinstance(layer, LinearMap):
+                # A dense layer is over a window's flattened places first, and over units alone after that.
+                inside = self.config.dilation if layer.weight.dim() == 3 else 1
+                values = convolve(layer, values, spacing * inside)
+            elif isinstance(layer, nn.BatchNorm1d):
+                values = normalise(layer, values)
             elif isinstance(layer, PoolPairs):
                 values = pool(values, layer.kind, spacing)
                 spacing *= 2
-            elif isinstance(layer, nn.Linear):
-                # Over a window's flattened places first, and over units alone after that: a convolution each time.
-                weight = layer.weight.reshape(layer.out_features, values.shape[1], -1)
-                values = functional.conv1d(values, weight, layer.bias, dilation=spacing)
             elif not isinstance(layer, nn.Flatten):
                 values = layer(values)
         # Places at the end belong to no whole window where pooling dropped an odd one.
-        return values[..., : padded.shape[-1] - self.config.window + 1]
+        return values[:, :, 0, : padded.shape[-1] - self.config.window + 1]
+
+    def int8_bounds(self) -> dict[str, float | None]:
+        """The maps whose input has a bound: windows share what is computed, so that none can have steps of its own."""
+        bounds = input_bounds(self.network)
+        return {f"network.{name}": bound for name, bound in bounds.items() if bound is not None}
 
 
 def _one_window(config: Config, width: int) -> nn.Sequential:

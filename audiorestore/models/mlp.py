@@ -6,24 +6,26 @@ ProfiT AI 2025, section 4, Tables 1–3. Best there: 3 hidden layers, tanh, 50,0
 The paper gives parameter counts, not widths: all hidden layers are equally wide, and the width is solved for.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_linear_bn_eval
 
+from ._int8 import Int8Map
+from ._layers import ACTIVATIONS, PoolPairs, folded
 from ._network import solve_width
 from ._restorer import require
-from ._windowed import ACTIVATIONS, PoolPairs, WindowedConfig, WindowedRestorer, start_at_nothing
+from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, input_bounds, start_at_nothing
 
 _NEIGHBOURS = 16  # windows to a row; 4 to 32 are about as fast
 _ROWS_AT_ONCE = 256  # so that what lies between the layers stays in a core's cache
 
 
 @dataclass(frozen=True)
-class Config(WindowedConfig):
+class Config(MiddleSampleConfig):
     """The paper's best "linear model".
 
     Attributes:
@@ -46,13 +48,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-class Model(WindowedRestorer):
+class Model(MiddleSampleRestorer):
     """The window as one long vector through dense layers, each with batch normalisation, activation and pooling."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.width = solve_width(lambda width: _layers(config, width), config.parameters)
         self.network = _layers(config, self.width)
+        self.stride = _NEIGHBOURS
         if config.residual:
             start_at_nothing(self.network[-1])
 
@@ -62,33 +65,37 @@ class Model(WindowedRestorer):
         Copying out every window would write each sample 201 times; so it is written 13 times, for 7 % more arithmetic.
         """
         whole = self.training or torch.is_grad_enabled()
-        first, *rest = self.network if whole else _fused(self.network)
-        assert isinstance(first, nn.Linear)
+        first, *rest = self.network if whole else folded(self.network)
+        assert isinstance(first, nn.Linear | Int8Map)
         window, count = self.config.window, padded.shape[-1] - self.config.window + 1
         rows = -(-count // _NEIGHBOURS)
         reach = window + _NEIGHBOURS - 1
         values = functional.pad(padded, (0, rows * _NEIGHBOURS - count)).unfold(-1, reach, _NEIGHBOURS)
-        shifted = [functional.pad(first.weight, (place, reach - window - place)) for place in range(_NEIGHBOURS)]
-        weight, bias = torch.cat(shifted), first.bias.repeat(_NEIGHBOURS)
+        spread, units = _spread(first), first.weight.shape[0]
         if whole:  # batch normalisation wants to see all whole windows at once, and no others
-            values = functional.linear(values, weight, bias).reshape(*padded.shape[:2], -1, first.out_features)
+            values = spread(values).reshape(*padded.shape[:2], -1, units)
             return _through(rest, values[:, :, :count].flatten(0, 2)).reshape(*padded.shape[:-1], count)
         parts = torch.split(values.reshape(-1, reach), _ROWS_AT_ONCE)
-        restored = [
-            _through(rest, functional.linear(part, weight, bias).reshape(-1, first.out_features)) for part in parts
-        ]
+        restored = [_through(rest, spread(part).reshape(-1, units)) for part in parts]
         return torch.cat(restored).reshape(*padded.shape[:-1], -1)[..., :count]
 
+    def int8_bounds(self) -> dict[str, float | None]:
+        """All maps: a row is 16 windows at first, on the grid of the stride, and then one window."""
+        return {f"network.{name}": bound for name, bound in input_bounds(self.network).items()}
 
-def _fused(network: nn.Sequential) -> list[nn.Module]:
-    """Fold each batch normalisation, which only scales and shifts once trained, into the dense layer before it."""
-    layers: list[nn.Module] = []
-    for layer in network:
-        if isinstance(layer, nn.BatchNorm1d):
-            layers[-1] = fuse_linear_bn_eval(layers[-1], layer)  # type: ignore[type-var]
-        else:
-            layers.append(layer)
-    return layers
+
+def _spread(first: nn.Linear | Int8Map) -> Callable[[Tensor], Tensor]:
+    """Make the first layer, which maps a window, map a row of 16 windows, each one sample after the other."""
+    if isinstance(first, Int8Map):
+        wide: Int8Map = first.kept("wide", lambda: first.repeated(_shifted_copies(first.weight), _NEIGHBOURS))
+        return wide
+    weight, bias = _shifted_copies(first.weight), first.bias.repeat(_NEIGHBOURS)
+    return lambda values: functional.linear(values, weight, bias)
+
+
+def _shifted_copies(weight: Tensor) -> Tensor:
+    """Write (units, window) weights 16 times below each other, each copy one sample further to the right."""
+    return torch.cat([functional.pad(weight, (place, _NEIGHBOURS - 1 - place)) for place in range(_NEIGHBOURS)])
 
 
 def _through(layers: list[nn.Module], values: Tensor) -> Tensor:

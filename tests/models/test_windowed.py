@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from audiorestore.errors import UsageError
 from audiorestore.models import cnn, mlp
+from audiorestore.models._layers import PoolPairs, pool
 from audiorestore.models._network import count_parameters
-from audiorestore.models._windowed import PoolPairs, WindowedRestorer, pool
+from audiorestore.models._windowed import MiddleSampleRestorer
 
 POOLINGS = ("none", "max", "avg", "lp2", "lp3")
 
@@ -40,10 +41,12 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def lively(family: Any, residual: bool = False, parameters: int = 5_000, **options: Any) -> WindowedRestorer:
+def lively(family: Any, residual: bool = False, parameters: int = 5_000, **options: Any) -> MiddleSampleRestorer:
     """Build a model whose BatchNorm has seen something, and whose last layer says something."""
     torch.manual_seed(0)
-    model: WindowedRestorer = family.Model(family.Config(residual=residual, parameters=parameters, **options)).double()
+    model: MiddleSampleRestorer = family.Model(
+        family.Config(residual=residual, parameters=parameters, **options)
+    ).double()
     nn.init.normal_(model.network[-1].weight)
     norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm1d)]
     for norm in norms:
@@ -63,13 +66,13 @@ def sound(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def every_window(model: WindowedRestorer, waveform: Tensor) -> Tensor:
+def every_window(model: MiddleSampleRestorer, waveform: Tensor) -> Tensor:
     """Cut out each window, one around each sample of (batch, channels, time): (windows, window), copied."""
     padded = functional.pad(waveform, (model.context, model.context))
     return padded.unfold(-1, model.config.window, 1).reshape(-1, model.config.window).clone()
 
 
-def literally(model: WindowedRestorer, windows: Tensor) -> Tensor:
+def literally(model: MiddleSampleRestorer, windows: Tensor) -> Tensor:
     """Run the paper's network on windows, (count, window) to (count,); a residual adds the middle sample."""
     shaped = windows if isinstance(model, mlp.Model) else windows[:, None]
     answer = model.network(shaped)[:, 0]

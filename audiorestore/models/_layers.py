@@ -1,0 +1,127 @@
+"""Layers in the form in which the windowed families run them: the same numbers as torch's own, and faster on a CPU.
+
+Values are (batch, channels, 1, time) with the channels of one moment side by side in memory (torch's channels-last
+format): a convolution is then a product of whole rows, forwards about 1.5 times and in training 1.8 times as fast as
+over (batch, channels, time).
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from ._int8 import Int8Map
+
+Activation = Literal["tanh", "relu", "silu"]
+Pooling = Literal["none", "max", "avg", "lp2", "lp3"]
+LinearMap = nn.Linear | nn.Conv1d | Int8Map
+
+# How far from 0 a pooled value can lie when those pooled lie within 1.
+POOLED_BOUND = {"none": 1.0, "max": 1.0, "avg": 1.0, "lp2": 2 ** (1 / 2), "lp3": 2 ** (1 / 3)}
+
+
+class Tanh(nn.Module):
+    """The hyperbolic tangent as 2σ(2x) − 1, which differs by 1e-7 at most and takes a third of the time.
+
+    >>> Tanh()(torch.tensor([0.0, 20.0]))
+    tensor([0., 1.])
+    """
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Squash values of any shape into −1…1."""
+        return torch.add(values.new_tensor(-1.0), torch.sigmoid(2.0 * values), alpha=2.0)
+
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": Tanh, "relu": nn.ReLU, "silu": nn.SiLU}
+
+
+def channels_last(values: Tensor) -> Tensor:
+    """Bring (batch, channels, time) to (batch, channels, 1, time), the channels of one moment side by side."""
+    return values.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+
+def convolve(layer: LinearMap, values: Tensor, dilation: int = 1, padding: int = 0) -> Tensor:
+    """Slide a layer over (batch, channels, 1, time) values.
+
+    Args:
+        layer: A convolution; or a dense layer over neighbouring moments, flattened channel by channel.
+        values: What it sees.
+        dilation: How far apart the moments lie that it sees at once.
+        padding: Moments of silence at both ends.
+    """
+    if isinstance(layer, Int8Map):
+        return layer.convolve(values, dilation, padding)
+    weight = layer.weight.reshape(layer.weight.shape[0], values.shape[1], 1, -1)
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    return functional.conv2d(values, weight, layer.bias, padding=(0, padding), dilation=(1, dilation))
+
+
+def normalise(layer: nn.BatchNorm1d, values: Tensor) -> Tensor:
+    """Run batch normalisation on (batch, channels, 1, time) values, which `nn.BatchNorm1d` itself refuses."""
+    if layer.training and layer.num_batches_tracked is not None:
+        layer.num_batches_tracked.add_(1)
+    return functional.batch_norm(
+        values,
+        layer.running_mean,
+        layer.running_var,
+        layer.weight,
+        layer.bias,
+        layer.training,
+        0.1 if layer.momentum is None else layer.momentum,
+        layer.eps,
+    )
+
+
+def folded(layers: nn.Sequential) -> list[nn.Module]:
+    """List the layers as they are run once trained: batch normalisation, then only a scale and a shift, is folded into
+    the linear map before it; its place is taken by an identity."""
+    run: list[nn.Module] = []
+    for layer in layers:
+        before = run[-1] if run else None
+        if isinstance(layer, nn.BatchNorm1d) and isinstance(before, nn.Linear):
+            run[-1:] = [fuse_linear_bn_eval(before, layer), nn.Identity()]
+        elif isinstance(layer, nn.BatchNorm1d) and isinstance(before, nn.Conv1d):
+            run[-1:] = [fuse_conv_bn_eval(before, layer), nn.Identity()]
+        else:
+            run.append(layer)
+    return run
+
+
+def pool(values: Tensor, kind: Pooling, dilation: int = 1) -> Tensor:
+    """Pool pairs of neighbours ``dilation`` apart along the last axis, at every place.
+
+    ``lp2`` and ``lp3`` are the p-norm of the magnitudes, as the paper describes it: torch's own LPPool1d is NaN for
+    p = 3 on negative input. The floors keep the roots' slopes finite at 0, where a training step would become NaN.
+    Each place costs one value: length − dilation come back.
+
+    >>> pool(torch.tensor([3.0, -4.0, 0.0]), "lp2")
+    tensor([5., 4.])
+    """
+    if kind == "none":
+        return values
+    return _pooled(values[..., : values.shape[-1] - dilation], values[..., dilation:], kind)
+
+
+def _pooled(first: Tensor, second: Tensor, kind: Pooling) -> Tensor:
+    if kind == "max":
+        return torch.maximum(first, second)
+    if kind == "avg":
+        return (first + second) * 0.5
+    if kind == "lp2":
+        return (first**2 + second**2).clamp_min(1e-12).sqrt()
+    return (first.abs() ** 3 + second.abs() ** 3).clamp_min(1e-18) ** (1 / 3)
+
+
+class PoolPairs(nn.Module):
+    """Pool neighbours in pairs along the last axis, which halves it; an odd last value is dropped."""
+
+    def __init__(self, kind: Pooling) -> None:
+        super().__init__()
+        self.kind: Pooling = kind
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Pool what lies in places 0 and 1, 2 and 3, and so on."""
+        even = values.shape[-1] // 2 * 2
+        return _pooled(values[..., :even:2], values[..., 1:even:2], self.kind)

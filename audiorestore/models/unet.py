@@ -1,0 +1,188 @@
+"""A U-Net over windows of 192 samples that restores all 192 of them at once.
+
+Source: Panchenko et al., "Investigation of Machine Learning Techniques for Restoring the Quality of Compressed Audio",
+ProfiT AI 2025, section 6, Tables 8–10. Best there: 4 levels, kernel 3, maximum pooling, 400,000 parameters, MSE
+3.11e-4.
+
+The paper gives parameter counts, not widths: all levels are equally wide, and the width is solved for (doubling it at
+each level overshoots the small budgets). Nor does it give the activation (ReLU, usual for this network), what comes
+below the last pooling (one more convolution) and how the decoder goes up (each place twice, then a convolution over it
+and the encoder's values). 192 samples halve six times; the paper's row with eight levels needs a window that is a
+multiple of 256.
+
+Windows lie side by side, as in the paper, and know nothing of each other: their edges can be heard as a buzz at the
+sample rate over 192. ``overlap`` cross-fades neighbours, which the paper does not do.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ._layers import (
+    ACTIVATIONS,
+    Activation,
+    LinearMap,
+    Pooling,
+    PoolPairs,
+    channels_last,
+    convolve,
+    folded,
+    normalise,
+)
+from ._network import Losses, NetworkRestorer, solve_width
+from ._restorer import require
+from ._windowed import WindowedConfig, start_at_nothing
+
+
+@dataclass(frozen=True)
+class Config(WindowedConfig):
+    """The paper's best U-Net.
+
+    Attributes:
+        levels: How often the window is halved; so many convolutions has the encoder, and as many the decoder.
+        kernel_size: Of all convolutions but the last, which only adds up channels.
+        overlap: Samples that neighbouring windows share, and over which they are cross-faded; 0 as in the paper.
+    """
+
+    window: int = 192
+    parameters: int = 400_000
+    activation: Activation = "relu"
+    pooling: Pooling = "max"
+    levels: int = 4
+    kernel_size: int = 3
+    overlap: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.levels >= 1, f"levels={self.levels}: at least one is needed")
+        multiple = 2**self.levels
+        require(
+            self.window % multiple == 0,
+            f"window={self.window} cannot be halved {self.levels} times: {self.levels} levels need a multiple of "
+            f"{multiple}, such as window={-(-self.window // multiple) * multiple}",
+        )
+        require(self.kernel_size % 2 == 1, f"kernel_size={self.kernel_size} has no middle; it must be odd")
+        require(self.kernel_size > 0, f"kernel_size={self.kernel_size} is no kernel")
+        require(self.pooling != "none", "pooling=none: a U-Net has to pool; choose max, avg, lp2 or lp3")
+        require(
+            0 <= self.overlap <= self.window // 2,
+            f"overlap={self.overlap} is not possible; it is 0 to half of the window, {self.window // 2}",
+        )
+
+
+_WINDOWS_AT_ONCE = 32  # so that what lies between the layers stays in the cache
+
+_TRAINING: dict[str, Any] = {"learning_rate": 1e-3, "schedule": "cosine", "batch_size": 16, "segment_frames": 960}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {**_TRAINING, "steps": 20_000},
+    "paper-residual": {**_TRAINING, "steps": 20_000, "residual": True, "overlap": 96},
+    "small": {**_TRAINING, "steps": 600, "parameters": 20_000, "residual": True, "overlap": 96},
+}
+
+
+class Model(NetworkRestorer):
+    """Windows on a grid from the recording's first sample on, each through the network; the last is filled up with
+    silence."""
+
+    config: Config
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.stride = config.window - config.overlap
+        self.context = config.window if config.overlap else 0
+        self.width = solve_width(lambda width: _Network(config, width), config.parameters)
+        self.network = _Network(config, self.width)
+        self.gain = nn.Parameter(torch.ones(())) if config.residual else None
+        if config.residual:
+            start_at_nothing(self.network.last)
+
+    def forward(self, degraded: Tensor, draw: object = None) -> Tensor:
+        """Restore each window, and join them."""
+        batch, channels, time = degraded.shape
+        window, stride = self.config.window, self.stride
+        count = max(1, -(-(time - self.config.overlap) // stride))
+        padded = functional.pad(degraded, (0, (count - 1) * stride + window - time))
+        windows = padded.unfold(-1, window, stride).reshape(-1, 1, window)
+        pieces = [windows] if self.training else list(torch.split(windows, _WINDOWS_AT_ONCE))
+        answers = torch.cat([self.network(piece) for piece in pieces])
+        restored = self._join(answers.reshape(batch, channels, count, window))[..., :time]
+        return restored if self.gain is None else self.gain * degraded + restored
+
+    def _join(self, windows: Tensor) -> Tensor:
+        """Lay (batch, channels, count, window) windows behind each other, cross-faded where they overlap."""
+        overlap = self.config.overlap
+        parts = windows[..., : self.stride]
+        if overlap:
+            rise = (torch.arange(overlap, dtype=windows.dtype, device=windows.device) + 0.5) / overlap
+            tails, heads = windows[:, :, :-1, self.stride :], windows[:, :, 1:, :overlap]
+            faded = torch.lerp(tails, heads, rise)
+            faded = torch.cat([windows[:, :, :1, :overlap], faded], dim=2)
+            parts = torch.cat([faded, parts[..., overlap:]], dim=-1)
+        return torch.cat([parts.flatten(2), windows[:, :, -1, self.stride :]], dim=-1)
+
+    def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
+        """Mean squared error of all samples of all windows, as in the paper."""
+        inner = slice(self.context, reference.shape[-1] - self.context)
+        return {"mse": functional.mse_loss(self(degraded)[..., inner], reference[..., inner])}
+
+    def int8_bounds(self) -> dict[str, float | None]:
+        """All maps: each window is rounded in steps of its own."""
+        return dict.fromkeys(self.linear_maps())
+
+    def multiply_adds(self) -> dict[str, float]:
+        """Count the multiplications for each restored sample: level by level, half of them fewer."""
+        windows = self.config.window / self.stride
+        counts = {}
+        for name, layer in self.linear_maps().items():
+            _, part, *rest = name.split(".")
+            level = self.config.levels if part == "bottom" else 0 if part == "last" else int(rest[0])
+            counts[name] = windows * layer.weight.numel() / 2**level
+        return counts
+
+
+class _Network(nn.Module):
+    """The paper's network for one window: (windows, 1, window) to (windows, 1, window)."""
+
+    def __init__(self, config: Config, width: int) -> None:
+        super().__init__()
+
+        def block(inputs: int) -> nn.Sequential:
+            convolution = nn.Conv1d(inputs, width, config.kernel_size, padding=config.kernel_size // 2)
+            return nn.Sequential(convolution, nn.BatchNorm1d(width), ACTIVATIONS[config.activation]())
+
+        self.encoder = nn.ModuleList(block(width if level else 1) for level in range(config.levels))
+        self.bottom = block(width)
+        self.decoder = nn.ModuleList(block(2 * width) for _ in range(config.levels))
+        self.last = nn.Conv1d(width, 1, 1)
+        self.pool = PoolPairs(config.pooling)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        values = channels_last(windows)
+        passed = []
+        for block in self.encoder:
+            values = _run(block, values)
+            passed.append(values)
+            values = self.pool(values)
+        values = _run(self.bottom, values)
+        for level in reversed(range(len(self.decoder))):
+            values = functional.interpolate(values, scale_factor=(1.0, 2.0))
+            values = _run(self.decoder[level], torch.cat([values, passed[level]], dim=1))
+        return convolve(self.last, values).squeeze(2)
+
+
+def _run(block: nn.Module, values: Tensor) -> Tensor:
+    assert isinstance(block, nn.Sequential)
+    whole = block.training or torch.is_grad_enabled()
+    for layer in block if whole else folded(block):
+        if isinstance(layer, LinearMap):
+            values = convolve(layer, values, padding=layer.weight.shape[-1] // 2)
+        elif isinstance(layer, nn.BatchNorm1d):
+            values = normalise(layer, values)
+        else:
+            values = layer(values)
+    return values
