@@ -15,12 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ._int8 import Int8Map
-from ._layers import ACTIVATIONS, PoolPairs, folded
+from ._layers import ACTIVATIONS, NEIGHBOURS, PoolPairs, folded, shifted_copies
 from ._network import solve_width
 from ._restorer import require
 from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, input_bounds, start_at_nothing
 
-_NEIGHBOURS = 16  # windows to a row; 4 to 32 are about as fast
 _ROWS_AT_ONCE = 256  # so that what lies between the layers stays in a core's cache
 
 
@@ -55,7 +54,7 @@ class Model(MiddleSampleRestorer):
         super().__init__(config)
         self.width = solve_width(lambda width: _layers(config, width), config.parameters)
         self.network = _layers(config, self.width)
-        self.stride = _NEIGHBOURS
+        self.stride = NEIGHBOURS
         if config.residual:
             start_at_nothing(self.network[-1])
 
@@ -68,9 +67,9 @@ class Model(MiddleSampleRestorer):
         first, *rest = self.network if whole else folded(self.network)
         assert isinstance(first, nn.Linear | Int8Map)
         window, count = self.config.window, padded.shape[-1] - self.config.window + 1
-        rows = -(-count // _NEIGHBOURS)
-        reach = window + _NEIGHBOURS - 1
-        values = functional.pad(padded, (0, rows * _NEIGHBOURS - count)).unfold(-1, reach, _NEIGHBOURS)
+        rows = -(-count // NEIGHBOURS)
+        reach = window + NEIGHBOURS - 1
+        values = functional.pad(padded, (0, rows * NEIGHBOURS - count)).unfold(-1, reach, NEIGHBOURS)
         spread, units = _spread(first), first.weight.shape[0]
         if whole:  # batch normalisation wants to see all whole windows at once, and no others
             values = spread(values).reshape(*padded.shape[:2], -1, units)
@@ -87,15 +86,10 @@ class Model(MiddleSampleRestorer):
 def _spread(first: nn.Linear | Int8Map) -> Callable[[Tensor], Tensor]:
     """Make the first layer, which maps a window, map a row of 16 windows, each one sample after the other."""
     if isinstance(first, Int8Map):
-        wide: Int8Map = first.kept("wide", lambda: first.repeated(_shifted_copies(first.weight), _NEIGHBOURS))
+        wide: Int8Map = first.kept("wide", lambda: first.repeated(shifted_copies(first.weight), NEIGHBOURS))
         return wide
-    weight, bias = _shifted_copies(first.weight), first.bias.repeat(_NEIGHBOURS)
+    weight, bias = shifted_copies(first.weight), first.bias.repeat(NEIGHBOURS)
     return lambda values: functional.linear(values, weight, bias)
-
-
-def _shifted_copies(weight: Tensor) -> Tensor:
-    """Write (units, window) weights 16 times below each other, each copy one sample further to the right."""
-    return torch.cat([functional.pad(weight, (place, _NEIGHBOURS - 1 - place)) for place in range(_NEIGHBOURS)])
 
 
 def _through(layers: list[nn.Module], values: Tensor) -> Tensor:
