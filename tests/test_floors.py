@@ -1,6 +1,6 @@
 """Imports run downwards: the floors of the house, proved from the source.
 
-    floor 6  cli
+    floor 6  cli         archiver
     floor 5  commands
     floor 4  engine      report             neither knows the other
     floor 3  models      metrics    damage  none knows another
@@ -23,6 +23,7 @@ PACKAGE = "audiorestore"
 ROOT = Path(audiorestore.__file__).parent
 FLOORS = {
     "cli": 6,
+    "archiver": 6,
     "__main__": 6,
     "commands": 5,
     "engine": 4,
