@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..errors import ExitStatus, UsageError
+from ..errors import ExitStatus, UsageError, gravest
 from ._shell import Inputs, Jobs, batch_status, read_sides, say, shell_command, stderr, tell_failure, with_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from ..data.manifest import Record
 
 
@@ -23,6 +25,18 @@ def evaluate(
         Literal["records", "json", "csv", "markdown"],
         typer.Option(help="What stdout gets: a record a file, or the summary."),
     ] = "records",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Measure only this, such as snr; may be given several times."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for a PNG of each record: spectrograms, and those of what differs from the reference. "
+            "Pictures that are there already are replaced. Needs matplotlib.",
+        ),
+    ] = None,
     jobs: Jobs = 1,
 ) -> ExitStatus:
     """Measure restored and degraded audio against the reference, each also with the best single gain.
@@ -34,30 +48,68 @@ def evaluate(
     Examples:
       ar restore --model cnn.safetensors -o out/ pairs.jsonl | ar eval > scores.jsonl
       ar eval --reference clean/ --degraded mp3s/ --restored out/ --format markdown > table.md
+      ar eval --metric si_sdr --metric lsd --plot pictures/ scores.jsonl > fewer.jsonl
     """
     from ..data.manifest import write_record
-    from ..engine.batch import run_batch
-    from ..engine.evaluate import evaluate_record
     from ..report.summary import Summary
     from ..report.tables import summary_as, summary_table
 
     if bool(reference) != bool(degraded or restored):
         raise UsageError("--reference goes together with --degraded, --restored or both")
+    _check_wishes(metric or [], plot)
     records, total = read_sides(inputs, reference, {"degraded": degraded, "restored": restored}, "eval")
-    summary = Summary()
-    for record in with_bar(run_batch(records, evaluate_record, "eval", jobs=jobs), "eval", total):
+    summary = Summary(metrics=metric or None)
+    undrawn = 0
+    for record in with_bar(_measured(records, metric or None, plot, jobs), "eval", total):
         summary.add(record)
         if "error" in record:
             tell_failure(record, "eval")
         else:
             _tell_doubts(record)
+            if plot and "plot_note" in record:
+                undrawn += 1
+                say(f"eval {record['id']}, no picture: {record['plot_note']}")
         if format == "records":
             write_record(sys.stdout, record)
     if summary.records and not (format == "markdown" and sys.stdout.isatty()):
         stderr.print(summary_table(summary))
     if format != "records":
         sys.stdout.write(summary_as(summary, format))
-    return batch_status(summary.records, summary.failed)
+    status = batch_status(summary.records, summary.failed)
+    return gravest([status, ExitStatus.RECORDS_FAILED]) if undrawn else status
+
+
+def _check_wishes(metrics: list[str], plot: Path | None) -> None:
+    """Refuse what could not be done, before anything is measured."""
+    from ..metrics import METRICS
+
+    for name in metrics:
+        METRICS.load(name)
+    if plot is None:
+        return
+    if plot.exists() and not plot.is_dir():
+        raise UsageError(f"--plot {plot} is a file; give a folder for the pictures")
+    try:
+        from ..report import spectrograms  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"--plot needs matplotlib ({error}): pip install 'audiorestore[plots]'") from error
+
+
+def _measured(
+    records: "Iterable[Record]", metrics: list[str] | None, plot: Path | None, jobs: int
+) -> "Iterator[Record]":
+    """Measure records, and draw them where there is a folder for it."""
+    from ..engine.batch import run_batch
+    from ..engine.evaluate import evaluate_record, with_plot
+
+    if plot is None:
+        return run_batch(records, lambda record: evaluate_record(record, metrics), "eval", jobs=jobs)
+    from ..report.spectrograms import name_apart, plot_record
+
+    def work(record: "Record") -> "Record":
+        return with_plot(evaluate_record(record, metrics), lambda measured: plot_record(measured, plot))
+
+    return run_batch(name_apart(records, plot), work, "eval", jobs=jobs)
 
 
 def _tell_doubts(record: "Record") -> None:

@@ -1,24 +1,31 @@
 """Measuring what a restorer did, always beside what doing nothing would have done."""
 
 import math
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..data.audio_file import read_audio
 from ..data.manifest import Record, need
-from ..errors import AlignmentError, RecordError
+from ..errors import AlignmentError, AudioRestoreError, RecordError
 from ..metrics import METRICS
 from ..metrics._comparison import Comparison, Signal
 from ..signal.align import measure as measure_alignment
 from ..signal.level import decibels
+from .batch import DEBUG_VARIABLE
 
 
-def evaluate_record(record: Record) -> Record:
+def evaluate_record(record: Record, metrics: Sequence[str] | None = None) -> Record:
     """Measure a record's degraded and restored audio against its reference, raw and with the best single gain.
 
     Lag and gain are looked at first and told in ``check``, since a few samples of lag make every other number
     meaningless.
+
+    Args:
+        record: With ``reference``, and ``degraded`` or ``restored`` or both.
+        metrics: Names of the metrics to measure; all, by default.
 
     Returns:
         The record with ``metrics``: a row each for ``degraded``, ``degraded_leveled``, ``restored`` and
@@ -33,7 +40,7 @@ def evaluate_record(record: Record) -> Record:
         raise RecordError("the record has neither degraded nor restored audio to measure")
     waveform, sample_rate = read_audio(reference_path)
     reference = Signal(waveform, sample_rate)
-    modules = [METRICS.load(name) for name in METRICS.names()]
+    modules = [METRICS.load(name) for name in metrics or METRICS.names()]
     rows: dict[str, dict[str, float | None]] = {}
     checks: dict[str, Any] = {}
     for role in roles:
@@ -49,6 +56,28 @@ def evaluate_record(record: Record) -> Record:
         why = "the reference is silent" if not waveform.any() else "nothing of the reference is in the audio to measure"
         updated["metrics_note"] = f"{', '.join(undefined)} undefined: {why}"
     return updated
+
+
+def with_plot(record: Record, draw: Callable[[Record], str]) -> Record:
+    """Draw a measured record; where that fails, its numbers stay, and ``plot_note`` says why there is no picture.
+
+    Args:
+        record: A record that was measured; one that has a ``plot_note`` already is not drawn.
+        draw: Makes a picture of a record and returns its path.
+
+    Returns:
+        The record with ``plot``, the path of its picture, or with ``plot_note``.
+    """
+    if "plot_note" in record:
+        return record
+    try:
+        return {**record, "plot": draw(record)}
+    except (AudioRestoreError, OSError, MemoryError) as error:
+        return {**record, "plot_note": str(error) or type(error).__name__}
+    except Exception as error:  # numbers are worth more than a picture
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        return {**record, "plot_note": f"unexpected {type(error).__name__}: {error} (a defect of this program)"}
 
 
 def _load(path: str, reference: Signal, reference_path: str) -> Signal:

@@ -1,5 +1,6 @@
 """The numbers of many records, summed up beside what doing nothing would have scored."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +13,10 @@ from ..metrics._comparison import Number
 ROWS = ("degraded", "degraded_leveled", "restored", "restored_leveled")
 
 
-def numbers() -> dict[str, Number]:
-    """List the numbers that all metrics together give."""
-    return {name: number for metric in METRICS.names() for name, number in METRICS.load(metric).NUMBERS.items()}
+def numbers(metrics: Iterable[str] | None = None) -> dict[str, Number]:
+    """List the numbers that these metrics give, or all metrics together."""
+    chosen = METRICS.names() if metrics is None else metrics
+    return {name: number for metric in chosen for name, number in METRICS.load(metric).NUMBERS.items()}
 
 
 @dataclass
@@ -24,10 +26,17 @@ class Summary:
     Attributes:
         rows: What each record measured: row to number to value, None where it is undefined.
         failed: How many records could not be measured.
+        metrics: Names of the metrics that were measured, in the order of the table; all, by default.
     """
 
     rows: list[dict[str, dict[str, float | None]]] = field(default_factory=list)
     failed: int = 0
+    metrics: Sequence[str] | None = None
+
+    @property
+    def numbers(self) -> dict[str, Number]:
+        """The numbers that the table is about."""
+        return numbers(self.metrics)
 
     @property
     def records(self) -> int:
@@ -49,7 +58,7 @@ class Summary:
         where both are defined.
         """
         present = [row for row in ROWS if any(row in measured for measured in self.rows)]
-        return [self._entry(row, name, number) for row in present for name, number in numbers().items()]
+        return [self._entry(row, name, number) for row in present for name, number in self.numbers.items()]
 
     def _entry(self, row: str, name: str, number: Number) -> dict[str, Any]:
         nothing = "degraded_leveled" if row.endswith("leveled") else "degraded"

@@ -6,7 +6,7 @@ import json
 
 from rich.table import Table
 
-from .summary import Summary, numbers
+from .summary import Summary
 
 _COLUMNS = ("row", "number", "count", "mean", "median", "gain")
 
@@ -17,7 +17,7 @@ def summary_table(summary: Summary) -> Table:
     for heading in ("", "row", "files", "mean", "median", "gain"):
         table.add_column(heading, justify="left" if heading in ("", "row") else "right", no_wrap=True)
     entries = summary.table()
-    for name, number in numbers().items():
+    for name, number in summary.numbers.items():
         mine = [entry for entry in entries if entry["number"] == name]
         for index, entry in enumerate(mine):
             heading = f"{name} {'↑' if number.higher_is_better else '↓'}" if index == 0 else ""
@@ -40,7 +40,7 @@ def summary_as(summary: Summary, format: str) -> str:
         return text.getvalue()
     lines = [f"| {' | '.join(_COLUMNS)} |", "|---|---|---:|---:|---:|---:|"]
     for entry in entries:
-        style = numbers()[entry["number"]].style
+        style = summary.numbers[entry["number"]].style
         cells = [format_number(entry[column], style) for column in ("mean", "median")]
         cells.append(format_number(entry["gain"], "+" + style))
         lines.append(f"| {entry['row']} | {entry['number']} | {entry['count']} | {' | '.join(cells)} |")

@@ -150,3 +150,17 @@ def test_the_terminal_s_table_fits_80_columns(summary: Summary) -> None:
 )
 def test_numbers_are_written_in_their_metric_s_style(value: float | None, style: str, text: str) -> None:
     assert format_number(value, style) == text
+
+
+def test_a_summary_of_chosen_metrics_has_only_their_numbers_in_their_order() -> None:
+    held = Summary(metrics=["snr", "lsd"])
+    held.add(measured(degraded={"snr_db": 1.0, "lsd_db": 9.0}, restored={"snr_db": 2.0, "lsd_db": 8.0}))
+    assert [each["number"] for each in held.table()] == ["snr_db", "lsd_db"] * 2
+    assert entry(held, "restored", "lsd_db")["gain"] == 1.0
+    assert [line.split(",")[1] for line in summary_as(held, "csv").splitlines()[1:]] == ["snr_db", "lsd_db"] * 2
+    assert "mse" not in summary_as(held, "markdown")
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(summary_table(held))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.index("snr_db ↑") < text.index("lsd_db ↓")
+    assert "mse" not in text
