@@ -77,6 +77,7 @@ def train(
         if stop():
             say(f"stopped at step {run.state.step}; {output} holds the best model so far; --resume goes on")
     told = {"model": str(output), "family": family, "preset": preset, "steps": run.state.step}
+    told |= {"parameters": run.parameters, "training_seconds": round(run.state.seconds, 3)}
     if run.best_heard:
         say(f"kept step {run.best_heard.step}: {in_words(run.best_heard)}")
         told |= dataclasses.asdict(run.best_heard)

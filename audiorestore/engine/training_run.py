@@ -16,7 +16,7 @@ from ..data.manifest import Record, need
 from ..data.pairs import PairDataset, pairs_digest
 from ..errors import CheckpointError, UsageError
 from ..models import FAMILIES
-from ..models._network import NetworkRestorer
+from ..models._network import NetworkRestorer, count_parameters
 from ..models._restorer import Restorer
 from ..randomness import seed_for
 from .checkpoint import SUFFIX, make_model, read_arrays, save_arrays, save_model
@@ -73,6 +73,13 @@ class TrainingRun:
     def sample_rate(self) -> int:
         """The rate that the model works at, in Hz; 0: any."""
         return self.model.config.sample_rate
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers training may change; a family that is fitted at once has as many as it keeps."""
+        if isinstance(self.model, NetworkRestorer):
+            return count_parameters(self.model)
+        return sum(array.size for array in self.model.state().values())
 
     @property
     def share_done(self) -> float:
