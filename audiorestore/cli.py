@@ -15,6 +15,7 @@ from .commands.demo import demo
 from .commands.eval import evaluate
 from .commands.models import models
 from .commands.pair import pair
+from .commands.quantize import quantize
 from .commands.restore import restore
 from .commands.train import train
 
@@ -31,6 +32,7 @@ app.command("pair")(pair)
 app.command("train")(train)
 app.command("restore")(restore)
 app.command("eval")(evaluate)
+app.command("quantize")(quantize)
 app.command("models")(models)
 app.command("demo")(demo)
 

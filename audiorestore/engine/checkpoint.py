@@ -1,7 +1,8 @@
 """A model on the disk: one safetensors file of weights and JSON; nothing is ever unpickled.
 
 The metadata of the file has one key, ``audiorestore``, with JSON: ``format`` (1), ``version``, ``family``, ``config``,
-``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (what the training loop was told).
+``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (what the training loop was told); in int8 models
+also ``quantized``, with the arithmetic of each layer.
 """
 
 import dataclasses
@@ -153,6 +154,8 @@ def load_model(name: str) -> LoadedModel:
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in told["config"].items()}
         check(FAMILIES.load(family).Config, settings)
         model = make_model(family, settings)
+        if "quantized" in told:
+            model.hold_in_int8(told["quantized"]["arithmetic"])  # type: ignore[attr-defined]
         model.load_state(arrays)
     except (KeyError, TypeError, ValueError, AttributeError, AudioRestoreError) as error:
         raise CheckpointError(f"{name} does not fit its own description ({error})") from None

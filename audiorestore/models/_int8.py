@@ -68,7 +68,7 @@ class Int8Map(nn.Module):
         self._made: dict[object, Any] = {}  # weights as the operators want them
 
     @classmethod
-    def of(cls, layer: nn.Linear | nn.Conv1d, bound: float | None, arithmetic: Arithmetic) -> "Int8Map":
+    def of(cls, layer: "nn.Linear | nn.Conv1d | Int8Map", bound: float | None, arithmetic: Arithmetic) -> "Int8Map":
         """Quantize a layer."""
         made = cls(tuple(layer.weight.shape), layer.bias is not None, bound, arithmetic)
         made.weight, made.scale = quantize_weight(layer.weight.detach())

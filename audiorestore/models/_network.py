@@ -1,5 +1,6 @@
 """What families with a torch network add to the promise: forward, objective and players."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ._layers import LinearMap
+from ._int8 import Arithmetic, Int8Map
+from ._layers import LinearMap, folded
 from ._restorer import Restorer, RestorerConfig
 
 Losses = dict[str, Tensor]
@@ -65,6 +67,28 @@ class NetworkRestorer(nn.Module, Restorer):
         """
         return {}
 
+    def hold_in_int8(self, arithmetic: Mapping[str, Arithmetic]) -> None:
+        """Store all linear maps in int8, with batch normalisation folded into them, and compute as told.
+
+        Args:
+            arithmetic: ``int8`` or ``float`` for each linear map, by name; int8 only for those of `int8_bounds`.
+
+        Raises:
+            ValueError: These are not this model's maps, or one cannot be computed in int8.
+        """
+        bounds = self.eval().int8_bounds()
+        wrong = arithmetic.keys() ^ self.linear_maps().keys()
+        wrong |= {name for name, kind in arithmetic.items() if kind == "int8" and name not in bounds}
+        if wrong:
+            raise ValueError(f"no linear maps to hold in int8: {', '.join(sorted(wrong))}")
+        for module in list(self.modules()):
+            if isinstance(module, nn.Sequential):
+                for place, layer in enumerate(folded(module)):
+                    module[place] = layer
+        for name, layer in self.linear_maps().items():
+            parent, _, child = name.rpartition(".")
+            setattr(self.get_submodule(parent), child, Int8Map.of(layer, bounds.get(name), arithmetic[name]))
+
     def multiply_adds(self) -> dict[str, float]:
         """Count the multiplications for each restored sample, by the linear map that does them."""
         return {name: float(module.weight.numel()) for name, module in self.linear_maps().items()}
@@ -75,7 +99,7 @@ class NetworkRestorer(nn.Module, Restorer):
 
     def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
         """Run the network on a whole waveform, in evaluation mode whatever mode it is in."""
-        device = next(self.parameters()).device
+        device = next(itertools.chain(self.parameters(), self.buffers())).device
         training = self.training
         self.eval()
         try:
