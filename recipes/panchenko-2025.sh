@@ -89,7 +89,8 @@ in_the_paper() {
     echo 3.11e-4 3.43e-4 3.64e-4 3.81e-4
 }
 
-json() { sed -n "s/.*\"$2\": \([^,}]*\).*/\1/p" "$1"; }  # a number of a flat JSON object
+# number FILE KEY [INNER] : of a JSON object, or of the object that it holds there.
+number() { sed -n "s/.*\"$2\": ${3:+{[^\}]*\"$3\": }\([-0-9.e]*\).*/\1/p" "$1"; }
 
 # Train one row of the sweep, unless it was done before.
 row() {
@@ -165,11 +166,11 @@ done
 sweep > "$OUT/sweep/rows"
 in_the_paper | tr ' ' '\n' | paste -d '|' "$OUT/sweep/rows" - | while IFS='|' read -r table row column family settings paper; do
     result=$OUT/sweep/$(echo "$table|$row|$column" | tr -c 'a-z0-9\n' -).json
-    echo "$table|$row|$column|$paper|$(json "$result" mse.*restored)|$(json "$result" training_seconds)|$(json "$result" parameters)"
+    echo "$table|$row|$column|$paper|$(number "$result" mse restored)|$(number "$result" training_seconds)|$(number "$result" parameters)"
 done > "$OUT/sweep/results"
 {
     one=$OUT/sweep/$(head -n 1 "$OUT/sweep/rows" | cut -d '|' -f 1-3 | tr -c 'a-z0-9\n' -).json
-    echo "Validation split: doing nothing $(json "$one" mse.*degraded), one gain $(json "$one" mse.*level)."
+    echo "Validation split: doing nothing $(number "$one" mse degraded), one gain $(number "$one" mse level)."
     awk -F '|' '
         function close_table() {
             if (table) printf "\nBest in the paper: %s. Best here: %s.\n", their_name, our_name

@@ -1,0 +1,315 @@
+# Completions of audiorestore's `ar`, and of `audiorestore`, for bash. No program is started.
+#
+# To install, add a line to ~/.bashrc with the place of this file:
+#
+#     source /path/to/completions/ar.bash
+#
+# Where the bash-completion package is there, a copy (or link) under both names, `ar` and `audiorestore`, in
+# ~/.local/share/bash-completion/completions/ does it, too, and is read only once it is needed.
+#
+# What is no subcommand is left to bash, which offers files: `ar rcs library.a …` is the archiver's.
+# Written for bash 3.2 and newer (tried with 5.2); before 4 a space that you have to delete follows `mp3:` and `key=`.
+
+_audiorestore() {
+    local IFS=$' \t\n'
+    local typed=() quote='' # what was typed up to the cursor, word by word
+    local known='' files='' language='' # what is expected
+    local command='' family='' # where
+    COMPREPLY=()
+    _audiorestore_split "${COMP_LINE:0:COMP_POINT}"
+
+    # Readline replaces $2 only, which begins after the last : or = of a word, unless a quote is open.
+    local current=${typed[${#typed[@]} - 1]} escaped='' replaced=${2//\\/} kept=''
+    [[ $2 == *\\* ]] && escaped=1
+    [[ $current == *"$replaced" ]] || return
+    kept=${current%"$replaced"}
+
+    if ((${#typed[@]} == 2)); then
+        if [[ $current == -* ]]; then known=$_audiorestore_top_options; else known=$_audiorestore_commands; fi
+        _audiorestore_offer '' "$current" ''
+        return
+    fi
+    command=${typed[1]}
+    _audiorestore_options "$command" || return
+    _audiorestore_complete "$current"
+    # A single word would get the closing quote, although a key wants its value: go on until there is a choice.
+    while [[ -n $quote && ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[:=] ]]; do
+        current=$kept${COMPREPLY[0]}
+        COMPREPLY=()
+        _audiorestore_complete "$current"
+        ((${#COMPREPLY[@]})) || COMPREPLY=("${current#"$kept"}")
+    done
+}
+
+# Split a line into words as the shell does, without its quotes: COMP_WORDS is split at : and =, too, which stand
+# inside of chains and settings. Sets `typed`, and `quote` where one is still open.
+_audiorestore_split() {
+    local line=$1 index letter word='' begun=''
+    for ((index = 0; index < ${#line}; index++)); do
+        letter=${line:index:1}
+        if [[ -n $quote && $letter == "$quote" ]]; then
+            quote=''
+        elif [[ -z $quote && $letter == [\'\"] ]]; then
+            quote=$letter begun=1
+        elif [[ $letter == \\ && $quote != \' ]]; then
+            ((index++))
+            word+=${line:index:1} begun=1
+        elif [[ -z $quote && $letter == [[:space:]] ]]; then
+            [[ -n $begun ]] && typed+=("$word")
+            word='' begun=''
+        else
+            word+=$letter begun=1
+        fi
+    done
+    typed+=("$word")
+}
+
+# Complete what is expected where the last word, given here, stands.
+_audiorestore_complete() {
+    local current=$1 option='' arguments=1 ended='' index word
+    known='' files='' language='' family=''
+    for ((index = 2; index < ${#typed[@]} - 1; index++)); do
+        word=${typed[index]}
+        if [[ -n $option ]]; then
+            option=''
+        elif [[ -n $ended || $word != -?* ]]; then
+            ((arguments++ == 1)) && family=$word
+        elif [[ $word == -- ]]; then
+            ended=1
+        else
+            _audiorestore_expected "$command.$word" && option=$word
+        fi
+        known='' files='' language=''
+    done
+    if [[ -n $option ]]; then
+        _audiorestore_expected "$command.$option"
+        _audiorestore_value '' "$current"
+    elif [[ -z $ended && $current == --*=* ]]; then
+        _audiorestore_expected "$command.${current%%=*}" && _audiorestore_value "${current%%=*}=" "${current#*=}"
+    elif [[ -z $ended && $current == -* ]]; then
+        _audiorestore_options "$command"
+        _audiorestore_offer '' "$current" ''
+    else
+        _audiorestore_expected "$command.$arguments" && _audiorestore_value '' "$current"
+    fi
+}
+
+# Complete a value behind what stands before it in the same word.
+_audiorestore_value() {
+    local before=$1 part=$2
+    [[ -n $files ]] || compopt +o default +o bashdefault 2>/dev/null # where bash can be told, no files
+    case $language in
+        preset)
+            _audiorestore_presets "$family"
+            _audiorestore_offer "$before" "$part" ''
+            ;;
+        setting) _audiorestore_setting "$before" "$part" ;;
+        chain) _audiorestore_chain "$before" "$part" ;;
+        *)
+            _audiorestore_offer "$before" "$part" ''
+            # All files are bash's own default, which comes where nothing is offered.
+            [[ -n $files && $known$files != '*' ]] && _audiorestore_files "$before" "$part"
+            ;;
+    esac
+    return 0
+}
+
+# key=value
+_audiorestore_setting() {
+    local before=$1 part=$2
+    if [[ $part == *=* ]]; then
+        known=''
+        _audiorestore_setting_values "$family.${part%%=*}"
+        _audiorestore_offer "$before${part%%=*}=" "${part#*=}" ''
+    else
+        _audiorestore_settings "$family"
+        _audiorestore_offer "$before" "$part" '='
+    fi
+}
+
+# damage:parameter=value/value,parameter=value|damage
+_audiorestore_chain() {
+    local before=$1 part=$2 link damage setting value
+    link=${part##*|}
+    link=${link#"${link%%[! ]*}"}
+    damage=${link%%:*}
+    setting=${link#*:}
+    setting=${setting##*,}
+    value=${setting#*=}
+    value=${value##*/}
+    known=''
+    if [[ $link != *:* ]]; then
+        known=$_audiorestore_damages
+        _audiorestore_offer "$before${part%"$link"}" "$link" ':'
+    elif [[ $setting != *=* ]]; then
+        _audiorestore_parameters "$damage"
+        _audiorestore_offer "$before${part%"$setting"}" "$setting" '=' "$link"
+    else
+        _audiorestore_parameter_values "$damage.${setting%%=*}"
+        _audiorestore_offer "$before${part%"$value"}" "$value" ''
+    fi
+}
+
+# Offer those of the known words that begin with a part; a word that is set in the link already, not again. Nothing
+# where a backslash would be replaced, as of \| in a chain: without it the rest would be another command.
+_audiorestore_offer() {
+    local before=$1 part=$2 after=$3 link=${4-} word
+    [[ -n $escaped ]] && return
+    for word in $known; do
+        if [[ $word == "$part"* && $link != *[:,]"$word="* ]]; then
+            word=$before$word$after
+            COMPREPLY+=("${word#"$kept"}")
+        fi
+    done
+    [[ -n $after ]] && compopt -o nospace 2>/dev/null
+    return 0
+}
+
+# Offer folders, and the files of the pattern.
+_audiorestore_files() {
+    local before=$1 part=$2 file
+    while IFS= read -r file; do
+        file=$before$file
+        COMPREPLY+=("${file#"$kept"}")
+    done < <(
+        compgen -d -- "$part"
+        compgen -f -X "!$files" -- "$part"
+    )
+    compopt -o filenames 2>/dev/null
+    return 0
+}
+
+# ---- words, written by completions/generate ----
+_audiorestore_commands='degrade pair train restore eval quantize models demo'
+_audiorestore_top_options='--version --help -h'
+_audiorestore_damages='hiss mp3'
+
+# A command's options; false where there is no such command.
+_audiorestore_options() {
+    case $1 in
+        degrade) known='--output -o --chain --format --seed --jobs -j --force -f --help -h' ;;
+        pair) known='--reference --degraded --output -o --level --split --seed --jobs -j --force -f --help -h' ;;
+        train)
+            known='--output -o --preset --set --steps --epochs --minutes --device --seed --resume --force -f --help -h'
+            ;;
+        restore)
+            known='--model -m --output -o --residual --mix --bits --clip --dither --device --seed --force -f --help -h'
+            ;;
+        eval) known='--reference --degraded --restored --format --metric --plot --jobs -j --help -h' ;;
+        quantize) known='--output -o --pairs --force -f --help -h' ;;
+        models) known='--names --json --help -h' ;;
+        demo) known='--sample-rate --jobs -j --force -f --help -h' ;;
+        *) return 1 ;;
+    esac
+}
+
+# COMMAND.OPTION, COMMAND.1: what is expected behind an option, or as the first argument; false for a flag.
+_audiorestore_expected() {
+    case $1 in
+        degrade.--chain) language=chain ;;
+        degrade.--format) known='wav flac' ;;
+        degrade.--seed | degrade.--jobs | degrade.-j) ;;
+        degrade.--output | degrade.-o | degrade.[1-9]*) files='*' ;;
+        pair.--level) known='keep match' ;;
+        pair.--split | pair.--seed | pair.--jobs | pair.-j) ;;
+        pair.--reference | pair.--degraded | pair.--output | pair.-o | pair.[1-9]*) files='*' ;;
+        train.--preset) language=preset ;;
+        train.--set) language=setting ;;
+        train.--steps | train.--epochs | train.--minutes | train.--seed) ;;
+        train.--device) known='auto cpu cuda' ;;
+        train.1) known='cnn identity level mlp unet' ;;
+        train.--output | train.-o | train.[1-9]*) files='*' ;;
+        restore.--model | restore.-m) known='identity' files='*.safetensors' ;;
+        restore.--mix | restore.--seed) ;;
+        restore.--bits) known='16 24 float' ;;
+        restore.--clip) known='saturate refuse' ;;
+        restore.--device) known='auto cpu cuda' ;;
+        restore.--output | restore.-o | restore.--residual | restore.[1-9]*) files='*' ;;
+        eval.--format) known='records json csv markdown' ;;
+        eval.--metric) known='lsd mse si_sdr snr' ;;
+        eval.--jobs | eval.-j) ;;
+        eval.--reference | eval.--degraded | eval.--restored | eval.--plot | eval.[1-9]*) files='*' ;;
+        quantize.--output | quantize.-o | quantize.--pairs) files='*' ;;
+        quantize.1) files='*.safetensors' ;;
+        models.1) known='cnn identity level mlp unet' files='*.safetensors' ;;
+        demo.--sample-rate | demo.--jobs | demo.-j) ;;
+        demo.1) files='*' ;;
+        *) return 1 ;;
+    esac
+}
+
+# A family's presets, or those of all.
+_audiorestore_presets() {
+    case $1 in
+        identity | level) known='paper small' ;;
+        *) known='paper paper-residual small' ;;
+    esac
+}
+
+# The settings of a family and its training, or of all.
+_audiorestore_settings() {
+    case $1 in
+        cnn)
+            known='sample_rate channels window parameters activation pooling residual kernel_sizes dilation
+                dense_layers optimizer learning_rate weight_decay schedule warmup_steps plateau_patience batch_size
+                segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm seed'
+            ;;
+        identity) known='sample_rate channels' ;;
+        level)
+            known='sample_rate channels optimizer learning_rate weight_decay schedule warmup_steps plateau_patience
+                batch_size segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm
+                seed'
+            ;;
+        mlp)
+            known='sample_rate channels window parameters activation pooling residual layers optimizer learning_rate
+                weight_decay schedule warmup_steps plateau_patience batch_size segment_frames steps epochs minutes
+                validate_every validation_seconds patience clip_norm seed'
+            ;;
+        unet)
+            known='sample_rate channels window parameters activation pooling residual levels kernel_size overlap
+                optimizer learning_rate weight_decay schedule warmup_steps plateau_patience batch_size
+                segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm seed'
+            ;;
+        *)
+            known='sample_rate channels window parameters activation pooling residual kernel_sizes dilation
+                dense_layers optimizer learning_rate weight_decay schedule warmup_steps plateau_patience batch_size
+                segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm seed layers
+                levels kernel_size overlap'
+            ;;
+    esac
+}
+
+# FAMILY.SETTING: its values, where they can be listed.
+_audiorestore_setting_values() {
+    case $1 in
+        *.activation) known='tanh relu silu' ;;
+        *.pooling) known='none max avg lp2 lp3' ;;
+        *.residual) known='true false' ;;
+        *.optimizer) known='adam adamw nadam radam rmsprop sgd' ;;
+        *.schedule) known='constant cosine plateau' ;;
+        *.epochs | *.minutes) known='none' ;;
+    esac
+}
+
+# A damage's parameters.
+_audiorestore_parameters() {
+    case $1 in
+        hiss) known='snr_db colour noise_seed' ;;
+        mp3) known='kbps coded_rate quality' ;;
+    esac
+}
+
+# DAMAGE.PARAMETER: its values; of a number the default, to show how it is written.
+_audiorestore_parameter_values() {
+    case $1 in
+        hiss.snr_db) known='10.0..30.0' ;;
+        hiss.colour) known='white pink' ;;
+        hiss.noise_seed) known='0..4294967295' ;;
+        mp3.kbps) known='8 16 24 32 40 48 56 64 80 96 112 128 144 160 192 224 256 320' ;;
+        mp3.coded_rate) known='auto 8000 11025 12000 16000 22050 24000 32000 44100 48000' ;;
+        mp3.quality) known='2' ;;
+    esac
+}
+# ---- end of the words ----
+
+complete -o bashdefault -o default -F _audiorestore ar audiorestore

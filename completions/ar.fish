@@ -1,0 +1,298 @@
+# Completions of audiorestore's `ar`, and of `audiorestore`, for fish. No program is started.
+#
+# To install, link this file under both names, from which fish reads it once it is needed:
+#
+#     ln -s /path/to/completions/ar.fish ~/.config/fish/completions/ar.fish
+#     ln -s /path/to/completions/ar.fish ~/.config/fish/completions/audiorestore.fish
+#
+# What is no subcommand gets fish's default, which is files: `ar rcs library.a …` is the archiver's.
+
+# The first word is being written.
+function __audiorestore_first
+    test (count (commandline -opc)) -eq 1
+end
+
+# The first word is this subcommand.
+function __audiorestore_in
+    set -l typed (commandline -opc)
+    test "$typed[2]" = $argv[1]
+end
+
+# List the arguments so far: what is neither an option nor its value.
+function __audiorestore_arguments
+    set -l typed (commandline -opc)
+    set -l ended no
+    set -l skip no
+    for word in $typed[3..]
+        if test $skip = yes
+            set skip no
+        else if test $ended = yes; or not string match -q -- '-?*' $word
+            echo $word
+        else if test $word = --
+            set ended yes
+        else if __audiorestore_takes_value $typed[2].$word
+            set skip yes
+        end
+    end
+end
+
+# The argument of this number is being written.
+function __audiorestore_argument
+    test (count (__audiorestore_arguments)) -eq (math $argv[1] - 1)
+end
+
+# What is written of the value so far, without an open quote, or the option that it is joined to.
+function __audiorestore_part
+    commandline -ct | string replace -r -- '^--[^=]*=' '' | string replace -r -- '^[\'"]' ''
+end
+
+# Folders, and files that end so.
+function __audiorestore_files
+    string match -r -- "^[^\t]*(?:/|"(string escape --style=regex -- $argv[1])")(?:\t.*)?\$" (
+        complete -C"'' "(commandline -ct | string replace -r -- '^--[^=]*=' ''))
+end
+
+function __audiorestore_preset
+    __audiorestore_presets (__audiorestore_arguments)[1]
+end
+
+# List words behind what stands before them already.
+function __audiorestore_behind
+    for word in $argv[2..]
+        printf '%s\n' $argv[1]$word
+    end
+end
+
+# key=value
+function __audiorestore_setting
+    set -l family (__audiorestore_arguments)[1]
+    set -l key (string split -m 1 -- = (__audiorestore_part))
+    if set -q key[2]
+        __audiorestore_behind $key[1]= (__audiorestore_setting_values "$family.$key[1]")
+    else
+        set -l keys (__audiorestore_settings "$family")
+        printf '%s\n' $keys=
+    end
+end
+
+# damage:parameter=value/value,parameter=value|damage
+function __audiorestore_chain
+    set -l part (__audiorestore_part)
+    set -l link (string match -r -- '[^|]*$' $part | string trim -l)
+    set -l damage (string split -m 1 -- : $link)
+    set -l key (string match -r -- '([^:,]*)=[^,]*$' $link)[2]
+    if not set -q damage[2]
+        __audiorestore_behind (string replace -r -- '[^| ]*$' '' $part) $__audiorestore_damages:
+    else if test -n "$key"
+        __audiorestore_behind (string replace -r -- '[^=/]*$' '' $part) (
+            __audiorestore_parameter_values $damage[1].$key)
+    else
+        for parameter in (__audiorestore_parameters $damage[1])
+            if not string match -q -- "*,$parameter=*" ,$damage[2] # each is set once
+                __audiorestore_behind (string replace -r -- '[^:,]*$' '' $part) $parameter=
+            end
+        end
+    end
+end
+
+complete -c ar -e
+complete -c audiorestore -e
+complete -c audiorestore -w ar
+complete -c ar -n __audiorestore_first -f
+
+# ---- words, written by completions/generate ----
+set -g __audiorestore_damages hiss mp3
+
+# A family's presets, or those of all.
+function __audiorestore_presets
+    switch $argv[1]
+        case 'identity' 'level'
+            printf '%s\n' paper small
+        case '*'
+            printf '%s\n' paper paper-residual small
+    end
+end
+
+# The settings of a family and its training, or of all.
+function __audiorestore_settings
+    switch $argv[1]
+        case 'cnn'
+            printf '%s\n' sample_rate channels window parameters activation pooling residual kernel_sizes \
+                dilation dense_layers optimizer learning_rate weight_decay schedule warmup_steps \
+                plateau_patience batch_size segment_frames steps epochs minutes validate_every \
+                validation_seconds patience clip_norm seed
+        case 'identity'
+            printf '%s\n' sample_rate channels
+        case 'level'
+            printf '%s\n' sample_rate channels optimizer learning_rate weight_decay schedule warmup_steps \
+                plateau_patience batch_size segment_frames steps epochs minutes validate_every \
+                validation_seconds patience clip_norm seed
+        case 'mlp'
+            printf '%s\n' sample_rate channels window parameters activation pooling residual layers optimizer \
+                learning_rate weight_decay schedule warmup_steps plateau_patience batch_size \
+                segment_frames steps epochs minutes validate_every validation_seconds patience \
+                clip_norm seed
+        case 'unet'
+            printf '%s\n' sample_rate channels window parameters activation pooling residual levels \
+                kernel_size overlap optimizer learning_rate weight_decay schedule warmup_steps \
+                plateau_patience batch_size segment_frames steps epochs minutes validate_every \
+                validation_seconds patience clip_norm seed
+        case '*'
+            printf '%s\n' sample_rate channels window parameters activation pooling residual kernel_sizes \
+                dilation dense_layers optimizer learning_rate weight_decay schedule warmup_steps \
+                plateau_patience batch_size segment_frames steps epochs minutes validate_every \
+                validation_seconds patience clip_norm seed layers levels kernel_size overlap
+    end
+end
+
+# FAMILY.SETTING: its values, where they can be listed.
+function __audiorestore_setting_values
+    switch $argv[1]
+        case '*.activation'
+            printf '%s\n' tanh relu silu
+        case '*.pooling'
+            printf '%s\n' none max avg lp2 lp3
+        case '*.residual'
+            printf '%s\n' true false
+        case '*.optimizer'
+            printf '%s\n' adam adamw nadam radam rmsprop sgd
+        case '*.schedule'
+            printf '%s\n' constant cosine plateau
+        case '*.epochs' '*.minutes'
+            printf '%s\n' none
+    end
+end
+
+# A damage's parameters.
+function __audiorestore_parameters
+    switch $argv[1]
+        case 'hiss'
+            printf '%s\n' snr_db colour noise_seed
+        case 'mp3'
+            printf '%s\n' kbps coded_rate quality
+    end
+end
+
+# DAMAGE.PARAMETER: its values; of a number the default, to show how it is written.
+function __audiorestore_parameter_values
+    switch $argv[1]
+        case 'hiss.snr_db'
+            printf '%s\n' 10.0..30.0
+        case 'hiss.colour'
+            printf '%s\n' white pink
+        case 'hiss.noise_seed'
+            printf '%s\n' 0..4294967295
+        case 'mp3.kbps'
+            printf '%s\n' 8 16 24 32 40 48 56 64 80 96 112 128 144 160 192 224 256 320
+        case 'mp3.coded_rate'
+            printf '%s\n' auto 8000 11025 12000 16000 22050 24000 32000 44100 48000
+        case 'mp3.quality'
+            printf '%s\n' 2
+    end
+end
+
+# COMMAND.OPTION: true for an option that takes a value.
+function __audiorestore_takes_value
+    switch $argv[1]
+        case degrade.--output degrade.-o degrade.--chain degrade.--format degrade.--seed degrade.--jobs \
+            degrade.-j
+            return 0
+        case pair.--reference pair.--degraded pair.--output pair.-o pair.--level pair.--split pair.--seed \
+            pair.--jobs pair.-j
+            return 0
+        case train.--output train.-o train.--preset train.--set train.--steps train.--epochs train.--minutes \
+            train.--device train.--seed
+            return 0
+        case restore.--model restore.-m restore.--output restore.-o restore.--residual restore.--mix \
+            restore.--bits restore.--clip restore.--device restore.--seed
+            return 0
+        case eval.--reference eval.--degraded eval.--restored eval.--format eval.--metric eval.--plot eval.--jobs \
+            eval.-j
+            return 0
+        case quantize.--output quantize.-o quantize.--pairs
+            return 0
+        case demo.--sample-rate demo.--jobs demo.-j
+            return 0
+    end
+    return 1
+end
+
+complete -c ar -n '__audiorestore_first' -l version -d 'Show the version'
+complete -c ar -n '__audiorestore_first' -l help -s h -d 'Show this message and exit'
+
+complete -c ar -n __audiorestore_first -f -a degrade -d 'Hurt clean audio on purpose, and write a record of what was done to each file'
+complete -c ar -n '__audiorestore_in degrade' -l output -s o -r -F -d 'Folder for the degraded files'
+complete -c ar -n '__audiorestore_in degrade' -l chain -x -a '(__audiorestore_chain)' -d 'Damages one after another, as in mp3:kbps=96|hiss:snr_db=10..30'
+complete -c ar -n '__audiorestore_in degrade' -l format -x -a 'wav flac' -d 'wav is float32, flac 24 bit'
+complete -c ar -n '__audiorestore_in degrade' -l seed -x -d 'What every random draw hangs on'
+complete -c ar -n '__audiorestore_in degrade' -l jobs -s j -x -d 'Files worked on at the same time'
+complete -c ar -n '__audiorestore_in degrade' -l force -s f -d 'Replace files that exist already'
+complete -c ar -n '__audiorestore_in degrade' -l help -s h -d 'Show this message and exit'
+
+complete -c ar -n __audiorestore_first -f -a pair -d 'Lay degraded audio over its reference sample by sample, prove it, and give each pair a split'
+complete -c ar -n '__audiorestore_in pair' -l reference -r -F -d 'Folder (or file) of clean audio, instead of records'
+complete -c ar -n '__audiorestore_in pair' -l degraded -r -F -d 'Folder (or file) of your own degraded audio, by name'
+complete -c ar -n '__audiorestore_in pair' -l output -s o -r -F -d 'Folder for aligned copies, where any are needed'
+complete -c ar -n '__audiorestore_in pair' -l level -x -a 'keep match' -d 'Keep the degraded level, or match the reference\'s'
+complete -c ar -n '__audiorestore_in pair' -l split -x -d 'Shares of train:val:test, or train:test'
+complete -c ar -n '__audiorestore_in pair' -l seed -x -d 'What every random draw hangs on'
+complete -c ar -n '__audiorestore_in pair' -l jobs -s j -x -d 'Files worked on at the same time'
+complete -c ar -n '__audiorestore_in pair' -l force -s f -d 'Replace files that exist already'
+complete -c ar -n '__audiorestore_in pair' -l help -s h -d 'Show this message and exit'
+
+complete -c ar -n __audiorestore_first -f -a train -d 'Train a model of any family on the pairs\' train split, and keep the one that is best on the val split'
+complete -c ar -n '__audiorestore_in train' -l output -s o -r -F -d 'Checkpoint to write (.safetensors)'
+complete -c ar -n '__audiorestore_in train' -l preset -x -a '(__audiorestore_preset)' -d 'Named settings'
+complete -c ar -n '__audiorestore_in train' -l set -x -a '(__audiorestore_setting)' -d 'Change one setting of model or training'
+complete -c ar -n '__audiorestore_in train' -l steps -x -d 'Budget in steps'
+complete -c ar -n '__audiorestore_in train' -l epochs -x -d 'Budget in passes over the training split'
+complete -c ar -n '__audiorestore_in train' -l minutes -x -d 'Budget in minutes'
+complete -c ar -n '__audiorestore_in train' -l device -x -a 'auto cpu cuda' -d 'auto, cpu, cuda, cuda:1 …'
+complete -c ar -n '__audiorestore_in train' -l seed -x -d 'What every random draw hangs on'
+complete -c ar -n '__audiorestore_in train' -l resume -d 'Go on where an interrupted run stopped'
+complete -c ar -n '__audiorestore_in train' -l force -s f -d 'Replace files that exist already'
+complete -c ar -n '__audiorestore_in train' -l help -s h -d 'Show this message and exit'
+complete -c ar -n '__audiorestore_in train; and __audiorestore_argument 1' -x -a 'cnn identity level mlp unet'
+
+complete -c ar -n __audiorestore_first -f -a restore -d 'Restore damaged audio: same sample rate, channels, length and bit depth out as in'
+complete -c ar -n '__audiorestore_in restore' -l model -s m -x -a 'identity (__audiorestore_files .safetensors)' -d 'A checkpoint, or a family with nothing to train (identity)'
+complete -c ar -n '__audiorestore_in restore' -l output -s o -r -F -d 'A file for one input, a folder for many, - for WAV on stdout'
+complete -c ar -n '__audiorestore_in restore' -l residual -r -F -d 'Write what was removed (input minus output) to this file or folder'
+complete -c ar -n '__audiorestore_in restore' -l mix -x -d '1: restored, 0: the input, between: a blend'
+complete -c ar -n '__audiorestore_in restore' -l bits -x -a '16 24 float' -d 'Output depth'
+complete -c ar -n '__audiorestore_in restore' -l clip -x -a 'saturate refuse' -d 'What to do with samples over full scale'
+complete -c ar -n '__audiorestore_in restore' -l dither -d 'Triangular dither before rounding to 16 or 24 bit'
+complete -c ar -n '__audiorestore_in restore' -l device -x -a 'auto cpu cuda' -d 'auto, cpu, cuda, cuda:1 …'
+complete -c ar -n '__audiorestore_in restore' -l seed -x -d 'What every random draw hangs on'
+complete -c ar -n '__audiorestore_in restore' -l force -s f -d 'Replace files that exist already'
+complete -c ar -n '__audiorestore_in restore' -l help -s h -d 'Show this message and exit'
+
+complete -c ar -n __audiorestore_first -f -a eval -d 'Measure restored and degraded audio against the reference, each also with the best single gain'
+complete -c ar -n '__audiorestore_in eval' -l reference -r -F -d 'Folder (or file) of clean audio, instead of records'
+complete -c ar -n '__audiorestore_in eval' -l degraded -r -F -d 'Folder (or file) of the same names, as it was'
+complete -c ar -n '__audiorestore_in eval' -l restored -r -F -d 'Folder (or file) of the same names, restored'
+complete -c ar -n '__audiorestore_in eval' -l format -x -a 'records json csv markdown' -d 'What stdout gets: a record a file, or the summary'
+complete -c ar -n '__audiorestore_in eval' -l metric -x -a 'lsd mse si_sdr snr' -d 'Measure only this, such as snr'
+complete -c ar -n '__audiorestore_in eval' -l plot -r -F -d 'Folder for a PNG of each record: spectrograms, and those of what differs from the reference'
+complete -c ar -n '__audiorestore_in eval' -l jobs -s j -x -d 'Files worked on at the same time'
+complete -c ar -n '__audiorestore_in eval' -l help -s h -d 'Show this message and exit'
+
+complete -c ar -n __audiorestore_first -f -a quantize -d 'Store a model\'s weights in int8, a quarter of the size, and compute in int8 where that is faster'
+complete -c ar -n '__audiorestore_in quantize' -l output -s o -r -F -d 'Checkpoint to write (.safetensors)'
+complete -c ar -n '__audiorestore_in quantize' -l pairs -r -F -d 'Manifest of pairs to measure SNR, LSD and speed on before and after'
+complete -c ar -n '__audiorestore_in quantize' -l force -s f -d 'Replace files that exist already'
+complete -c ar -n '__audiorestore_in quantize' -l help -s h -d 'Show this message and exit'
+complete -c ar -n '__audiorestore_in quantize; and __audiorestore_argument 1' -x -a '(__audiorestore_files .safetensors)'
+
+complete -c ar -n __audiorestore_first -f -a models -d 'List the model families and their presets, the settings of one, or what a checkpoint file is'
+complete -c ar -n '__audiorestore_in models' -l names -d 'Only the families\' names, one a line'
+complete -c ar -n '__audiorestore_in models' -l json -d 'The same as one JSON object'
+complete -c ar -n '__audiorestore_in models' -l help -s h -d 'Show this message and exit'
+complete -c ar -n '__audiorestore_in models; and __audiorestore_argument 1' -x -a 'cnn identity level mlp unet (__audiorestore_files .safetensors)'
+
+complete -c ar -n __audiorestore_first -f -a demo -d 'Render a minute of demo audio: plucked strings, drums, a singing formant voice, bells, an organ, mixes'
+complete -c ar -n '__audiorestore_in demo' -l sample-rate -x -d 'In Hz'
+complete -c ar -n '__audiorestore_in demo' -l jobs -s j -x -d 'Files worked on at the same time'
+complete -c ar -n '__audiorestore_in demo' -l force -s f -d 'Replace files that exist already'
+complete -c ar -n '__audiorestore_in demo' -l help -s h -d 'Show this message and exit'
+# ---- end of the words ----

@@ -1,0 +1,110 @@
+"""The recipe that compares all families: every stage, by the shell and by make, and on again after an interruption."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audiorestore.models import FAMILIES
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+COLUMNS = ["family", "form", "SNR dB", "gain", "SI-SDR", "LSD dB", "gain", "numbers", "train s", "KiB", "× real time"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recipes that install nothing, beside an environment that is this one, and three short recordings."""
+    root = tmp_path_factory.mktemp("a place")
+    shutil.copytree(RECIPES, root / "recipes", ignore=shutil.ignore_patterns("runs"))
+    (root / "recipes" / "install.sh").write_text("exit 0\n")
+    (root / ".venv" / "bin").mkdir(parents=True)
+    program = root / ".venv" / "bin" / "audiorestore"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m audiorestore "$@"\n')
+    program.chmod(0o755)
+    subprocess.run([program, "demo", root / "all"], check=True, capture_output=True)
+    (root / "my songs").mkdir()
+    for name in ("voice-01", "drums-01", "bells-01"):
+        shutil.copy(root / "all" / f"{name}.wav", root / "my songs")
+    return root
+
+
+def call(place: Path, *command: str, **options: str) -> subprocess.CompletedProcess[str]:
+    chosen = {
+        "DATA": "my songs",
+        "BUDGET": "2",
+        "CHAIN": "mp3:kbps=32",
+        "OMP_NUM_THREADS": "1",
+        "PWD": str(place),
+        **options,
+    }
+    return subprocess.run(
+        command, cwd=place, env={**os.environ, **chosen}, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def table(report: str) -> list[dict[str, str]]:
+    lines = [line for line in report.splitlines() if line.startswith("|")]
+    assert [cell.strip() for cell in lines[0].strip("|").split("|")] == COLUMNS
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    return [
+        dict(zip(["family", "form", "snr", "gain", *COLUMNS[4:6], "lsd_gain", *COLUMNS[7:]], row, strict=True))
+        for row in cells
+    ]
+
+
+def test_every_family_is_compared_and_nothing_is_made_twice(place: Path) -> None:
+    done = call(place, "sh", "recipes/compare.sh", OUT="shell runs")
+    assert done.returncode == 0, done.stderr
+    rows = table(done.stdout)
+    assert {row["family"] for row in rows} == set(FAMILIES.names())
+    assert [row["family"] for row in rows[:2]] == ["identity", "level"]  # doing nothing comes first
+    assert float(rows[0]["gain"]) == 0.0
+    for family in FAMILIES.names():
+        if hasattr(FAMILIES.load(family).Model, "objective"):
+            full, small = (row for row in rows if row["family"] == family)
+            assert float(small["KiB"]) < 0.5 * float(full["KiB"])
+            assert int(full["numbers"]) > 1000
+    (run,) = (place / "shell runs").iterdir()
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")}
+    assert len(before) >= 2 * len(FAMILIES.names())
+    again = call(place, "sh", "recipes/compare.sh", OUT="shell runs")
+    assert again.stdout == done.stdout
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")} == before
+
+
+def test_make_goes_on_where_it_was_two_at_a_time_with_the_user_s_own_command_after_restoring(place: Path) -> None:
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    make = ("make", "-C", "recipes", "-j2", "compare", "OUT=make runs")
+    failed = call(place, *make, POST="false", FAMILIES="mlp identity")
+    assert failed.returncode != 0
+    post = 'cp "$IN" "$OUT" && echo "$OUT" >> posted'
+    done = call(place, *make, POST=post, FAMILIES="mlp identity")
+    assert done.returncode == 0, done.stderr
+    rows = table("\n".join(line for line in done.stdout.splitlines() if not line.startswith("make")))
+    assert [row["family"] for row in rows] == ["identity", "mlp", "mlp"]
+    posted = (place / "posted").read_text().splitlines()
+    assert len(posted) == 4  # one test recording, in float and in int8
+    (run,) = (path for path in (place / "make runs").iterdir() if (path / "report.md").exists())
+    (run / "mlp" / "float.csv").unlink()
+    (run / "mlp" / "float.jsonl").unlink()
+    call(place, *make, POST=post, FAMILIES="mlp identity")
+    assert len((place / "posted").read_text().splitlines()) == len(posted) + 1  # only what was gone
+
+
+def test_what_cannot_be_compared_is_told_in_a_sentence(place: Path) -> None:
+    (place / "two").mkdir()
+    for options, words in (
+        ({"DATA": "nowhere"}, "DATA=nowhere is not a folder"),
+        ({"DATA": "two"}, "at least 3 recordings"),
+        ({"CHAIN": "mp3:kbps=33"}, "kbps=33"),
+        ({"BUDGET": "soon"}, "soon"),
+    ):
+        done = call(place, "sh", "recipes/compare.sh", OUT="failed runs", **options)
+        assert done.returncode != 0, options
+        assert words in done.stderr
+        assert not re.search("Traceback|not found|unbound", done.stderr)
