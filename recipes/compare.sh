@@ -20,7 +20,7 @@
 # POST is run on each restored file, $IN to $OUT: equalisation or dynamics after restoring, for instance
 #
 #   POST='sox "$IN" "$OUT" treble +2 6k compand 0.02,0.2 -60,-60,-20,-16,0,-6' sh recipes/compare.sh
-#   POST='ffmpeg -v error -y -i "$IN" -af loudnorm=I=-18 -ar 22050 "$OUT"' sh recipes/compare.sh
+#   POST='ffmpeg -v error -y -i "$IN" -af treble=g=2:f=6000,acompressor "$OUT"' sh recipes/compare.sh
 #
 # sh recipes/compare.sh STAGE [FAMILY] runs one stage of the run in the folder RUN; the Makefile calls these:
 # prepare, train FAMILY, restore FAMILY, shrink FAMILY, report.
@@ -164,7 +164,7 @@ report() {
         done | sort -g -r | awk 'NR == 1 { print $2 }')
         echo
         case $best in
-        identity | level) echo "No model helped here. To try one on a file of your own all the same:"; best=mlp ;;
+        identity | level) echo "No model helped here. To try one on a file of your own all the same:"; best=FAMILY ;;
         *) echo "$best did best on the validation split. To restore a file of your own with it:" ;;
         esac
         echo

@@ -68,6 +68,13 @@ def test_audio_flows_through_stdin_and_stdout(shell: Callable, tmp_path: Path, v
     assert (waveform == original).all()
 
 
+def test_only_audio_from_stdin_has_no_path_in_its_record(shell: Callable, voice: Path) -> None:
+    done = shell("mkdir in && mv voice.wav in/stdin && ar restore --model identity in/stdin -o out")
+    assert json.loads(done.stdout)["degraded"] == "in/stdin"
+    done = shell("ar restore --model identity - -o same.wav < in/stdin")
+    assert "degraded" not in json.loads(done.stdout)
+
+
 def test_degrade_to_scores_in_one_line(shell: Callable, tmp_path: Path, voice: Path) -> None:
     done = shell(
         'ar degrade voice.wav --chain mp3:kbps=96 -o d | ar pair --split 0:0:100 | grep \'"split": "test"\' | '

@@ -76,8 +76,10 @@ def restore(
         raise UsageError("-o - would write audio to the terminal; send it to a file or a pipe, or give -o FILE")
     loaded = _load(model, device)
     with tempfile.TemporaryDirectory(prefix="ar-") as scratch:
+        spooled = Path(scratch, STDIN_NAME)
         if inputs and "-" in inputs:
-            inputs = [_spool_stdin(Path(scratch)) if name == "-" else name for name in inputs]
+            _spool_stdin(spooled)
+            inputs = [str(spooled) if name == "-" else name for name in inputs]
         refuse_nested(inputs, output)
         records, _ = read_inputs(inputs, "degraded", "restore")
         target = Path(scratch, "out", "stdout.wav") if output == "-" else Path(output)
@@ -85,9 +87,9 @@ def restore(
             records = _only_one(records, output)
         config = RestoreConfig(target, residual, mix, bits, clip, dither, seed, force)
         if output != "-":
-            return emit(_restored(records, loaded, config), "restore")
+            return emit(_restored(records, loaded, config, spooled), "restore")
         with Path(scratch, "record").open("w") as aside:
-            status = emit(_restored(records, loaded, config), "restore", output=aside)
+            status = emit(_restored(records, loaded, config, spooled), "restore", output=aside)
         if status is ExitStatus.DONE:
             with target.open("rb") as made:
                 shutil.copyfileobj(made, sys.stdout.buffer)
@@ -105,7 +107,9 @@ def _load(name: str, device: str) -> "LoadedModel":
     return loaded
 
 
-def _restored(records: "Iterable[Record]", loaded: "LoadedModel", config: "RestoreConfig") -> "Iterator[Record]":
+def _restored(
+    records: "Iterable[Record]", loaded: "LoadedModel", config: "RestoreConfig", spooled: Path
+) -> "Iterator[Record]":
     """Restore one record after another, with a bar for each on a terminal, and words on samples over full scale."""
     from ..engine.batch import run_batch
     from ..engine.restore import restore_record
@@ -117,7 +121,7 @@ def _restored(records: "Iterable[Record]", loaded: "LoadedModel", config: "Resto
             for key, fate in (("clipped", "saturated; --bits float would keep them"), ("over_full_scale", "kept")):
                 if key in record and "error" not in record:
                     say(f"restore {record['id']}: {record[key]} samples over full scale were {fate}")
-            if record.get("degraded", "").endswith(f"/{STDIN_NAME}"):
+            if record.get("degraded") == str(spooled):
                 del record["degraded"]  # it goes when the command ends
             yield record
 
@@ -129,9 +133,7 @@ def _only_one(records: "Iterable[Record]", output: str) -> "list[Record]":
     return held
 
 
-def _spool_stdin(scratch: Path) -> str:
+def _spool_stdin(path: Path) -> None:
     """Keep audio from stdin on the disk, since decoders want to move about in it."""
-    path = scratch / STDIN_NAME
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
-    return str(path)
