@@ -123,7 +123,7 @@ def read_inputs(arguments: list[str] | None, role: str, stage: str) -> "tuple[It
     """Read what a command was given: an iterator over records, and their number where it can be known beforehand."""
     from ..data.manifest import read_records
 
-    records = read_records(arguments or [], role, stage, sys.stdin, unique=stage not in ("eval", "train"))
+    records = read_records(arguments or [], role, stage, sys.stdin, unique=stage not in ("eval", "train", "quantize"))
     if not arguments:
         return records, None
     held = list(records)

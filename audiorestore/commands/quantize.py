@@ -41,26 +41,30 @@ def quantize(
       ar quantize cnn.safetensors --pairs test.jsonl -o cnn.int8.safetensors > cnn.int8.json
     """
     from ..data.audio_file import read_audio
-    from ..engine.checkpoint import SUFFIX, load_model
+    from ..engine.checkpoint import SUFFIX, is_file_name, load_model
+    from ..engine.provenance import refuse_own_input
     from ..engine.quantize import compare_speed, coverage, save_quantized
     from ..engine.quantize import quantize as shrink
     from ..signal.synthesis import render_demo
 
     if output is None or output.suffix != SUFFIX:
         raise UsageError(f"give -o FILE{SUFFIX} for the int8 model")
+    sources = [Path(model)] if is_file_name(model) else []
+    refuse_own_input(output, *sources)
     if output.exists() and not force:
         raise UsageError(f"{output} exists already; give -f to replace it")
     loaded = load_model(model)
+    records = list(read_inputs(pairs, "degraded", "quantize")[0]) if pairs else []
     with training_bar() as (advance, _):
         shrunk, layers = shrink(loaded, lambda done, total: advance(done / total, f"layer {done + 1} of {total}"))
     save_quantized(output, loaded, shrunk, layers, force)
     forms = {"float": loaded, "int8": load_model(str(output))}
-    told: dict[str, Any] = {"model": str(output), "from": model, "family": loaded.family, "dtype": "int8"}
-    sizes = (file.stat().st_size if file.is_file() else 0 for file in (Path(model), output))
-    told["bytes"] = dict(zip(forms, sizes, strict=True))
+    told: dict[str, Any] = {"model": str(output), "from": model, "family": loaded.family}
+    told["dtype"] = "int8" if layers else "float"
+    told["bytes"] = {"float": sum(file.stat().st_size for file in sources), "int8": output.stat().st_size}
     told["int8_share"] = {key: round(share, 4) for key, share in coverage(shrunk, layers).items()}
-    measured, status = _measured_pairs(forms, pairs)
-    rate = shrunk.config.sample_rate or 22050
+    measured, status = _measured_pairs(forms, records)
+    rate = max(shrunk.config.sample_rate or 22050, 8000)  # the demo's lowest
     audio = read_audio(measured[0]["degraded"]) if measured else (render_demo("voice-01", rate), rate)
     told["times_real_time"] = {form: round(speed, 2) for form, speed in compare_speed(forms, *audio).items()}
     told |= _means([record["compared"] for record in measured])
@@ -70,17 +74,14 @@ def quantize(
     return status
 
 
-def _measured_pairs(forms: "dict[str, LoadedModel]", pairs: list[str] | None) -> "tuple[list[Record], ExitStatus]":
+def _measured_pairs(forms: "dict[str, LoadedModel]", records: "list[Record]") -> "tuple[list[Record], ExitStatus]":
     """Compare the two forms on each pair; pairs that cannot be measured are told, and left out."""
     from ..engine.batch import run_batch
     from ..engine.quantize import compare_record
 
-    if not pairs:
-        return [], ExitStatus.DONE
-    records, total = read_inputs(pairs, "degraded", "quantize")
     good, bad = [], 0
     work = run_batch(records, lambda record: {**record, "compared": compare_record(record, forms)}, "quantize")
-    for record in with_bar(work, "quantize", total):
+    for record in with_bar(work, "quantize", len(records)):
         if "error" in record:
             bad += 1
             tell_failure(record, "quantize")
@@ -103,8 +104,9 @@ def _mean(values: list[float | None]) -> float | None:
 
 def _table(told: dict[str, Any]) -> "Table":
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("", "float", "int8", "change", title=f"{told['from']} → {told['model']}")
+    table = Table("", "float", "int8", "change", title=Text(f"{told['from']} → {told['model']}"))
     for column in table.columns[1:]:
         column.justify = "right"
     before, after = told["bytes"].values()

@@ -155,8 +155,16 @@ def load_model(name: str) -> LoadedModel:
         check(FAMILIES.load(family).Config, settings)
         model = make_model(family, settings)
         if "quantized" in told:
-            model.hold_in_int8(told["quantized"]["arithmetic"])  # type: ignore[attr-defined]
+            _hold_in_int8(model, told["quantized"])
         model.load_state(arrays)
     except (KeyError, TypeError, ValueError, AttributeError, AudioRestoreError) as error:
         raise CheckpointError(f"{name} does not fit its own description ({error})") from None
     return LoadedModel(name, family, model, told, file_digest(name))
+
+
+def _hold_in_int8(model: Restorer, told: Any) -> None:
+    if not isinstance(told, dict) or told.get("dtype") != "int8" or not isinstance(told.get("arithmetic"), dict):
+        raise ValueError(f"quantized is {str(told)[:80]}, which says nothing of int8 and each layer's arithmetic")
+    if not hasattr(model, "hold_in_int8"):
+        raise ValueError("quantized, but the family has no layers to quantize")
+    model.hold_in_int8(told["arithmetic"])

@@ -16,15 +16,17 @@ import numpy as np
 
 from ..data.audio_file import read_audio
 from ..data.manifest import Record, need
-from ..errors import RecordError, UsageError
+from ..errors import CheckpointError, RecordError, UsageError
 from ..metrics import METRICS
 from ..metrics._comparison import Comparison, Signal
 from ..models._restorer import Restorer
+from ..randomness import generator
 from .checkpoint import LoadedModel, save_model
 from .restore import restore_waveform
 
 METRICS_TOLD = ("snr", "lsd")
 _EXCERPT_FRAMES = 1 << 15
+_TIMED_SECONDS = 20  # of a recording, to compare speeds on
 _TURNS = 5
 _CLEARLY = 0.98  # float has to take less than this share of the time to be preferred: below lies the noise
 
@@ -63,9 +65,13 @@ def quantize(loaded: LoadedModel, progress: Progress = lambda done, total: None)
 
     Raises:
         UsageError: It is int8 already.
+        CheckpointError: It holds numbers that are not finite.
     """
     if "quantized" in loaded.metadata:
         raise UsageError(f"{loaded.name} is {loaded.metadata['quantized']['dtype']} already; give the float model")
+    for name, array in loaded.model.state().items():
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{loaded.name} holds NaN or infinite numbers in {name}; train it anew")
     if not loaded.needs_torch:
         return loaded.model, []
     from ..models._int8 import int8_operators_work
@@ -92,11 +98,12 @@ def _try_both(model: Restorer, layer: Any) -> str:
     """Time the whole model with one layer in int8 and in float, in turns; leave the layer as is faster; say why."""
     rng = np.random.default_rng(0)
     excerpt = (0.1 * rng.standard_normal((1, model.config.channels, _EXCERPT_FRAMES))).astype(np.float32)
+    draw = model.draw(rng)
     best = {"int8": float("inf"), "float": float("inf")}
     for _ in range(_TURNS):
         for arithmetic in best:
             layer.arithmetic = arithmetic
-            best[arithmetic] = min(best[arithmetic], _seconds(lambda: model.restore(excerpt)))
+            best[arithmetic] = min(best[arithmetic], _seconds(lambda: model.restore(excerpt, draw)))
     layer.arithmetic = "float" if best["float"] < _CLEARLY * best["int8"] else "int8"
     gained = best["float"] / best["int8"] - 1.0
     return f"the model is {abs(gained):.0%} {'faster' if gained > 0 else 'slower'} with it in int8"
@@ -133,16 +140,19 @@ def coverage(model: Restorer, layers: list[Layer]) -> dict[str, float]:
 
 
 def compare_speed(models: dict[str, LoadedModel], waveform: np.ndarray, sample_rate: int) -> dict[str, float]:
-    """Time whole restorations of the same waveform (channels, time), in turns; as multiples of real time."""
+    """Time restorations of the same waveform (channels, time), or its start, in turns; as multiples of real time."""
+    waveform = waveform[:, : _TIMED_SECONDS * sample_rate]
+    draws = {name: loaded.model.draw(np.random.default_rng(0)) for name, loaded in models.items()}
     best = dict.fromkeys(models, float("inf"))
     for _ in range(_TURNS):
         for name, loaded in models.items():
-            best[name] = min(best[name], _seconds(partial(restore_waveform, loaded, waveform, sample_rate)))
+            work = partial(restore_waveform, loaded, waveform, sample_rate, draws[name])
+            best[name] = min(best[name], _seconds(work))
     return {name: waveform.shape[-1] / sample_rate / seconds for name, seconds in best.items()}
 
 
 def compare_record(record: Record, models: dict[str, LoadedModel]) -> dict[str, dict[str, float | None]]:
-    """Measure a record's degraded audio, and what each model makes of it.
+    """Measure a record's degraded audio, and what each model makes of it with the draw of `restore_record`'s seed 0.
 
     Returns:
         Numbers by name, for ``degraded`` and for each model.
@@ -157,7 +167,9 @@ def compare_record(record: Record, models: dict[str, LoadedModel]) -> dict[str, 
         raise RecordError("degraded and reference audio differ in rate, length or channels; 'ar pair' aligns them")
     reference = Signal(waveform, sample_rate)
     estimates = {"degraded": degraded}
-    estimates |= {name: restore_waveform(loaded, degraded, sample_rate) for name, loaded in models.items()}
+    for name, loaded in models.items():
+        draw = loaded.model.draw(generator(0, "restore", record["id"], record.get("sample", 0)))
+        estimates[name] = restore_waveform(loaded, degraded, sample_rate, draw)
     rows = {}
     for name, estimate in estimates.items():
         comparison = Comparison(reference, Signal(estimate, sample_rate))

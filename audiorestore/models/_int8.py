@@ -6,8 +6,8 @@ and training of neural networks for efficient integer-arithmetic-only inference"
 then of integers, and exact. A code stands for ``(code − 128) · step``. What is coded together shares its step: a row,
 so that nothing elsewhere in a recording changes its result; or, where a bound on the input is known (tanh: 1), all.
 
-Where this torch lacks the operator, or the operator overflows (as on old CPUs without the right instruction), the same
-integers are multiplied as floats: the result is the same, without the speed.
+Where this torch lacks the operator, or the operator overflows (as on old CPUs without the right instruction), or on
+another device, the same integers are multiplied as floats: the same result to rounding, without the speed.
 """
 
 import functools
@@ -69,9 +69,12 @@ class Int8Map(nn.Module):
 
     @classmethod
     def of(cls, layer: "nn.Linear | nn.Conv1d | Int8Map", bound: float | None, arithmetic: Arithmetic) -> "Int8Map":
-        """Quantize a layer."""
+        """Quantize a layer; one that is int8 already keeps its weights."""
         made = cls(tuple(layer.weight.shape), layer.bias is not None, bound, arithmetic)
-        made.weight, made.scale = quantize_weight(layer.weight.detach())
+        if isinstance(layer, Int8Map):
+            made.weight, made.scale = layer.weight.clone(), layer.scale.clone()
+        else:
+            made.weight, made.scale = quantize_weight(layer.weight.detach())
         made.bias = None if layer.bias is None else layer.bias.detach().clone()
         return made
 
@@ -101,7 +104,7 @@ class Int8Map(nn.Module):
         else:
             codes, step = _coded(rows, self.bound)
             mapped = self._stepped(self._multiply(codes, step), step)
-        return mapped.reshape(*values.shape[:-1], -1)
+        return mapped.reshape(*values.shape[:-1], self.out_features)
 
     def convolve(self, values: Tensor, dilation: int, padding: int) -> Tensor:
         """Slide over (batch, channels, 1, time) values, as `_layers.convolve` does."""
@@ -121,7 +124,7 @@ class Int8Map(nn.Module):
     def _multiply(self, codes: Tensor, step: "float | Tensor") -> Tensor:
         """Multiply coded rows; a step of all rows and the bias are done on the way."""
         unit, bias = (step, self.bias) if isinstance(step, float) else (1.0, None)
-        if _fast(codes):
+        if _fast(codes, self.scale):
             return self._multiply_fast(codes, unit, bias)
         mapped = functional.linear(codes.float() - _ZERO, self.kept("exact", self.weight.float))
         mapped = mapped * (self.scale * unit)
@@ -137,7 +140,7 @@ class Int8Map(nn.Module):
     def _slide(self, codes: Tensor, step: "float | Tensor", dilation: int, padding: int) -> Tensor:
         """Convolve coded values; a step of all values and the bias are done on the way."""
         unit, bias = (step, self.bias) if isinstance(step, float) else (1.0, None)
-        if _fast(codes):
+        if _fast(codes, self.scale):
             return self._slide_fast(codes, unit, bias, dilation, padding)
         weight = self.kept("exact kernel", lambda: self._kernel(self.weight.float(), codes.shape[1]))
         sums = functional.conv2d(codes.float() - _ZERO, weight, padding=(0, padding), dilation=(1, dilation))
@@ -151,7 +154,7 @@ class Int8Map(nn.Module):
             ("packed", dilation, padding),
             lambda: torch.ops.onednn.qconv_prepack(kernel, self.scale, unit, _ZERO, *spread, list(codes.shape)),
         )
-        convolved: Tensor = torch.ops.onednn.qconv_pointwise(
+        convolved: Tensor = _convolution_operator()(
             codes, unit, _ZERO, packed, self.scale, self._zeros(), bias, *spread, 1.0, 0, torch.float32, "none", [], ""
         )
         return convolved
@@ -172,9 +175,17 @@ class Int8Map(nn.Module):
         self._made = {}
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
-    def _load_from_state_dict(self, *arguments: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         self._made = {}
-        super()._load_from_state_dict(*arguments)
+        weight = state_dict.get(prefix + "weight", self.weight)
+        if weight.dtype != torch.int8:  # copying would cut off the fractions
+            (*_, errors) = rest
+            errors.append(f"{prefix}weight is {weight.dtype}, not torch.int8")
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What the operators were given cannot be copied; a copy makes it anew.
+        return {**self.__dict__, "_made": {}}
 
 
 def _coded(values: Tensor, bound: float | None) -> "tuple[Tensor, float | Tensor]":
@@ -182,17 +193,27 @@ def _coded(values: Tensor, bound: float | None) -> "tuple[Tensor, float | Tensor
     if bound is not None:
         step = bound / LEVELS
         return _rounded(values, 1.0 / step), step
-    steps = values.abs().amax(tuple(range(1, values.dim())), keepdim=True).clamp_min(_TINY) / LEVELS
-    return _rounded(values / steps, 1.0), steps
+    alone = tuple(range(1, values.dim()))
+    largest = torch.maximum(values.amax(alone, keepdim=True), -values.amin(alone, keepdim=True))
+    steps = largest.clamp_min(_TINY) / LEVELS
+    return _rounded(values, 1.0 / steps), steps
 
 
-def _rounded(values: Tensor, factor: float) -> Tensor:
-    # Cutting off the fraction of a positive number half a step up is rounding it, in fewer passes.
-    return torch.add(values.new_tensor(_ZERO + 0.5), values, alpha=factor).to(torch.uint8)
+def _rounded(values: Tensor, factor: float | Tensor) -> Tensor:
+    # By way of int8, whose highest bit is turned: torch converts to uint8 several times as slowly.
+    return torch.mul(values, factor).round_().to(torch.int8).view(torch.uint8).bitwise_xor_(_ZERO)
 
 
-def _fast(codes: Tensor) -> bool:
-    return codes.device.type == "cpu" and int8_operators_work()
+def _convolution_operator() -> Callable[..., Tensor]:
+    """Get the operator, which older torch calls by another name."""
+    operators = torch.ops.onednn
+    name = "qconv_pointwise" if hasattr(operators, "qconv_pointwise") else "qconv2d_pointwise"
+    operator: Callable[..., Tensor] = getattr(operators, name)
+    return operator
+
+
+def _fast(codes: Tensor, scale: Tensor) -> bool:
+    return codes.device.type == "cpu" and scale.dtype == torch.float32 and int8_operators_work()
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -74,8 +74,11 @@ class NetworkRestorer(nn.Module, Restorer):
             arithmetic: ``int8`` or ``float`` for each linear map, by name; int8 only for those of `int8_bounds`.
 
         Raises:
-            ValueError: These are not this model's maps, or one cannot be computed in int8.
+            ValueError: These are not this model's maps, or one cannot be computed as told.
         """
+        for name, kind in arithmetic.items():
+            if kind not in get_args(Arithmetic):
+                raise ValueError(f"{name} cannot be computed in {kind!r}; there are: {', '.join(get_args(Arithmetic))}")
         bounds = self.eval().int8_bounds()
         wrong = arithmetic.keys() ^ self.linear_maps().keys()
         wrong |= {name for name, kind in arithmetic.items() if kind == "int8" and name not in bounds}
@@ -116,6 +119,9 @@ class NetworkRestorer(nn.Module, Restorer):
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Take parameters and buffers by name."""
+        for name, tensor in self.state_dict().items():
+            if name in state and tuple(tensor.shape) != state[name].shape:  # older torch takes a row for a number
+                raise ValueError(f"{name} has the shape {state[name].shape}, not {tuple(tensor.shape)}")
         try:
             self.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
         except RuntimeError as error:

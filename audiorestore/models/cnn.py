@@ -48,7 +48,7 @@ class Config(MiddleSampleConfig):
         )
 
 
-_WINDOWS_AT_ONCE = 4096
+_AT_ONCE = 350_000  # windows times channels, so that what lies between the layers stays in the cache
 
 _TRAINING: dict[str, Any] = {"learning_rate": 2e-3, "schedule": "cosine", "batch_size": 16, "segment_frames": 1024}
 
@@ -91,12 +91,13 @@ class Model(MiddleSampleRestorer):
             start_at_nothing(self.network[-1])
 
     def windows(self, padded: Tensor) -> Tensor:
-        """Run the layers at every place; a piece at once, so that what lies between the layers stays in the cache."""
+        """Run the layers at every place, a piece at a time."""
         if self.training or torch.is_grad_enabled():
             return self._windows(padded, self.network)
         layers, count = folded(self.network), padded.shape[-1] - self.config.window + 1
-        starts = range(0, count, _WINDOWS_AT_ONCE)
-        reach = _WINDOWS_AT_ONCE + self.config.window - 1
+        at_once = max(self.config.window, _AT_ONCE // self.width)
+        starts = range(0, count, at_once)
+        reach = at_once + self.config.window - 1
         return torch.cat([self._windows(padded[..., start : start + reach], layers) for start in starts], dim=-1)
 
     def _windows(self, padded: Tensor, layers: Iterable[nn.Module]) -> Tensor:

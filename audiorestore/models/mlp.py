@@ -86,7 +86,8 @@ class Model(MiddleSampleRestorer):
 def _spread(first: nn.Linear | Int8Map) -> Callable[[Tensor], Tensor]:
     """Make the first layer, which maps a window, map a row of 16 windows, each one sample after the other."""
     if isinstance(first, Int8Map):
-        wide: Int8Map = first.kept("wide", lambda: first.repeated(shifted_copies(first.weight), NEIGHBOURS))
+        key = "wide", first.arithmetic
+        wide: Int8Map = first.kept(key, lambda: first.repeated(shifted_copies(first.weight), NEIGHBOURS))
         return wide
     weight, bias = shifted_copies(first.weight), first.bias.repeat(NEIGHBOURS)
     return lambda values: functional.linear(values, weight, bias)

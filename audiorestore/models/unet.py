@@ -74,7 +74,7 @@ class Config(WindowedConfig):
         )
 
 
-_WINDOWS_AT_ONCE = 32  # so that what lies between the layers stays in the cache
+_AT_ONCE = 4096  # windows times channels, so that what lies between the layers stays in the cache
 
 _TRAINING: dict[str, Any] = {"learning_rate": 1e-3, "schedule": "cosine", "batch_size": 16, "segment_frames": 960}
 
@@ -108,8 +108,9 @@ class Model(NetworkRestorer):
         count = max(1, -(-(time - self.config.overlap) // stride))
         padded = functional.pad(degraded, (0, (count - 1) * stride + window - time))
         windows = padded.unfold(-1, window, stride).reshape(-1, 1, window)
-        pieces = [windows] if self.training else list(torch.split(windows, _WINDOWS_AT_ONCE))
-        answers = torch.cat([self.network(piece) for piece in pieces])
+        pieces = [windows] if self.training else list(torch.split(windows, max(1, _AT_ONCE // self.width)))
+        blocks = self.network.blocks()
+        answers = torch.cat([self.network(piece, blocks) for piece in pieces])
         restored = self._join(answers.reshape(batch, channels, count, window))[..., :time]
         return restored if self.gain is None else self.gain * degraded + restored
 
@@ -145,6 +146,9 @@ class Model(NetworkRestorer):
         return counts
 
 
+Block = list[nn.Module]
+
+
 class _Network(nn.Module):
     """The paper's network for one window: (windows, 1, window) to (windows, 1, window)."""
 
@@ -161,24 +165,30 @@ class _Network(nn.Module):
         self.last = nn.Conv1d(width, 1, 1)
         self.pool = PoolPairs(config.pooling)
 
-    def forward(self, windows: Tensor) -> Tensor:
+    def blocks(self) -> list[Block]:
+        """List the layers of each block as they are run now: all the way down, then all the way up."""
+        blocks = [*self.encoder, self.bottom, *reversed(self.decoder)]
+        whole = self.training or torch.is_grad_enabled()
+        return [list(block) if whole else folded(block) for block in blocks]
+
+    def forward(self, windows: Tensor, blocks: list[Block] | None = None) -> Tensor:
+        blocks = blocks or self.blocks()
+        levels = len(self.encoder)
         values = channels_last(windows)
         passed = []
-        for block in self.encoder:
+        for block in blocks[:levels]:
             values = _run(block, values)
             passed.append(values)
             values = self.pool(values)
-        values = _run(self.bottom, values)
-        for level in reversed(range(len(self.decoder))):
+        values = _run(blocks[levels], values)
+        for block in blocks[levels + 1 :]:
             values = functional.interpolate(values, scale_factor=(1.0, 2.0))
-            values = _run(self.decoder[level], torch.cat([values, passed[level]], dim=1))
+            values = _run(block, torch.cat([values, passed.pop()], dim=1))
         return convolve(self.last, values).squeeze(2)
 
 
-def _run(block: nn.Module, values: Tensor) -> Tensor:
-    assert isinstance(block, nn.Sequential)
-    whole = block.training or torch.is_grad_enabled()
-    for layer in block if whole else folded(block):
+def _run(block: Block, values: Tensor) -> Tensor:
+    for layer in block:
         if isinstance(layer, LinearMap):
             values = convolve(layer, values, padding=layer.weight.shape[-1] // 2)
         elif isinstance(layer, nn.BatchNorm1d):

@@ -194,6 +194,79 @@ def test_a_checkpoint_without_a_config_is_refused(checkpoint: Path) -> None:
     assert "does not fit its own description" in refusal(checkpoint)
 
 
+@pytest.fixture
+def int8_checkpoint(tmp_path: Path) -> Path:
+    """A tiny mlp in int8 on the disk."""
+    model = make_model("mlp", TINY["mlp"])
+    arithmetic = dict.fromkeys(model.linear_maps(), "int8")  # type: ignore[attr-defined]
+    model.hold_in_int8(arithmetic)  # type: ignore[attr-defined]
+    path = tmp_path / "mlp.int8.safetensors"
+    save_model(path, "mlp", model, {"quantized": {"dtype": "int8", "arithmetic": arithmetic}})
+    return path
+
+
+RIGHT = {f"network.{place}": "int8" for place in (0, 3, 6, 9)}
+
+
+@pytest.mark.parametrize(
+    "quantized",
+    [
+        None,
+        True,
+        "int8",
+        [],
+        {},
+        {"dtype": "int8"},
+        {"arithmetic": RIGHT},
+        {"dtype": "int4", "arithmetic": RIGHT},
+        {"dtype": "int8", "arithmetic": None},
+        {"dtype": "int8", "arithmetic": list(RIGHT)},
+        {"dtype": "int8", "arithmetic": {}},
+        {"dtype": "int8", "arithmetic": {**RIGHT, "network.1": "int8"}},
+        {"dtype": "int8", "arithmetic": {**RIGHT, "gain": "float"}},
+        {"dtype": "int8", "arithmetic": {name: kind for name, kind in RIGHT.items() if name != "network.9"}},
+        {"dtype": "int8", "arithmetic": {**RIGHT, "network.0": "int4"}},
+        {"dtype": "int8", "arithmetic": {**RIGHT, "network.0": None}},
+        {"dtype": "int8", "arithmetic": {**RIGHT, "network.0": ["int8"]}},
+        {"dtype": "int8", "arithmetic": {**RIGHT, "network.0": {"kind": "int8"}}},
+    ],
+    ids=str,
+)
+def test_what_an_int8_checkpoint_says_of_its_layers_has_to_be_true(int8_checkpoint: Path, quantized: Any) -> None:
+    assert load_model(str(int8_checkpoint)).metadata["quantized"]["arithmetic"] == RIGHT
+    assert "does not fit its own description" in refusal(rewrite(int8_checkpoint, quantized=quantized))
+
+
+def test_int8_where_the_model_has_no_bound_for_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cnn.safetensors"
+    model = make_model("cnn", TINY["cnn"])
+    arithmetic = dict.fromkeys(model.linear_maps(), "float")  # type: ignore[attr-defined]
+    model.hold_in_int8(arithmetic)  # type: ignore[attr-defined]
+    save_model(path, "cnn", model, {"quantized": {"dtype": "int8", "arithmetic": arithmetic}})
+    load_model(str(path))
+    rewrite(path, quantized={"dtype": "int8", "arithmetic": {**arithmetic, "network.0": "int8"}})
+    assert "network.0" in refusal(path)
+
+
+def test_float_numbers_that_are_said_to_be_int8_and_the_other_way_round_are_refused(
+    checkpoint: Path, int8_checkpoint: Path
+) -> None:
+    arrays, told = read_arrays(int8_checkpoint)
+    save_arrays(int8_checkpoint, {**arrays, "network.3.weight": arrays["network.3.weight"] * np.float32(0.9)}, told)
+    assert "not torch.int8" in refusal(int8_checkpoint)
+    told.pop("quantized")
+    save_arrays(int8_checkpoint, arrays, told)
+    refusal(int8_checkpoint)
+    refusal(rewrite(checkpoint, quantized={"dtype": "int8", "arithmetic": RIGHT}))
+
+
+@pytest.mark.parametrize("family", ["level", "identity"])
+def test_a_family_without_a_network_is_never_int8(tmp_path: Path, family: str) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(path, family, make_model(family, {}), {"quantized": {"dtype": "int8", "arithmetic": {}}})
+    assert "no layers to quantize" in refusal(path)
+
+
 def test_a_bare_name_is_a_family_and_anything_with_a_slash_or_the_suffix_a_file() -> None:
     assert not is_file_name("identity")
     assert is_file_name("./identity")

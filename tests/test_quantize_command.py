@@ -1,0 +1,240 @@
+"""`ar quantize` on the command line: a smaller model that restores as before, and a sentence for whatever is wrong."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from audiorestore.cli import app
+from audiorestore.data.audio_file import read_audio, write_audio
+from audiorestore.engine.checkpoint import load_model, make_model, read_arrays, save_arrays, save_model
+
+FORMS = ("float", "int8")
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, voice: Path) -> Path:
+    """Four records of a voice under a little noise, at another level: two to learn from, one to hear, one to test."""
+    reference, rate = read_audio(voice)
+    rng, lines = np.random.default_rng(0), []
+    for number, split in enumerate(["train", "train", "val", "test"]):
+        part = reference[:, 11_025 * number : 11_025 * (number + 1)]
+        write_audio(tmp_path / f"reference{number}.wav", part, rate, subtype="FLOAT")
+        noisy = (0.8 * part + 0.005 * rng.standard_normal(part.shape)).astype(np.float32)
+        write_audio(tmp_path / f"degraded{number}.wav", noisy, rate, subtype="FLOAT")
+        record = {"id": f"{split}/{number}", "split": split, "sample_rate": rate}
+        record |= {role: f"{role}{number}.wav" for role in ("reference", "degraded")}
+        lines.append(json.dumps(record) + "\n")
+    (tmp_path / "test.jsonl").write_text(lines[-1])
+    (tmp_path / "pairs.jsonl").write_text("".join(lines))
+    return tmp_path / "pairs.jsonl"
+
+
+@pytest.fixture
+def level(tmp_path: Path) -> Path:
+    """A model with one number and no layers, which needs no torch."""
+    path = tmp_path / "level.safetensors"
+    model = make_model("level", {})
+    model.load_state({"gain": np.array([0.5])})
+    save_model(path, "level", model, {"step": 3})
+    return path
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it said."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ended]]:
+    """Run `ar` within the test, where torch is loaded already."""
+    monkeypatch.chdir(tmp_path)
+    torch.set_num_threads(1)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+
+    def run(*arguments: str | Path) -> Ended:
+        with pytest.raises(SystemExit) as ended:
+            app([str(argument) for argument in arguments])
+        return Ended(int(ended.value.code or 0), *capsys.readouterr())
+
+    yield run
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def is_one_sentence(stderr: str) -> bool:
+    return stderr.startswith("ar: ") and stderr.count("\n") == 1
+
+
+def test_the_whole_way_of_a_trained_model(ar: Callable, here: Callable, pairs: Path, tmp_path: Path) -> None:
+    budget = ["--steps", "40", "--set", "batch_size=4", "--set", "segment_frames=256"]
+    trained = ar("train", "mlp", pairs, "--preset", "paper-residual", *budget, "-o", "mlp.safetensors")
+    assert trained.status == 0, trained.stderr
+    done = ar("quantize", "mlp.safetensors", "--pairs", "test.jsonl", "-o", "small/mlp.int8.safetensors")
+    assert done.status == 0, done.stderr
+    (told,) = done.records
+    small = tmp_path / "small" / "mlp.int8.safetensors"
+    assert [path.name for path in small.parent.iterdir()] == [small.name]
+
+    # A file of less than 40 % for a model of 50,000 parameters.
+    assert told["bytes"] == {"float": (tmp_path / "mlp.safetensors").stat().st_size, "int8": small.stat().st_size}
+    assert told["bytes"]["int8"] < 0.4 * told["bytes"]["float"]
+    assert (told["model"], told["from"]) == ("small/mlp.int8.safetensors", "mlp.safetensors")
+    assert (told["family"], told["dtype"]) == ("mlp", "int8")
+    assert told["int8_share"].keys() == {"stored", "computed"}
+    assert told["int8_share"]["stored"] > 0.95
+    assert 0.0 <= told["int8_share"]["computed"] <= 1.0
+    assert told["times_real_time"].keys() == set(FORMS)
+    assert all(speed > 0 for speed in told["times_real_time"].values())
+    assert f"{told['bytes']['int8']:,}" in done.stderr
+    arithmetic = load_model(str(small)).metadata["quantized"]["arithmetic"]
+    for name, kind in arithmetic.items():
+        assert (f"ar: {name} is computed in float: " in done.stderr) == (kind == "float")
+
+    # The same sound, by the numbers; and these are what restoring and measuring gives.
+    for key in ("snr_db", "lsd_db"):
+        assert told[key].keys() == {"degraded", *FORMS}
+    assert told["snr_db"]["float"] > told["snr_db"]["degraded"] + 3.0  # something was learnt
+    assert abs(told["snr_db"]["int8"] - told["snr_db"]["float"]) < 0.1
+    restored = ar("restore", "--model", small, "test.jsonl", "--bits", "float", "-o", "out")
+    assert restored.status == 0, restored.stderr
+    (measured,) = ar("eval", "--metric", "snr", "--metric", "lsd", stdin=restored.stdout).records
+    for key in ("snr_db", "lsd_db"):
+        assert told[key]["int8"] == pytest.approx(measured["metrics"]["restored"][key], abs=1e-3)
+        assert told[key]["degraded"] == pytest.approx(measured["metrics"]["degraded"][key], abs=1e-3)
+
+    # It is a model like any other, but that it is int8 already, and nothing to train on.
+    listed = here("models", small)
+    assert listed.status == 0, listed.stderr
+    assert "dtype=int8" in listed.stdout
+    again = here("quantize", small, "-o", "twice.safetensors")
+    assert again.status == 2
+    assert again.stderr == f"ar: {small} is int8 already; give the float model\n"
+    before = small.read_bytes()
+    resumed = here("train", "mlp", pairs, "--resume", "-o", small)
+    assert resumed.status == 2
+    assert is_one_sentence(resumed.stderr)
+    assert "cannot be gone on with; give -f to start anew" in resumed.stderr
+    begun = here("train", small, pairs, "-o", "new.safetensors")
+    assert begun.status == 2
+    assert is_one_sentence(begun.stderr)
+    assert "there is no family" in begun.stderr
+    assert small.read_bytes() == before
+
+
+def test_a_family_without_layers_gives_a_usable_copy_and_the_words_that_nothing_was_gained(
+    ar: Callable, level: Path, voice: Path, tmp_path: Path
+) -> None:
+    for model, family in ((level.name, "level"), ("identity", "identity")):
+        done = ar("quantize", model, "-o", f"{family}.int8.safetensors")
+        assert done.status == 0, done.stderr
+        assert f"ar: nothing was gained: {family} has no dense layers or convolutions\n" in done.stderr
+        (told,) = done.records
+        assert told["dtype"] == "float"
+        assert told["int8_share"] == {"stored": 0.0, "computed": 0.0}
+        restored = ar(
+            "restore", "--model", f"{family}.int8.safetensors", voice, "--bits", "float", "-o", f"{family}.wav"
+        )
+        assert restored.status == 0, restored.stderr
+        gain = 0.5 if family == "level" else 1.0
+        np.testing.assert_allclose(read_audio(tmp_path / f"{family}.wav")[0], gain * read_audio(voice)[0], atol=1e-7)
+    assert read_arrays(tmp_path / "level.int8.safetensors")[1] == read_arrays(level)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["level.safetensors"], 2, "give -o FILE.safetensors"),
+        (["level.safetensors", "-o", "x.onnx"], 2, "give -o FILE.safetensors"),
+        (["level.safetensors", "-o", "taken.safetensors"], 2, "taken.safetensors exists already; give -f"),
+        (["level.safetensors", "-f", "-o", "level.safetensors"], 1, "would overwrite its own input"),
+        (["level.safetensors", "-f", "-o", "link.safetensors"], 1, "would overwrite its own input"),
+        (["level.safetensors", "-o", "voice.wav/x.safetensors"], 1, "a part of its path is a file"),
+        (["level.safetensors", "-f", "-o", "folder.safetensors"], 1, "is a folder"),
+        (["no.safetensors", "-o", "x.safetensors"], 1, "no.safetensors does not exist"),
+        (["taken.safetensors", "-o", "x.safetensors"], 1, "no whole safetensors file"),
+        (["lying.safetensors", "-o", "x.safetensors"], 1, "does not fit its own description"),
+        (["levle", "-o", "x.safetensors"], 2, "did you mean 'level'?"),
+        (["level", "-o", "x.safetensors"], 2, "has to be trained first"),
+        (["level.safetensors", "--pairs", "no.jsonl", "-o", "x.safetensors"], 2, "no.jsonl cannot be read"),
+        (["level.safetensors", "--pairs", "empty.jsonl", "-o", "x.safetensors"], 2, "holds no records"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(
+    here: Callable, level: Path, voice: Path, tmp_path: Path, arguments: list[str], status: int, sentence: str
+) -> None:
+    (tmp_path / "taken.safetensors").write_text("some text")
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "folder.safetensors").mkdir()
+    (tmp_path / "link.safetensors").symlink_to(level)
+    arrays, metadata = read_arrays(level)
+    save_arrays(tmp_path / "lying.safetensors", arrays, {**metadata, "quantized": {"dtype": "int8", "arithmetic": {}}})
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    done = here("quantize", *arguments)
+    assert done.status == status
+    assert sentence in done.stderr
+    assert is_one_sentence(done.stderr)
+    assert done.stdout == ""
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_an_output_is_replaced_with_force(here: Callable, level: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken.safetensors").write_text("some text")
+    done = here("quantize", level, "-f", "-o", "taken.safetensors")
+    assert done.status == 0, done.stderr
+    assert read_arrays(tmp_path / "taken.safetensors")[0]["gain"] == 0.5
+
+
+def test_brackets_in_a_name_are_letters(here: Callable, level: Path) -> None:
+    done = here("quantize", level, "-o", "[bold]a[/red].safetensors")
+    assert done.status == 0, done.stderr
+    assert "[bold]a[/red].safetensors" in done.stderr
+
+
+def test_a_bad_pair_is_told_and_left_out_and_the_model_is_there(
+    here: Callable, level: Path, pairs: Path, tmp_path: Path
+) -> None:
+    good = pairs.read_text().splitlines()[3]
+    record: dict[str, Any] = json.loads(good)
+    lines = {
+        "mixed.jsonl": [good, json.dumps({**record, "id": "gone", "degraded": "gone.wav"}), "{broken"],
+        "bad.jsonl": [json.dumps({"id": "alone", "degraded": record["degraded"]})],
+        "again.jsonl": [good, good],  # one recording in two manifests counts twice, as in eval
+    }
+    for name, content in lines.items():
+        (tmp_path / name).write_text("\n".join(content) + "\n")
+    mixed = here("quantize", level, "--pairs", "mixed.jsonl", "-o", "mixed.safetensors")
+    assert mixed.status == 3
+    assert "ar: quantize gone: gone.wav does not exist" in mixed.stderr
+    assert "mixed.jsonl, line 3: is not JSON" in mixed.stderr
+    assert "ar: 2 of 3 records failed" in mixed.stderr
+    bad = here("quantize", level, "--pairs", "bad.jsonl", "-o", "bad.safetensors")
+    assert bad.status == 1
+    assert "ar: quantize alone: the record has no reference" in bad.stderr
+    again = here("quantize", level, "--pairs", "again.jsonl", "--pairs", "test.jsonl", "-o", "again.safetensors")
+    assert again.status == 0, again.stderr
+    told = [json.loads(ended.stdout) for ended in (mixed, bad, again)]
+    assert told[0]["snr_db"] == told[2]["snr_db"]
+    assert "snr_db" not in told[1]
+    for each in told:
+        assert (tmp_path / each["model"]).is_file()
+        assert each["times_real_time"]["int8"] > 0
+
+
+def test_a_model_at_a_rate_below_the_demo_s_is_timed_all_the_same(here: Callable, tmp_path: Path) -> None:
+    save_model(tmp_path / "slow.safetensors", "level", make_model("level", {"sample_rate": 4_000}), {})
+    done = here("quantize", "slow.safetensors", "-o", "small.safetensors")
+    assert done.status == 0, done.stderr
+    assert json.loads(done.stdout)["times_real_time"]["int8"] > 0
