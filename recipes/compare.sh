@@ -63,7 +63,7 @@ choose_run() {
         echo "DATA=$DATA is not a folder" >&2
         exit 2
     fi
-    if [ "$(find "$DATA" -type f | wc -l)" -lt 3 ]; then
+    if [ "$(find -L "$DATA" -type f | wc -l)" -lt 3 ]; then
         echo "at least 3 recordings are needed in DATA, for training, validation and the test" >&2
         exit 2
     fi
@@ -71,7 +71,7 @@ choose_run() {
         echo "$CHAIN|$BUDGET|$PRESET|${POST:-}"
         audiorestore --version
         cat "$here/compare.sh"
-        find "$DATA" -type f -exec cksum {} + | sort
+        find -L "$DATA" -type f -exec cksum {} + | sort
     } | cksum | cut -d ' ' -f 1)
     RUN=${OUT:-$here/runs}/$name-$key
     mkdir -p "$RUN"
