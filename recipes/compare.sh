@@ -23,7 +23,7 @@
 #   POST='ffmpeg -v error -y -i "$IN" -af treble=g=2:f=6000,acompressor "$OUT"' sh recipes/compare.sh
 #
 # sh recipes/compare.sh STAGE [FAMILY] runs one stage of the run in the folder RUN; the Makefile calls these:
-# prepare, train FAMILY, restore FAMILY, shrink FAMILY, report.
+# choose (damage and pair, and print the run's folder), train FAMILY, restore FAMILY, shrink FAMILY, report.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -108,13 +108,16 @@ restore() {
 }
 
 restored() {
-    but_some audiorestore restore -f --model "$1" "$RUN/test.jsonl" -o "$2" > "$2.records"
+    but_some audiorestore restore -f --model "$1" "$RUN/test.jsonl" -o "$2" > "$2.records" || return
     if [ -n "${POST:-}" ]; then
         find "$2" -type f | while IFS= read -r file; do
             made=$2-post/${file#"$2"/}
             mkdir -p "$(dirname "$made")"
-            IN=$file OUT=$made sh -c "$POST" < /dev/null >&2
-        done
+            IN=$file OUT=$made sh -c "$POST" < /dev/null >&2 || {
+                echo "POST failed on $file: $POST" >&2
+                exit 1
+            }
+        done || return
         sed "s|\"restored\": \"$2/|\"restored\": \"$2-post/|" "$2.records"
     else
         cat "$2.records"
@@ -137,7 +140,7 @@ row() {
         -v bytes="$(number "$RUN/$1/int8.json" bytes float)" -v bytes8="$(number "$RUN/$1/int8.json" bytes int8)" \
         -v speed="$(number "$RUN/$1/int8.json" times_real_time float)" \
         -v speed8="$(number "$RUN/$1/int8.json" times_real_time int8)" '
-        $1 == "restored" { n = FILENAME ~ /int8/; mean[n, $2] = $4; gain[n, $2] = $6 }
+        $1 == "restored" { n = FILENAME ~ /int8.csv$/; mean[n, $2] = $4; gain[n, $2] = $6 }
         function line(form, n, size, times) {
             printf "| %-11s | %-5s | %6.2f | %+6.2f | %6.2f | %6.2f | %+6.2f | %8d | %7.1f | %7.1f | %11.1f |\n", family,
                 form, mean[n, "snr_db"], gain[n, "snr_db"], mean[n, "si_sdr_db"], mean[n, "lsd_db"], gain[n, "lsd_db"],

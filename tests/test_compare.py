@@ -74,6 +74,7 @@ def test_make_goes_on_where_it_was_two_at_a_time_with_the_user_s_own_command_aft
     make = ("make", "-C", "recipes", "-j2", "compare", "OUT=make runs")
     failed = call(place, *make, POST="false", FAMILIES="mlp identity")
     assert failed.returncode != 0
+    assert "POST failed on" in failed.stderr
     post = 'cp "$IN" "$OUT" && echo "$OUT" >> posted'
     done = call(place, *make, POST=post, FAMILIES="mlp identity")
     assert done.returncode == 0, done.stderr
