@@ -48,11 +48,23 @@ make_file() {
 # number FILE KEY [INNER] : of a JSON object, or of the object that it holds there.
 number() { sed -n "s/.*\"$2\": ${3:+{[^\}]*\"$3\": }\([-0-9.e]*\).*/\1/p" "$1"; }
 
-# The two that do nothing come first.
-families() { echo ${FAMILIES:-$(audiorestore models --names)} | tr ' ' '\n' | awk '{ print ($1 == "identity" ? 0 : $1 == "level" ? 1 : 2), $1 }' | sort | cut -d ' ' -f 2; }
+# The two that do nothing are always there, and come first.
+families() { printf '%s\n' identity level ${FAMILIES:-$(audiorestore models --names)} | awk '!seen[$1]++'; }
+
+refuse() {
+    echo "$*" >&2
+    exit 2
+}
 
 # Find the recordings, and name the run's folder after all that it depends on.
 choose_run() {
+    case ${BUDGET%[sm]} in
+    '' | *[!0-9.]*) refuse "BUDGET=$BUDGET is neither seconds (60s), minutes (10m) nor steps (500)" ;;
+    esac
+    for family in $(families); do
+        audiorestore models --names | grep -qx -- "$family" ||
+            refuse "FAMILIES: there is no family $family; there are:" $(audiorestore models --names)
+    done
     if [ -z "${DATA:-}" ]; then
         DATA=$here/runs/demo-audio
         name=demo
@@ -60,12 +72,10 @@ choose_run() {
     elif [ -d "$DATA" ]; then
         name=$(basename "$(cd "$DATA" && pwd)" | tr -c 'A-Za-z0-9._\n-' _)
     else
-        echo "DATA=$DATA is not a folder" >&2
-        exit 2
+        refuse "DATA=$DATA is not a folder"
     fi
     if [ "$(find -L "$DATA" -type f | wc -l)" -lt 3 ]; then
-        echo "at least 3 recordings are needed in DATA, for training, validation and the test" >&2
-        exit 2
+        refuse "at least 3 recordings are needed in DATA, for training, validation and the test"
     fi
     key=$({
         echo "$CHAIN|$BUDGET|$PRESET|${POST:-}"
@@ -142,7 +152,7 @@ row() {
         -v speed8="$(number "$RUN/$1/int8.json" times_real_time int8)" '
         $1 == "restored" { n = FILENAME ~ /int8.csv$/; mean[n, $2] = $4; gain[n, $2] = $6 }
         function line(form, n, size, times) {
-            printf "| %-11s | %-5s | %6.2f | %+6.2f | %6.2f | %6.2f | %+6.2f | %8d | %7.1f | %7.1f | %11.1f |\n", family,
+            printf "| %-11s | %-5s | %6.2f | %+6.2f | %6.2f | %6.2f | %+6.2f | %10d | %7.1f | %7.1f | %11.1f |\n", family,
                 form, mean[n, "snr_db"], gain[n, "snr_db"], mean[n, "si_sdr_db"], mean[n, "lsd_db"], gain[n, "lsd_db"],
                 parameters, seconds, size / 1024, times
         }
@@ -158,8 +168,8 @@ report() {
         echo "Test split: $(($(wc -l < "$RUN/test.jsonl"))) recording(s), damaged by $CHAIN; each family trained for $budget,"
         echo "preset $PRESET, $OMP_NUM_THREADS thread(s). identity is doing nothing, level one gain; a gain with + is better than doing nothing."
         echo
-        echo "| family      | form  | SNR dB |   gain | SI-SDR | LSD dB |   gain |  numbers | train s |     KiB | × real time |"
-        echo "|-------------|-------|-------:|-------:|-------:|-------:|-------:|---------:|--------:|--------:|------------:|"
+        echo "| family      | form  | SNR dB |   gain | SI-SDR | LSD dB |   gain | parameters | train s |     KiB | × real time |"
+        echo "|-------------|-------|-------:|-------:|-------:|-------:|-------:|-----------:|--------:|--------:|------------:|"
         for family in $(families); do row "$family"; done
         # The choice is made on the validation split: the test split is for reporting only.
         best=$(for family in $(families); do
@@ -168,7 +178,12 @@ report() {
         echo
         case $best in
         identity | level) echo "No model helped here. To try one on a file of your own all the same:"; best=FAMILY ;;
-        *) echo "$best did best on the validation split. To restore a file of your own with it:" ;;
+        *)
+            echo "$best did best on the validation split."
+            awk -F, '$1 == "restored" && $2 == "snr_db" && $6 < 0 {
+                print "On the test split it was WORSE than doing nothing: train longer, or on more audio." }' "$RUN/$best/float.csv"
+            echo "To restore a file of your own with it:"
+            ;;
         esac
         echo
         echo "    '$root/.venv/bin/ar' restore --model '$RUN/$best/model.safetensors' YOUR-FILE.mp3 -o restored.wav"
@@ -201,5 +216,5 @@ all)
     done
     report
     ;;
-*) echo "there is no stage $1" >&2; exit 2 ;;
+*) refuse "there is no stage $1" ;;
 esac

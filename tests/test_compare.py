@@ -12,7 +12,19 @@ import pytest
 from audiorestore.models import FAMILIES
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-COLUMNS = ["family", "form", "SNR dB", "gain", "SI-SDR", "LSD dB", "gain", "numbers", "train s", "KiB", "× real time"]
+COLUMNS = [
+    "family",
+    "form",
+    "SNR dB",
+    "gain",
+    "SI-SDR",
+    "LSD dB",
+    "gain",
+    "parameters",
+    "train s",
+    "KiB",
+    "× real time",
+]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +71,7 @@ def test_every_family_is_compared_and_nothing_is_made_twice(place: Path) -> None
         if hasattr(FAMILIES.load(family).Model, "objective"):
             full, small = (row for row in rows if row["family"] == family)
             assert float(small["KiB"]) < 0.5 * float(full["KiB"])
-            assert int(full["numbers"]) > 1000
+            assert int(full["parameters"]) > 1000
     (run,) = (place / "shell runs").iterdir()
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")}
     assert len(before) >= 2 * len(FAMILIES.names())
@@ -72,20 +84,20 @@ def test_make_goes_on_where_it_was_two_at_a_time_with_the_user_s_own_command_aft
     if not shutil.which("make"):
         pytest.skip("make is not installed")
     make = ("make", "-C", "recipes", "-j2", "compare", "OUT=make runs")
-    failed = call(place, *make, POST="false", FAMILIES="mlp identity")
+    failed = call(place, *make, POST="false", FAMILIES="mlp")
     assert failed.returncode != 0
     assert "POST failed on" in failed.stderr
     post = 'cp "$IN" "$OUT" && echo "$OUT" >> posted'
-    done = call(place, *make, POST=post, FAMILIES="mlp identity")
+    done = call(place, *make, POST=post, FAMILIES="mlp")
     assert done.returncode == 0, done.stderr
     rows = table("\n".join(line for line in done.stdout.splitlines() if not line.startswith("make")))
-    assert [row["family"] for row in rows] == ["identity", "mlp", "mlp"]
+    assert [row["family"] for row in rows] == ["identity", "level", "mlp", "mlp"]  # doing nothing is always there
     posted = (place / "posted").read_text().splitlines()
-    assert len(posted) == 4  # one test recording, in float and in int8
+    assert len(posted) == 6  # one test recording, in float and in int8
     (run,) = (path for path in (place / "make runs").iterdir() if (path / "report.md").exists())
     for gone in ("mlp/float.csv", "mlp/float.jsonl", "report.md"):
         (run / gone).unlink()
-    call(place, *make, POST=post, FAMILIES="mlp identity")
+    call(place, *make, POST=post, FAMILIES="mlp")
     assert len((place / "posted").read_text().splitlines()) == len(posted) + 1  # only what was gone
 
 
@@ -95,7 +107,8 @@ def test_what_cannot_be_compared_is_told_in_a_sentence(place: Path) -> None:
         ({"DATA": "nowhere"}, "DATA=nowhere is not a folder"),
         ({"DATA": "two"}, "at least 3 recordings"),
         ({"CHAIN": "mp3:kbps=33"}, "kbps=33"),
-        ({"BUDGET": "soon"}, "soon"),
+        ({"BUDGET": "soon"}, "BUDGET=soon is neither"),
+        ({"FAMILIES": "cnm"}, "there is no family cnm"),
     ):
         done = call(place, "sh", "recipes/compare.sh", OUT="failed runs", **options)
         assert done.returncode != 0, options

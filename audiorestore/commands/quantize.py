@@ -54,7 +54,7 @@ def quantize(
     if output.exists() and not force:
         raise UsageError(f"{output} exists already; give -f to replace it")
     loaded = load_model(model)
-    records = list(read_inputs(pairs, "degraded", "quantize")[0]) if pairs else []
+    records = _readable_pairs(pairs)
     with training_bar() as (advance, _):
         shrunk, layers = shrink(loaded, lambda done, total: advance(done / total, f"layer {done + 1} of {total}"))
     save_quantized(output, loaded, shrunk, layers, force)
@@ -72,6 +72,16 @@ def quantize(
     _say_what_is_not_int8(told, layers)
     sys.stdout.write(json.dumps(told) + "\n")
     return status
+
+
+def _readable_pairs(pairs: list[str] | None) -> "list[Record]":
+    records = list(read_inputs(pairs, "degraded", "quantize")[0]) if pairs else []
+    if pairs and not any("error" not in record and "reference" in record for record in records):
+        for record in records:
+            if "error" in record:
+                tell_failure(record, "quantize")
+        raise UsageError(f"--pairs {' '.join(pairs)}: there is no pair to measure on; 'ar pair' makes some")
+    return records
 
 
 def _measured_pairs(forms: "dict[str, LoadedModel]", records: "list[Record]") -> "tuple[list[Record], ExitStatus]":
@@ -126,9 +136,12 @@ def _say_what_is_not_int8(told: dict[str, Any], layers: "list[Layer]") -> None:
     if not layers:
         say(f"nothing was gained: {told['family']} has no dense layers or convolutions")
         return
+    in_float: dict[str, list[str]] = {}
     for layer in layers:
         if layer.arithmetic == "float":
-            say(f"{layer.name} is computed in float: {layer.reason}")
+            in_float.setdefault(layer.reason, []).append(layer.name)
+    for reason, names in in_float.items():
+        say(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} computed in float: {reason}")
     before, after = told["bytes"].values()
     if after >= before:
         say("nothing was gained in size")

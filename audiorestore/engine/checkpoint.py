@@ -148,6 +148,10 @@ def load_model(name: str) -> LoadedModel:
         return LoadedModel(name, name, model, {}, name)
     arrays, told = read_arrays(name)
     family = told.get("family")
+    if "state" in told:
+        raise CheckpointError(
+            f"{name} is what training resumes from; the model is beside it, without '.state' in its name"
+        )
     if family not in FAMILIES.names():
         raise CheckpointError(f"{name} holds a model of the family '{family}', which this version does not know")
     try:

@@ -292,3 +292,9 @@ def test_what_a_checkpoint_tells_is_plain_json(checkpoint: Path) -> None:
     assert told["family"] == "mlp"
     assert told["config"]["window"] == 21
     assert told["step"] == 7
+
+
+def test_the_state_of_a_training_is_no_model_and_the_sentence_says_where_one_is(tmp_path: Path) -> None:
+    save_arrays(tmp_path / "m.state.safetensors", {}, {"format": 1, "family": "mlp", "state": {"step": 3}})
+    with pytest.raises(CheckpointError, match=r"what training resumes from; the model is beside it"):
+        load_model(str(tmp_path / "m.state.safetensors"))
