@@ -59,11 +59,12 @@ def evaluate(
     _check_wishes(metric or [], plot)
     records, total = read_sides(inputs, reference, {"degraded": degraded, "restored": restored}, "eval")
     summary = Summary(metrics=metric or None)
-    undrawn = 0
+    undrawn = failed_before = 0
     for record in with_bar(_measured(records, metric or None, plot, jobs), "eval", total):
         summary.add(record)
         if "error" in record:
             tell_failure(record, "eval")
+            failed_before += record["error"].get("stage") != "eval"
         else:
             _tell_doubts(record)
             if plot and "plot_note" in record:
@@ -75,6 +76,8 @@ def evaluate(
         stderr.print(summary_table(summary))
     if format != "records":
         sys.stdout.write(summary_as(summary, format))
+    if failed_before:
+        say(f"{failed_before} record(s) had failed before, and could not be measured")
     status = batch_status(summary.records, summary.failed)
     return gravest([status, ExitStatus.RECORDS_FAILED]) if undrawn else status
 
