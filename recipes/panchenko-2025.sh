@@ -3,8 +3,8 @@
 #
 #   DATA=folder-of-speech [SCALE=smoke|small|paper] [JOBS=2] [OUT=folder] sh recipes/panchenko-2025.sh
 #
-# SCALE=smoke  two steps each, to see that all of it runs: about ten minutes on two cores
-#       small  600 steps of 3,840 windows each, 1,500 for Table 11: about 40 minutes on two cores (the default)
+# SCALE=smoke  two steps each, to see that all of it runs
+#       small  600 steps of 3,840 windows each, 1,500 for Table 11: about 80 minutes with JOBS=1 (the default scale)
 #       paper  20,000 steps of 16,384 windows each: days; for a machine with an accelerator
 #
 # Tables 1-10 compare settings, so they are measured on the validation split; the test split is opened for Table 11
@@ -28,6 +28,8 @@ small) steps=600 final_steps=1500 ;;
 paper) steps=20000 final_steps=20000 ;;
 *) echo "SCALE=$SCALE is neither smoke, small nor paper" >&2; exit 2 ;;
 esac
+
+rows_of_table_11='identity level mlp-paper mlp-paper-residual cnn-paper cnn-paper-residual unet-paper unet-paper-residual'
 
 # table | row | column | family | settings
 sweep() {
@@ -92,9 +94,12 @@ in_the_paper() {
 # number FILE KEY [INNER] : of a JSON object, or of the object that it holds there.
 number() { sed -n "s/.*\"$2\": ${3:+{[^\}]*\"$3\": }\([-0-9.e]*\).*/\1/p" "$1"; }
 
+# Name the files of a row of the sweep.
+name_of() { echo "$1" | cut -d '|' -f 1-3 | tr -c 'a-z0-9\n' -; }
+
 # Train one row of the sweep, unless it was done before.
 row() {
-    name=$(echo "$1" | cut -d '|' -f 1-3 | tr -c 'a-z0-9\n' -)
+    name=$(name_of "$1")
     family=$(echo "$1" | cut -d '|' -f 4)
     [ -f "$OUT/sweep/$name.json" ] && return
     learn "$family" "$OUT/keep/pairs.jsonl" paper "$steps" "$OUT/sweep/$name" $(echo "$1" | cut -d '|' -f 5)
@@ -150,7 +155,7 @@ for level in keep match; do
             learn "$family" "$work/pairs.jsonl" "$preset" "$final_steps" "$work/$name"
         done
     done
-    for model in identity level mlp-paper mlp-paper-residual cnn-paper cnn-paper-residual unet-paper unet-paper-residual; do
+    for model in $rows_of_table_11; do
         file=$work/$model.safetensors
         [ "$model" = identity ] && file=identity
         audiorestore restore -f --model "$file" -o "$work/$model" "$work/test.jsonl" > "$work/$model.restored.jsonl"
@@ -165,11 +170,11 @@ done
 
 sweep > "$OUT/sweep/rows"
 in_the_paper | tr ' ' '\n' | paste -d '|' "$OUT/sweep/rows" - | while IFS='|' read -r table row column family settings paper; do
-    result=$OUT/sweep/$(echo "$table|$row|$column" | tr -c 'a-z0-9\n' -).json
+    result=$OUT/sweep/$(name_of "$table|$row|$column").json
     echo "$table|$row|$column|$paper|$(number "$result" mse restored)|$(number "$result" training_seconds)|$(number "$result" parameters)"
 done > "$OUT/sweep/results"
 {
-    one=$OUT/sweep/$(head -n 1 "$OUT/sweep/rows" | cut -d '|' -f 1-3 | tr -c 'a-z0-9\n' -).json
+    one=$OUT/sweep/$(name_of "$(head -n 1 "$OUT/sweep/rows")").json
     echo "Validation split: doing nothing $(number "$one" mse degraded), one gain $(number "$one" mse level)."
     awk -F '|' '
         function close_table() {
@@ -193,7 +198,7 @@ done > "$OUT/sweep/results"
     echo "| level | model | MSE in the paper | MSE | SNR dB | SI-SDR dB | LSD dB |"
     echo "|---|---|---:|---:|---:|---:|---:|"
     for level in keep match; do
-        for model in identity level mlp-paper mlp-paper-residual cnn-paper cnn-paper-residual unet-paper unet-paper-residual; do
+        for model in $rows_of_table_11; do
             case $level-$model in
             keep-mlp-paper) paper=1.61e-4 ;;
             keep-cnn-paper) paper=1.37e-4 ;;

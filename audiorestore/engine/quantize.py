@@ -7,7 +7,7 @@ Whether it is also computed in int8 is tried layer by layer on the machine at ha
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -81,29 +81,28 @@ def quantize(loaded: LoadedModel, progress: Progress = lambda done, total: None)
     model = copy.deepcopy(loaded.model).cpu().eval()
     works, possible, counts = int8_operators_work(), model.int8_bounds(), model.multiply_adds()
     model.hold_in_int8({name: "int8" if works and name in possible else "float" for name in counts})
-    layers = []
-    for place, (name, layer) in enumerate(model.linear_maps().items()):
+    maps, reasons = model.linear_maps(), {}
+    for place, (name, layer) in enumerate(maps.items()):
         progress(place, len(counts))
         if layer.arithmetic == "int8":
             gained = _gained_in_int8(model, [layer])
             if gained <= -_NOISE:  # once more: what else a machine does hits the two forms unequally
                 gained = max(gained, _gained_in_int8(model, [layer]))
             layer.arithmetic = "int8" if gained > -_NOISE else "float"
-            reason = f"the model is {abs(gained):.0%} {'faster' if gained > 0 else 'slower'} with it in int8"
+            reasons[name] = f"the model is {abs(gained):.0%} {'faster' if gained > 0 else 'slower'} with it in int8"
         elif not works:
-            reason = "no int8 products in this torch, or on this CPU"
+            reasons[name] = "no int8 products in this torch, or on this CPU"
         else:
-            reason = "no bound on what comes in, and windows share what is computed"
-        layers.append(Layer(name, layer.weight.numel(), counts[name], str(layer.arithmetic), reason))
-    in_int8 = [layer for layer in model.linear_maps().values() if layer.arithmetic == "int8"]
-    if in_int8 and _gained_in_int8(model, in_int8) <= 0:
-        for layer in in_int8:
+            reasons[name] = "no bound on what comes in, and windows share what is computed"
+    in_int8 = {name: layer for name, layer in maps.items() if layer.arithmetic == "int8"}
+    if in_int8 and _gained_in_int8(model, list(in_int8.values())) <= 0:
+        for name, layer in in_int8.items():
             layer.arithmetic = "float"
-        why = "with all such layers in int8 the model is no faster"
-        layers = [
-            replace(told, arithmetic="float", reason=why) if told.arithmetic == "int8" else told for told in layers
-        ]
-    return model, layers
+            reasons[name] = "with all such layers in int8 the model is no faster"
+    return model, [
+        Layer(name, layer.weight.numel(), counts[name], str(layer.arithmetic), reasons[name])
+        for name, layer in maps.items()
+    ]
 
 
 def _gained_in_int8(model: Restorer, layers: list[Any]) -> float:

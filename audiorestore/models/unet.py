@@ -172,6 +172,7 @@ class _Network(nn.Module):
         return [list(block) if whole else folded(block) for block in blocks]
 
     def forward(self, windows: Tensor, blocks: list[Block] | None = None) -> Tensor:
+        """Run windows through ``blocks``, which a caller with many pieces makes once for all of them."""
         blocks = blocks or self.blocks()
         levels = len(self.encoder)
         values = channels_last(windows)
