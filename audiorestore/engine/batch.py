@@ -31,21 +31,13 @@ def run_batch(
     """
 
     def safely(record: Record) -> Record:
+        """Work on one record; whatever goes wrong is noted in it."""
         if "error" in record:
             return record
         try:
             return with_stage(work(record), stage, seed)
-        except (AudioRestoreError, OSError, MemoryError) as error:
-            return failed(record, stage, _sentence(error))
-        except Exception as error:  # one odd file must not end a night's work; the variable shows bugs
-            if os.environ.get(DEBUG_VARIABLE):
-                raise
-            return failed(
-                record,
-                stage,
-                f"unexpected {type(error).__name__}: {error} (a defect of this program: set {DEBUG_VARIABLE}=1 to see "
-                "where)",
-            )
+        except Exception as error:  # one odd file must not end a night's work
+            return failed(record, stage, why_it_failed(error))
 
     if jobs <= 1:
         yield from map(safely, records)
@@ -64,7 +56,16 @@ def run_batch(
                 future.cancel()
 
 
-def _sentence(error: Exception) -> str:
+def why_it_failed(error: Exception) -> str:
+    """Say in a sentence why work on a record failed.
+
+    Raises:
+        Exception: The error itself, where nobody expected it and the variable asks to see such bugs.
+    """
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'the file'}: {error.strerror}"
-    return str(error) or type(error).__name__
+    if isinstance(error, AudioRestoreError | OSError | MemoryError):
+        return str(error) or type(error).__name__
+    if os.environ.get(DEBUG_VARIABLE):
+        raise error
+    return f"unexpected {type(error).__name__}: {error} (a defect of this program: set {DEBUG_VARIABLE}=1 to see where)"

@@ -1,7 +1,6 @@
 """Measuring what a restorer did, always beside what doing nothing would have done."""
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,12 +8,12 @@ import numpy as np
 
 from ..data.audio_file import read_audio
 from ..data.manifest import Record, need
-from ..errors import AlignmentError, AudioRestoreError, RecordError
+from ..errors import AlignmentError, RecordError
 from ..metrics import METRICS
 from ..metrics._comparison import Comparison, Signal
 from ..signal.align import measure as measure_alignment
 from ..signal.level import decibels
-from .batch import DEBUG_VARIABLE
+from .batch import why_it_failed
 
 
 def evaluate_record(record: Record, metrics: Sequence[str] | None = None) -> Record:
@@ -72,12 +71,8 @@ def with_plot(record: Record, draw: Callable[[Record], str]) -> Record:
         return record
     try:
         return {**record, "plot": draw(record)}
-    except (AudioRestoreError, OSError, MemoryError) as error:
-        return {**record, "plot_note": str(error) or type(error).__name__}
     except Exception as error:  # numbers are worth more than a picture
-        if os.environ.get(DEBUG_VARIABLE):
-            raise
-        return {**record, "plot_note": f"unexpected {type(error).__name__}: {error} (a defect of this program)"}
+        return {**record, "plot_note": why_it_failed(error)}
 
 
 def _load(path: str, reference: Signal, reference_path: str) -> Signal:
