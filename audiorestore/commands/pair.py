@@ -43,8 +43,8 @@ def pair(
       ar pair --reference clean/ --degraded from-my-codec/ -o aligned/ > pairs.jsonl
     """
     from ..engine.batch import run_batch
-    from ..engine.pair import PairConfig, Splitter, pair_record
-    from ..engine.split import parse_ratios
+    from ..engine.pair import PairConfig, pair_record
+    from ..engine.split import Splitter, parse_ratios
 
     if (reference is None) != (degraded is None):
         raise UsageError("--reference and --degraded go together")

@@ -1,8 +1,10 @@
 """Who is for training, who for validation, who for the test: by a hash of the group, so that nobody ever moves."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
-from ..data.manifest import SPLITS
+from ..data.manifest import SPLITS, Record
 from ..errors import UsageError
 from ..randomness import uniform
 
@@ -62,3 +64,52 @@ def assign_splits(groups: Iterable[str], ratios: tuple[float, ...], seed: int) -
             nearest = min(free, key=lambda group: (max(low - places[group], places[group] - high, 0.0), group))
             splits[nearest] = name
     return splits
+
+
+@dataclass
+class Splitter:
+    """Gives records their group and split, once all of them are known.
+
+    A record keeps the group that it has; records made from one source file are a group by default, named by the first
+    of their ids. A record keeps the split that it has unless ``ratios`` were asked for.
+
+    Attributes:
+        ratios: Shares of train, val and test; None for 80:10:10 where there is no split yet.
+        seed: What the draws hang on.
+        replaced: How many records had another split before.
+    """
+
+    ratios: tuple[float, ...] | None
+    seed: int
+    replaced: int = 0
+    _sources: dict[str, str] = field(default_factory=dict)
+
+    def note(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Pass records through, and remember from which source file each comes before it is aligned."""
+        for record in records:
+            self._sources[record["id"]] = os.path.realpath(record.get("reference") or record["id"])
+            yield record
+
+    def share(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Give each good record its ``group`` and ``split``."""
+        held = list(records)
+        first: dict[str, str] = {}
+        for name in sorted({record["id"] for record in held}):
+            first.setdefault(self._sources.get(name, name), name)
+        groups: dict[int, str] = {}
+        kept: dict[str, str] = {}
+        for place, record in enumerate(held):
+            if "error" not in record:
+                source = self._sources.get(record["id"]) or str(record["id"])
+                groups[place] = str(record.get("group") or first[source])
+                if "split" in record and self.ratios is None:
+                    kept[groups[place]] = record["split"]
+        free = set(groups.values()) - set(kept)
+        splits = kept | (assign_splits(free, self.ratios or DEFAULT_RATIOS, self.seed) if free else {})
+        for place, record in enumerate(held):
+            if place in groups:
+                group = groups[place]
+                split = record.get("split", splits[group]) if self.ratios is None else splits[group]
+                self.replaced += record.get("split", split) != split
+                record = {**record, "group": group, "split": split}
+            yield record

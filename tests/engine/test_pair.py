@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from audiorestore.data.audio_file import audio_info, read_audio, write_audio
-from audiorestore.data.manifest import Record, failed
-from audiorestore.engine.pair import PairConfig, Splitter, match_by_name, pair_record
+from audiorestore.data.manifest import Record
+from audiorestore.engine.pair import PairConfig, match_by_name, pair_record
 from audiorestore.errors import AlignmentError, AudioFileError, RecordError, UsageError
 from audiorestore.signal.align import find_lag, shift
 from audiorestore.signal.resample import resample
@@ -287,56 +287,6 @@ def test_two_files_are_one_pair_and_a_file_with_a_folder_is_none(tmp_path: Path)
         list(match_by_name(tmp_path / "clean.wav", {"degraded": tmp_path}, "pair"))
     with pytest.raises(UsageError, match=r"--degraded .* does not exist"):
         list(match_by_name(tmp_path / "clean.wav", {"degraded": tmp_path / "nowhere"}, "pair"))
-
-
-# Splits.
-
-
-def test_records_get_group_and_split_and_failed_ones_stay_as_they_were() -> None:
-    records = [{"id": f"song{index}", "mood": index} for index in range(20)]
-    records[3] = failed(records[3], "degrade", "broken")
-    shared = list(Splitter((0.8, 0.1, 0.1), 0).share(iter(records)))
-    assert [record["id"] for record in shared] == [record["id"] for record in records]
-    assert shared[3] == records[3]
-    good = [record for record in shared if "error" not in record]
-    assert all(record["group"] == record["id"] for record in good)
-    assert {record["split"] for record in good} == {"train", "val", "test"}
-
-
-def test_all_records_of_a_group_fall_in_one_split() -> None:
-    records = [{"id": f"song{index}", "group": f"album{index % 10}", "sample": 0} for index in range(100)]
-    splits: dict[str, set[str]] = {}
-    for record in Splitter((0.5, 0.25, 0.25), 1).share(records):
-        splits.setdefault(record["group"], set()).add(record["split"])
-    assert all(len(split) == 1 for split in splits.values())
-    assert len(splits) == 10
-    samples = list(Splitter((1.0, 0.0, 0.0), 0).share([{"id": "one", "sample": 0}, {"id": "one", "sample": 1}]))
-    assert [record["group"] for record in samples] == ["one", "one"]  # copies of one source stay together
-
-
-def test_nothing_but_failures_needs_no_splits() -> None:
-    records = [failed({"id": "a"}, "pair", "broken")]
-    assert list(Splitter((0.8, 0.1, 0.1), 0).share(records)) == records
-
-
-def test_records_of_one_source_file_are_one_group() -> None:
-    records: list[Record] = [{"id": f"take{index}", "reference": f"song{index % 4}.wav"} for index in range(12)]
-    splitter = Splitter((0.5, 0.25, 0.25), 0)
-    shared = list(splitter.share(list(splitter.note(records))))
-    for song in range(4):
-        mine = [record for record in shared if record["reference"] == f"song{song}.wav"]
-        assert len({record["split"] for record in mine}) == 1
-        assert {record["group"] for record in mine} == {min(record["id"] for record in mine)}
-
-
-def test_a_split_that_is_there_stays_unless_shares_are_asked_for() -> None:
-    records: list[Record] = [{"id": f"song{index}", "split": "test" if index < 5 else "train"} for index in range(20)]
-    kept = Splitter(None, 0)
-    assert list(kept.share(records)) == [{**record, "group": record["id"]} for record in records]
-    assert kept.replaced == 0
-    asked = Splitter((1.0, 0.0, 0.0), 0)
-    assert {record["split"] for record in asked.share(records)} == {"train"}
-    assert asked.replaced == 5
 
 
 def test_a_foreign_file_is_never_taken_for_a_trimmed_reference(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from audiorestore.engine.split import assign_splits, parse_ratios
+from audiorestore.data.manifest import Record, failed
+from audiorestore.engine.split import Splitter, assign_splits, parse_ratios
 from audiorestore.errors import UsageError
 
 RATIOS = (0.8, 0.1, 0.1)
@@ -80,3 +81,53 @@ def test_another_seed_shares_out_anew() -> None:
 def test_fewer_groups_than_splits_are_refused_with_a_way_out(count: int, ratios: tuple[float, ...]) -> None:
     with pytest.raises(UsageError, match=rf"{count} group\(s\) cannot fill .* such as --split 100:0:0"):
         assign_splits(groups(count), ratios, 0)
+
+
+# Sharing out records.
+
+
+def test_records_get_group_and_split_and_failed_ones_stay_as_they_were() -> None:
+    records = [{"id": f"song{index}", "mood": index} for index in range(20)]
+    records[3] = failed(records[3], "degrade", "broken")
+    shared = list(Splitter((0.8, 0.1, 0.1), 0).share(iter(records)))
+    assert [record["id"] for record in shared] == [record["id"] for record in records]
+    assert shared[3] == records[3]
+    good = [record for record in shared if "error" not in record]
+    assert all(record["group"] == record["id"] for record in good)
+    assert {record["split"] for record in good} == {"train", "val", "test"}
+
+
+def test_all_records_of_a_group_fall_in_one_split() -> None:
+    records = [{"id": f"song{index}", "group": f"album{index % 10}", "sample": 0} for index in range(100)]
+    splits: dict[str, set[str]] = {}
+    for record in Splitter((0.5, 0.25, 0.25), 1).share(records):
+        splits.setdefault(record["group"], set()).add(record["split"])
+    assert all(len(split) == 1 for split in splits.values())
+    assert len(splits) == 10
+    samples = list(Splitter((1.0, 0.0, 0.0), 0).share([{"id": "one", "sample": 0}, {"id": "one", "sample": 1}]))
+    assert [record["group"] for record in samples] == ["one", "one"]  # copies of one source stay together
+
+
+def test_nothing_but_failures_needs_no_splits() -> None:
+    records = [failed({"id": "a"}, "pair", "broken")]
+    assert list(Splitter((0.8, 0.1, 0.1), 0).share(records)) == records
+
+
+def test_records_of_one_source_file_are_one_group() -> None:
+    records: list[Record] = [{"id": f"take{index}", "reference": f"song{index % 4}.wav"} for index in range(12)]
+    splitter = Splitter((0.5, 0.25, 0.25), 0)
+    shared = list(splitter.share(list(splitter.note(records))))
+    for song in range(4):
+        mine = [record for record in shared if record["reference"] == f"song{song}.wav"]
+        assert len({record["split"] for record in mine}) == 1
+        assert {record["group"] for record in mine} == {min(record["id"] for record in mine)}
+
+
+def test_a_split_that_is_there_stays_unless_shares_are_asked_for() -> None:
+    records: list[Record] = [{"id": f"song{index}", "split": "test" if index < 5 else "train"} for index in range(20)]
+    kept = Splitter(None, 0)
+    assert list(kept.share(records)) == [{**record, "group": record["id"]} for record in records]
+    assert kept.replaced == 0
+    asked = Splitter((1.0, 0.0, 0.0), 0)
+    assert {record["split"] for record in asked.share(records)} == {"train"}
+    assert asked.replaced == 5
