@@ -11,6 +11,7 @@ from ..errors import AudioRestoreError
 Work = Callable[[Record], Record]
 
 DEBUG_VARIABLE = "AUDIORESTORE_DEBUG"
+_EXPECTED = (AudioRestoreError, OSError, MemoryError)
 
 
 def run_batch(
@@ -37,6 +38,8 @@ def run_batch(
         try:
             return with_stage(work(record), stage, seed)
         except Exception as error:  # one odd file must not end a night's work
+            if is_hunted(error):
+                raise
             return failed(record, stage, why_it_failed(error))
 
     if jobs <= 1:
@@ -56,16 +59,15 @@ def run_batch(
                 future.cancel()
 
 
-def why_it_failed(error: Exception) -> str:
-    """Say in a sentence why work on a record failed.
+def is_hunted(error: Exception) -> bool:
+    """Tell whether an error is one that nobody expected, and the variable asks to see such bugs where they happen."""
+    return not isinstance(error, _EXPECTED) and bool(os.environ.get(DEBUG_VARIABLE))
 
-    Raises:
-        Exception: The error itself, where nobody expected it and the variable asks to see such bugs.
-    """
+
+def why_it_failed(error: Exception) -> str:
+    """Say in a sentence why work on a record failed."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'the file'}: {error.strerror}"
-    if isinstance(error, AudioRestoreError | OSError | MemoryError):
+    if isinstance(error, _EXPECTED):
         return str(error) or type(error).__name__
-    if os.environ.get(DEBUG_VARIABLE):
-        raise error
     return f"unexpected {type(error).__name__}: {error} (a defect of this program: set {DEBUG_VARIABLE}=1 to see where)"

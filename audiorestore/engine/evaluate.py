@@ -13,7 +13,7 @@ from ..metrics import METRICS
 from ..metrics._comparison import Comparison, Signal
 from ..signal.align import measure as measure_alignment
 from ..signal.level import decibels
-from .batch import why_it_failed
+from .batch import is_hunted, why_it_failed
 
 
 def evaluate_record(record: Record, metrics: Sequence[str] | None = None) -> Record:
@@ -72,6 +72,8 @@ def with_plot(record: Record, draw: Callable[[Record], str]) -> Record:
     try:
         return {**record, "plot": draw(record)}
     except Exception as error:  # numbers are worth more than a picture
+        if is_hunted(error):
+            raise
         return {**record, "plot_note": why_it_failed(error)}
 
 
