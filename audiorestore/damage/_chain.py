@@ -1,13 +1,16 @@
 """The chain language: ``mp3:kbps=16/32|hiss:snr_db=10..30`` is an MP3 at one of two rates, then hiss."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..data.spool import spooled
 from ..errors import UsageError
+from ..signal.sound import Block, Sound
 from . import DAMAGES
-from ._damage import DamageConfig, Value
+from ._damage import DamageConfig, Outcome, Value
 
 DEFAULT_CHAIN = "mp3:kbps=16/32/64/96/128"
 
@@ -57,22 +60,58 @@ def _parse_link(link: str, chain: str) -> tuple[str, DamageConfig]:
     return name, config
 
 
+def stream_chain(sound: Sound, damages: list[Drawn]) -> Generator[Block, None, list[tuple[Drawn, Outcome]]]:
+    """Hurt a recording by drawn damages, one after another, in memory that does not grow with its length.
+
+    Args:
+        sound: The recording.
+        damages: What `Chain.draw` gave.
+
+    Yields:
+        The damaged recording in blocks: of the same shape, at lag 0.
+
+    Returns:
+        Each damage with what it measured, and its outcome, whose files are open.
+    """
+    if not damages:
+        yield from sound.blocks()
+        return []
+    first, *others = damages
+    outcome = Outcome()
+
+    def blocks() -> Generator[Block, None, None]:
+        nonlocal outcome
+        parameters = {key: value for key, value in first.items() if key != "name"}
+        outcome = yield from DAMAGES.load(str(first["name"])).apply(sound, parameters)
+
+    try:
+        if others:
+            with spooled(sound, blocks()) as hurt:
+                told = yield from stream_chain(hurt, others)
+        else:
+            yield from blocks()
+            told = []
+    except BaseException:
+        outcome.close()
+        raise
+    return [({**first, **outcome.measured}, outcome), *told]
+
+
 def apply_chain(
     waveform: np.ndarray, sample_rate: int, damages: list[Drawn]
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Hurt a waveform by drawn damages, one after another.
-
-    Args:
-        waveform: Samples, shape (channels, time).
-        sample_rate: In Hz.
-        damages: What `Chain.draw` gave.
+    """Hurt a waveform, shape (channels, time), that is in memory, as `stream_chain` does.
 
     Returns:
-        The damaged waveform, of the same shape and at lag 0, and the damages with what each measured added.
+        The damaged waveform, and the damages with what each measured added.
     """
-    told = []
-    for damage in damages:
-        parameters = {key: value for key, value in damage.items() if key != "name"}
-        waveform, measured = DAMAGES.load(str(damage["name"])).apply(waveform, sample_rate, parameters)
-        told.append({**damage, **measured})
-    return waveform, told
+    told: list[tuple[Drawn, Outcome]] = []
+
+    def blocks() -> Generator[Block, None, None]:
+        nonlocal told
+        told = yield from stream_chain(Sound.of(waveform, sample_rate), damages)
+
+    held = list(blocks())
+    for _, outcome in told:
+        outcome.close()
+    return np.concatenate([np.zeros((waveform.shape[0], 0), np.float32), *held], axis=-1), [each for each, _ in told]

@@ -1,22 +1,78 @@
 """What every damage promises: a Config that can be drawn from, and an ``apply`` that draws nothing.
 
-A damage is a module with three things:
+A damage is a module with these things:
 
+- a docstring whose first line says what happens to the sound and whose paragraph ``Source:`` where that is described;
 - ``Config``, a frozen dataclass whose fields are made by `parameter`: a field holds one value, a `Choice` or a `Span`;
 - ``Config.draw(rng)``, inherited from `DamageConfig`: one plain value for each field, as it goes into the record;
-- ``apply(waveform, sample_rate, parameters)``: the damaged waveform, same shape and lag 0, and a dict of what was
-  measured on the way (a real bit rate, a gain, a count of clipped samples), which joins the parameters in the record.
+- ``apply(sound, parameters)``, a generator: it yields the damaged sound block by block, same shape and lag 0, in
+  memory that does not grow with the length, and returns an `Outcome` with what was measured on the way (a real bit
+  rate, a gain, a count of clipped samples), which joins the parameters in the record. How the sound is cut into blocks
+  does not change what comes out (within 1e-6).
+
+and, where they make sense,
+
+- ``sources(parameters)``, the paths of the user's files that it reads;
+- ``warp(waveform, sample_rate, parameters)``, where it bends time: the same bending of another waveform, so that
+  a reference can follow;
+- ``missing()``, which says in words what has to be installed before it works, or nothing where all is there.
 """
 
+from collections.abc import Generator
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from ..errors import UsageError
 from ..registry import suggestion
+from ..signal.sound import Block, Sound
 
 Value = int | float | str
+
+
+class Encoded(NamedTuple):
+    """A codec file that a damage made on its way: temporary, and gone when it is closed."""
+
+    suffix: str  # ".mp3"
+    file: BinaryIO
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a damage tells when it is done.
+
+    Attributes:
+        measured: Names to numbers and words, for the record.
+        encoded: The codec files that it made, if any: several where a codec holds fewer channels than there are.
+    """
+
+    measured: dict[str, Any] = field(default_factory=dict)
+    encoded: tuple[Encoded, ...] = ()
+
+    def close(self) -> None:
+        """Let go of the codec files."""
+        for each in self.encoded:
+            each.file.close()
+
+
+Damaged = Generator[Block, None, Outcome]
+
+
+def hurt(
+    module: Any, waveform: np.ndarray, sample_rate: int, parameters: dict[str, Any]
+) -> tuple[Block, dict[str, Any]]:
+    """Apply one damage to a waveform, shape (channels, time), that is in memory, and tell what it measured."""
+    outcome = Outcome()
+
+    def blocks() -> Generator[Block, None, None]:
+        nonlocal outcome
+        outcome = yield from module.apply(Sound.of(waveform, sample_rate), parameters)
+
+    held = list(blocks())
+    outcome.close()
+    return np.concatenate([np.zeros((waveform.shape[0], 0), np.float32), *held], axis=-1), outcome.measured
 
 
 @dataclass(frozen=True)
@@ -58,26 +114,31 @@ class Domain:
     """The values that a parameter may have.
 
     Attributes:
-        kind: int, float or str.
+        kind: int, float, str, or Path for a file or folder of the user's, taken as it is written.
         unit: Said behind the number when speaking to people.
         meaning: What the parameter does to the sound.
         choices: The only values allowed, if they can be listed.
         low: The least number allowed.
         high: The greatest number allowed.
+        words: Allowed instead of a number.
     """
 
-    kind: type[int] | type[float] | type[str]
+    kind: type[int] | type[float] | type[str] | type[Path]
     unit: str = ""
     meaning: str = ""
     choices: tuple[Value, ...] = ()
     low: float | None = None
     high: float | None = None
+    words: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.kind is Path:
+            return "a path"
         if self.choices:
             return "/".join(str(choice) for choice in self.choices)
-        bounds = f"{'' if self.low is None else self.low}..{'' if self.high is None else self.high}"
-        return f"{'a whole number' if self.kind is int else 'a number'}{'' if bounds == '..' else f' in {bounds}'}"
+        bounds = f"{'' if self.low is None else _short(self.low)}..{'' if self.high is None else _short(self.high)}"
+        number = f"{'a whole number' if self.kind is int else 'a number'}{'' if bounds == '..' else f' in {bounds}'}"
+        return " or ".join([*self.words, number])
 
     def parse(self, text: str) -> Value:
         """Read one value.
@@ -86,12 +147,12 @@ class Domain:
             ValueError: It is none of those allowed.
         """
         value: Value
-        if self.kind is str or text in self.choices:
+        if self.kind in (str, Path) or text in self.choices or text in self.words:
             value = text
         elif "_" in text:  # Python reads 1_6 as 16
             raise ValueError(text)
         else:
-            value = self.kind(text)
+            value = int(text) if self.kind is int else float(text)
             if isinstance(value, float) and not np.isfinite(value):
                 raise ValueError(text)
         if self.choices and value not in self.choices:
@@ -103,8 +164,11 @@ class Domain:
         return value
 
 
+REQUIRED = ""  # the default of a parameter that has none: the user has to say it
+
+
 def parameter(default: Specification, domain: Domain) -> Any:
-    """Declare one field of a damage's Config: what it is by default, and what it may be."""
+    """Declare one field of a damage's Config: what it is by default (or `REQUIRED`), and what it may be."""
     return field(default=default, metadata={"domain": domain})
 
 
@@ -140,7 +204,11 @@ class DamageConfig:
                 listed = ", ".join(f"{name}={domain}" for name, domain in domains.items())
                 raise UsageError(f"there is no parameter '{key}'{suggestion(key, list(domains))}; there are: {listed}")
             values[key] = _specification(key, text, domains[key])
-        return cls(**values)
+        config = cls(**values)
+        for key, domain in domains.items():
+            if getattr(config, key) == REQUIRED:
+                raise UsageError(f"it needs {key}={domain}: {domain.meaning}")
+        return config
 
 
 def _domain(entry: Field[Any]) -> Domain:
@@ -152,10 +220,14 @@ def _domain(entry: Field[Any]) -> Domain:
 
 def _specification(key: str, text: str, domain: Domain) -> Specification:
     try:
+        if domain.kind is Path:
+            return text
         if ".." in text:
             low, high = (domain.parse(bound) for bound in text.split("..", 1))
-            if isinstance(low, str) or isinstance(high, str) or low > high:
+            if isinstance(low, str) or isinstance(high, str):
                 raise ValueError(text)
+            if low > high:
+                raise UsageError(f"{key}={text} runs backwards: write {high}..{low}; {key} is {domain}")
             if domain.choices:
                 return Choice(tuple(choice for choice in domain.choices if _between(low, choice, high)))
             return Span(low, high)
@@ -168,3 +240,7 @@ def _specification(key: str, text: str, domain: Domain) -> Specification:
 
 def _between(low: float, choice: Value, high: float) -> bool:
     return not isinstance(choice, str) and low <= choice <= high
+
+
+def _short(number: float) -> str:
+    return f"{number:g}" if abs(number) < 1e6 else str(number)

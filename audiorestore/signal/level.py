@@ -62,22 +62,62 @@ def apparent_gain(reference: Waveform, degraded: Waveform) -> float:
     return dot(reference, degraded) / power if power > 0 else 1.0
 
 
-def active_power(waveform: Waveform, sample_rate: int, depth_db: float = 40.0) -> float:
-    """Average the power over the parts where something sounds, so that pauses do not count against the level.
+class LevelMeter:
+    """Measure a recording's power block by block, over all of it and over the parts where something sounds.
 
-    A part is active when its 50 ms, over all channels, lie less than ``depth_db`` below the loudest 50 ms.
+    A part is active when its 50 ms, over all channels, lie less than ``depth_db`` below the loudest 50 ms; so pauses
+    do not count against the level, much as ITU-T P.56 measures speech.
+
+    Args:
+        sample_rate: In Hz.
+        depth_db: How far below the loudest part still counts, in decibels.
+    """
+
+    def __init__(self, sample_rate: int, depth_db: float = 40.0) -> None:
+        self._frames = max(1, sample_rate // 20)
+        self._depth = 10.0 ** (-depth_db / 10.0)
+        self._energies: list[NDArray[np.float64]] = []
+        self._rest = np.zeros(0)
+        self._channels = 1
+
+    def push(self, block: Waveform) -> None:
+        """Take the next samples, shape (channels, time)."""
+        self._channels = block.shape[0]
+        squares = np.concatenate([self._rest, np.square(block, dtype=np.float64).sum(axis=0)])
+        parts = len(squares) // self._frames
+        self._energies.append(squares[: parts * self._frames].reshape(parts, self._frames).sum(axis=1))
+        self._rest = squares[parts * self._frames :]
+
+    def active_power(self) -> float:
+        """Average the power over the active parts; nothing at all is 0."""
+        energies, lengths = self._parts()
+        if not len(energies):
+            return 0.0
+        powers = energies / lengths
+        active = powers >= powers.max() * self._depth
+        return float(energies[active].sum() / lengths[active].sum())
+
+    def mean_power(self) -> float:
+        """Average the power over the whole recording; nothing at all is 0."""
+        energies, lengths = self._parts()
+        return float(energies.sum() / lengths.sum()) if len(energies) else 0.0
+
+    def _parts(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        energies = np.concatenate([*self._energies, [self._rest.sum()] if len(self._rest) else []])
+        lengths = np.full(len(energies), float(self._frames * self._channels))
+        if len(self._rest):
+            lengths[-1] = len(self._rest) * self._channels
+        return energies, lengths
+
+
+def active_power(waveform: Waveform, sample_rate: int, depth_db: float = 40.0) -> float:
+    """Average the power over the parts where something sounds, see `LevelMeter`.
 
     Args:
         waveform: Samples, shape (channels, time).
         sample_rate: In Hz.
         depth_db: How far below the loudest part still counts, in decibels.
     """
-    frames = max(1, sample_rate // 20)
-    starts = np.arange(0, waveform.shape[-1], frames)
-    if not len(starts):
-        return 0.0
-    energies = np.add.reduceat(np.square(waveform, dtype=np.float64).sum(axis=0), starts)
-    lengths = np.diff(starts, append=waveform.shape[-1]) * waveform.shape[0]
-    powers = energies / lengths
-    active = powers >= powers.max() * 10.0 ** (-depth_db / 10.0)
-    return float(energies[active].sum() / lengths[active].sum())
+    meter = LevelMeter(sample_rate, depth_db)
+    meter.push(waveform)
+    return meter.active_power()

@@ -1,0 +1,47 @@
+"""Noise that is added: as loud as ``snr_db`` says, against the parts of the recording where something sounds."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..errors import AudioRestoreError
+from ..signal.level import LevelMeter, decibels, from_decibels
+from ..signal.sound import Block, Sound
+from ._damage import Damaged, Domain, Outcome, Span, parameter
+
+SNR_DB = Domain(float, "dB", "level of the sound, where it sounds, over that of the noise", low=-60.0, high=120.0)
+NOISE_SEED = parameter(
+    Span(0, 2**32 - 1), Domain(int, meaning="which noise: drawn for each record", low=0, high=2**32 - 1)
+)
+
+
+def add(sound: Sound, noise: Callable[[], Iterator[Block]], snr_db: float) -> Damaged:
+    """Add noise to a recording, scaled by one factor so that the SNR is the one asked for.
+
+    The SNR is the power of the recording's active parts (ITU-T P.56, see `LevelMeter`) over the mean power of the noise
+    over the whole length; for clicks and thumps that is the mean over the pauses between them as well.
+
+    Args:
+        sound: The recording.
+        noise: Starts anew and yields the noise at any level, in blocks as long as those of the recording.
+        snr_db: In decibels.
+
+    Returns:
+        ``noise_dbfs``, the level of what was added (a full-scale square wave is 0), null where no noise fell.
+
+    Raises:
+        AudioRestoreError: The recording is silent.
+    """
+    wanted = LevelMeter(sound.sample_rate)
+    found = LevelMeter(sound.sample_rate)
+    for block, added in zip(sound.blocks(), noise(), strict=True):
+        wanted.push(block)
+        found.push(added)
+    signal_power, noise_power = wanted.active_power(), found.mean_power()
+    if signal_power == 0.0:
+        raise AudioRestoreError("it is silent, so there is no level that snr_db could stand against")
+    wanted_power = signal_power * from_decibels(-2.0 * snr_db)
+    gain = np.float32(np.sqrt(wanted_power / noise_power) if noise_power > 0 else 0.0)
+    for block, added in zip(sound.blocks(), noise(), strict=True):
+        yield block + gain * added
+    return Outcome({"noise_dbfs": round(decibels(wanted_power), 2) if noise_power > 0 else None})
