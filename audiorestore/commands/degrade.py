@@ -1,5 +1,6 @@
 """``ar degrade``: hurt clean audio on purpose."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,38 +21,63 @@ def degrade(
         Path | None, typer.Option("--output", "-o", help="Folder for the degraded files; ids are mirrored in it.")
     ] = None,
     chain: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="Damages one after another, as in mp3:kbps=96|hiss:snr_db=10..30; a/b/c is a choice, a..b a range, "
-            "drawn for each file. Default: mp3:kbps=16/32/64/96/128."
+            "drawn for each file. Given several times, one is chosen for each file; 2*CHAIN is twice as likely, "
+            "@FILE.toml holds chains. Default: mp3:kbps=16/32/64/96/128."
         ),
     ] = None,
+    per: Annotated[int, typer.Option(min=1, help="How many different versions are made of each file.")] = 1,
+    keep_encoded: Annotated[
+        bool, typer.Option("--keep-encoded", help="Keep what codecs made (.mp3 …) beside the degraded files.")
+    ] = False,
     format: Annotated[Literal["wav", "flac"], typer.Option(help="wav is float32, flac 24 bit.")] = "wav",
     seed: Seed = 0,
     jobs: Jobs = 1,
     force: Force = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="Show each damage with its parameters, units, ranges and source.")
+    ] = False,
 ) -> ExitStatus:
     """Hurt clean audio on purpose, and write a record of what was done to each file.
 
-    What comes out has the input's sample rate, channels and exact length, and lies on it sample by sample (lag 0).
-    A file that an earlier run made from the same input and chain is kept, so running again goes on where it was.
+    What comes out has the input's sample rate, channels and exact length, and lies on it sample by sample (lag 0; of
+    wow, which bends time, pair knows the bend). A file that an earlier run made from the same input and chain is
+    kept, so running again goes on where it was.
 
     \b
     Examples:
       ar degrade wavs/ --chain mp3:kbps=96 -o degraded/ > degraded.jsonl
       ar degrade wavs/ --chain 'mp3:kbps=32/64|hiss:snr_db=10..30' --jobs 2 -o degraded/ > degraded.jsonl
+      ar degrade wavs/ --chain '2*mp3:kbps=32' --chain hum --per 3 -o degraded/ > degraded.jsonl
+      ar degrade --list
     """
-    from ..damage._chain import DEFAULT_CHAIN, parse_chain
+    from ..damage._chain_language import DEFAULT_CHAIN, parse_chains
     from ..engine.batch import run_batch
-    from ..engine.degrade import DegradeConfig, degrade_record
+    from ..engine.degrade import DegradeConfig, degrade_record, several_of_each
 
+    if show:
+        return _show_damages()
     if output is None:
         raise UsageError("give -o FOLDER for the degraded files")
-    config = DegradeConfig(parse_chain(chain or DEFAULT_CHAIN), output, seed, format, force)
+    chains = parse_chains([DEFAULT_CHAIN] if chain is None else chain)
+    chains.check()
+    config = DegradeConfig(chains, output, seed, format, force, keep_encoded)
     refuse_nested(inputs, output)
     records, total = read_inputs(inputs, "reference", "degrade")
-    done = run_batch(records, lambda record: degrade_record(record, config), "degrade", seed, jobs)
-    return emit(_tell_clipped(with_bar(done, "degrade", total)), "degrade")
+    wanted = several_of_each(records, per)
+    done = run_batch(wanted, lambda record: degrade_record(record, config), "degrade", seed, jobs)
+    return emit(_tell_clipped(with_bar(done, "degrade", total and total * per)), "degrade")
+
+
+def _show_damages() -> ExitStatus:
+    from rich.console import Console
+
+    from ..report.damages import damage_listing
+
+    Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120).print(damage_listing())
+    return ExitStatus.DONE
 
 
 def _tell_clipped(records: "Iterator[Record]") -> "Iterator[Record]":

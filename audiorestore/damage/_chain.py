@@ -1,5 +1,6 @@
-"""The chain language: ``mp3:kbps=16/32|hiss:snr_db=10..30`` is an MP3 at one of two rates, then hiss."""
+"""Damages one after another: drawn for each record, and carried out block by block."""
 
+import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +9,9 @@ import numpy as np
 
 from ..data.spool import spooled
 from ..errors import UsageError
-from ..signal.sound import Block, Sound
+from ..signal.sound import Block, Sound, joined
 from . import DAMAGES
-from ._damage import DamageConfig, Outcome, Value
-
-DEFAULT_CHAIN = "mp3:kbps=16/32/64/96/128"
+from ._damage import DamageConfig, Outcome, Run, Value
 
 Drawn = dict[str, Value]
 
@@ -28,36 +27,37 @@ class Chain:
         return [{"name": name, **config.draw(rng)} for name, config in self.links]
 
 
-def parse_chain(text: str) -> Chain:
-    """Read a chain.
+@dataclass(frozen=True)
+class Chains:
+    """Several chains, of which each record gets one, as likely as its weight says."""
 
-    Raises:
-        UsageError: A damage, a parameter or a value is not possible; the sentence lists what is.
+    weighted: tuple[tuple[float, Chain], ...]
 
-    >>> parse_chain("mp3:kbps=96").draw(np.random.default_rng(0))[0]["kbps"]
-    96
-    """
-    return Chain(tuple(_parse_link(link.strip(), text) for link in text.split("|")))
+    def draw(self, rng: np.random.Generator) -> list[Drawn]:
+        """Choose a chain, and settle its open parameters."""
+        if len(self.weighted) == 1:
+            return self.weighted[0][1].draw(rng)
+        weights = np.array([weight for weight, _ in self.weighted])
+        place = np.searchsorted(np.cumsum(weights), rng.uniform(0.0, weights.sum()), side="right")
+        return self.weighted[min(int(place), len(self.weighted) - 1)][1].draw(rng)
+
+    def check(self) -> None:
+        """Find out before any work whether each chain can be drawn and all that it needs is installed.
+
+        Raises:
+            UsageError: It is not so.
+        """
+        for _, chain in self.weighted:
+            for damage in chain.draw(np.random.default_rng(0)):
+                reason = missing(str(damage["name"]))
+                if reason:
+                    raise UsageError(f"damage {damage['name']}: {reason}")
 
 
-def _parse_link(link: str, chain: str) -> tuple[str, DamageConfig]:
-    name, _, rest = (part.strip() for part in link.partition(":"))
-    if not name:
-        raise UsageError(f"the chain '{chain}' has an empty link; it is written name:key=value,key=value|name:…")
-    settings: dict[str, str] = {}
-    for setting in rest.split(",") if rest else ():
-        key, equals, value = (part.strip() for part in setting.partition("="))
-        if not equals or not value:
-            raise UsageError(f"'{setting}' in the chain '{chain}' is not written key=value")
-        if key in settings:
-            raise UsageError(f"the chain '{chain}' sets {key} twice in {name}; several values are written {key}=a/b/c")
-        settings[key] = value
+def missing(name: str) -> str:
+    """Say what has to be installed before a damage works; nothing where all is there."""
     module = DAMAGES.load(name)
-    try:
-        config: DamageConfig = module.Config.parse(settings)
-    except UsageError as error:
-        raise UsageError(f"damage {name}: {error}") from None
-    return name, config
+    return str(module.missing() or "") if hasattr(module, "missing") else ""
 
 
 def stream_chain(sound: Sound, damages: list[Drawn]) -> Generator[Block, None, list[tuple[Drawn, Outcome]]]:
@@ -73,28 +73,24 @@ def stream_chain(sound: Sound, damages: list[Drawn]) -> Generator[Block, None, l
     Returns:
         Each damage with what it measured, and its outcome, whose files are open.
     """
+    told: list[tuple[Drawn, Outcome]] = []
     if not damages:
         yield from sound.blocks()
-        return []
-    first, *others = damages
-    outcome = Outcome()
-
-    def blocks() -> Generator[Block, None, None]:
-        nonlocal outcome
-        parameters = {key: value for key, value in first.items() if key != "name"}
-        outcome = yield from DAMAGES.load(str(first["name"])).apply(sound, parameters)
-
-    try:
-        if others:
-            with spooled(sound, blocks()) as hurt:
-                told = yield from stream_chain(hurt, others)
-        else:
-            yield from blocks()
-            told = []
-    except BaseException:
-        outcome.close()
-        raise
-    return [({**first, **outcome.measured}, outcome), *told]
+    with contextlib.ExitStack() as outcomes, contextlib.ExitStack() as scratch:
+        for place, damage in enumerate(damages, 1):
+            parameters = {key: value for key, value in damage.items() if key != "name"}
+            run = Run(DAMAGES.load(str(damage["name"])).apply(sound, parameters))
+            if place < len(damages):  # a later damage may have to read this one's work more than once
+                kept = contextlib.ExitStack()
+                sound = kept.enter_context(spooled(sound, run))
+                scratch.close()  # what went into this damage
+                scratch.push(kept)
+            else:
+                yield from run
+            outcomes.callback(run.result.close)
+            told.append(({**damage, **run.result.measured}, run.result))
+        outcomes.pop_all()
+    return told
 
 
 def apply_chain(
@@ -105,13 +101,8 @@ def apply_chain(
     Returns:
         The damaged waveform, and the damages with what each measured added.
     """
-    told: list[tuple[Drawn, Outcome]] = []
-
-    def blocks() -> Generator[Block, None, None]:
-        nonlocal told
-        told = yield from stream_chain(Sound.of(waveform, sample_rate), damages)
-
-    held = list(blocks())
-    for _, outcome in told:
+    run = Run(stream_chain(Sound.of(waveform, sample_rate), damages))
+    degraded = joined(run, waveform.shape[0])
+    for _, outcome in run.result:
         outcome.close()
-    return np.concatenate([np.zeros((waveform.shape[0], 0), np.float32), *held], axis=-1), [each for each, _ in told]
+    return degraded, [damage for damage, _ in run.result]

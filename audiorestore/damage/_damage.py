@@ -18,18 +18,20 @@ and, where they make sense,
 - ``missing()``, which says in words what has to be installed before it works, or nothing where all is there.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from ..errors import UsageError
 from ..registry import suggestion
-from ..signal.sound import Block, Sound
+from ..signal.sound import Block, Sound, joined
 
 Value = int | float | str
+Yielded = TypeVar("Yielded")
+Result = TypeVar("Result")
 
 
 class Encoded(NamedTuple):
@@ -60,19 +62,26 @@ class Outcome:
 Damaged = Generator[Block, None, Outcome]
 
 
+class Run(Generic[Yielded, Result]):
+    """Iterate over a generator, and hold what it returned at its end as ``result``."""
+
+    result: Result
+
+    def __init__(self, generator: Generator[Yielded, None, Result]) -> None:
+        self._generator = generator
+
+    def __iter__(self) -> Iterator[Yielded]:
+        self.result = yield from self._generator
+
+
 def hurt(
     module: Any, waveform: np.ndarray, sample_rate: int, parameters: dict[str, Any]
 ) -> tuple[Block, dict[str, Any]]:
     """Apply one damage to a waveform, shape (channels, time), that is in memory, and tell what it measured."""
-    outcome = Outcome()
-
-    def blocks() -> Generator[Block, None, None]:
-        nonlocal outcome
-        outcome = yield from module.apply(Sound.of(waveform, sample_rate), parameters)
-
-    held = list(blocks())
-    outcome.close()
-    return np.concatenate([np.zeros((waveform.shape[0], 0), np.float32), *held], axis=-1), outcome.measured
+    run = Run(module.apply(Sound.of(waveform, sample_rate), parameters))
+    degraded = joined(run, waveform.shape[0])
+    run.result.close()
+    return degraded, run.result.measured
 
 
 @dataclass(frozen=True)

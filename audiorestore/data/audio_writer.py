@@ -133,9 +133,13 @@ class AudioWriter:
         self.frames += block.shape[1]
 
     def note(self, provenance: str) -> None:
-        """Replace the provenance, with what is known only once all is written; it may not be longer than before."""
-        room = len(self._provenance or b"")
+        """Replace the provenance, with what is known only once all is written.
+
+        Raises:
+            ValueError: In a FLAC file it stands before the sound, so there it may not be longer than before.
+        """
         text = provenance.encode()
+        room = len(self._provenance or b"") if self.container == "FLAC" else len(text)
         if len(text) > room:
             raise ValueError(f"the provenance has {len(text)} bytes where there is room for {room}")
         self._provenance = text.ljust(room)

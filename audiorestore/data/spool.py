@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AudioFileError
-from ..signal.sound import Block, Sound
+from ..signal.sound import Block, Sound, joined
 from .audio_reader import AudioReader
 
 MEMORY_BYTES = 1 << 26  # a recording up to this size is held in memory: six minutes of mono at 44.1 kHz
@@ -38,8 +38,7 @@ def spooled(like: Sound, blocks: Iterable[Block]) -> Iterator[Sound]:
         blocks: Shape (channels, time) each.
     """
     if 4 * like.channels * like.frames <= MEMORY_BYTES:
-        samples = np.concatenate([np.zeros((like.channels, 0), np.float32), *blocks], axis=-1)
-        yield Sound.of(samples, like.sample_rate)
+        yield Sound.of(joined(blocks, like.channels), like.sample_rate)
         return
     with scratch_file(".f32") as path:
         lengths = []

@@ -1,15 +1,24 @@
 """Hurting reference audio on purpose: each record draws its own damage and gets its own file."""
 
+import contextlib
+import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ..damage._chain import Chain, apply_chain
-from ..data.audio_file import AudioWriter, read_audio
+from ..damage import DAMAGES
+from ..damage._chain import Chains, Drawn, stream_chain
+from ..damage._damage import Encoded, Run
+from ..data.atomic import atomic_path
+from ..data.audio_file import AudioWriter
 from ..data.manifest import Record, need, output_path
+from ..data.spool import open_sound
 from ..randomness import generator
 from .provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
 
 FORMATS = {"wav": (".wav", "FLOAT"), "flac": (".flac", "PCM_24")}
+_NOTE_BYTES = 2048  # room in a FLAC file for what each damage measures, which is known only when all is written
 
 
 @dataclass(frozen=True)
@@ -17,55 +26,109 @@ class DegradeConfig:
     """How references are hurt.
 
     Attributes:
-        chain: The damages.
+        chains: The damages, or several chains of them to choose from.
         folder: Where the degraded files go; ids are mirrored there.
         seed: What the draws of all records hang on.
         format: ``wav`` (float32: nothing is clipped, and training maps it into memory) or ``flac`` (24 bit).
         overwrite: Replace files that are there already, whatever made them.
+        keep_encoded: Keep what codecs made beside the degraded files.
     """
 
-    chain: Chain
+    chains: Chains
     folder: Path
     seed: int = 0
     format: str = "wav"
     overwrite: bool = False
+    keep_encoded: bool = False
+
+
+def several_of_each(records: Iterable[Record], per: int) -> Iterator[Record]:
+    """Make ``per`` records of each, told apart by ``sample``; failed records pass through."""
+    for record in records:
+        if per == 1 or "error" in record:
+            yield record
+        else:
+            first = per * record.get("sample", 0)
+            yield from ({**record, "sample": first + index} for index in range(per))
 
 
 def degrade_record(record: Record, config: DegradeConfig) -> Record:
     """Hurt one record's reference, or recognise the file that an earlier run made from the same parts.
 
+    Memory does not grow with the length of the recording.
+
     Returns:
-        The record with ``degraded``, ``sample_rate``, ``channels``, ``frames`` and ``damage``.
+        The record with ``degraded``, ``sample_rate``, ``channels``, ``frames``, ``damage`` and, where codec files were
+        kept, ``encoded`` (a path; a list where there are several).
     """
     (reference,) = need(record, "reference")
-    suffix, subtype = FORMATS[config.format]
-    target = output_path(config.folder, record, suffix)
-    refuse_own_input(target, reference)
-    damages = config.chain.draw(generator(config.seed, "degrade", record["id"], record.get("sample", 0)))
-    digest = digest_of(file_digest(reference), "degrade", damages, config.format)
-    made = made_before(target, digest, config.overwrite)
-    if made is not None:
-        return {**record, "degraded": str(target), **made}
-    waveform, sample_rate = read_audio(reference)
-    degraded, told = apply_chain(waveform, sample_rate, damages)
-    added = {
-        "sample_rate": sample_rate,
-        "channels": waveform.shape[0],
-        "frames": waveform.shape[-1],
-        "damage": told,
-    }
-    # What did not fit between ±1 is known only when all is written, so the file keeps room for it.
-    with AudioWriter(
-        target,
-        sample_rate,
-        waveform.shape[0],
-        subtype=subtype,
-        overwrite=config.overwrite,
-        provenance=provenance(digest, {**added, "clipped": 1 << 62}),
-        expected_frames=waveform.shape[-1],
-    ) as writer:
-        writer.write(degraded)
-        if writer.over_full_scale and subtype != "FLOAT":
-            added["clipped"] = writer.over_full_scale
-        writer.note(provenance(digest, added))
-    return {**record, "degraded": str(target), **added}
+    target = output_path(config.folder, record, FORMATS[config.format][0])
+    damages = config.chains.draw(generator(config.seed, "degrade", record["id"], record.get("sample", 0)))
+    sources = list(_sources(damages))
+    for source in (reference, *sources):
+        refuse_own_input(target, source)
+    made_from = [file_digest(source) for source in (reference, *sources)]
+    digest = digest_of(*made_from, "degrade", damages, config.format, *(["encoded"] * config.keep_encoded))
+    added = made_before(target, digest, config.overwrite)
+    again = added is not None  # our own file, which may be made anew where a codec file of it is gone
+    if added is None or not all(target.with_name(name).exists() for name in added.get("encoded", [])):
+        added = _make(reference, damages, target, digest, config, config.overwrite or again)
+    kept = [str(target.with_name(name)) for name in added.pop("encoded", [])]
+    return {**record, "degraded": str(target), **added} | ({"encoded": kept if kept[1:] else kept[0]} if kept else {})
+
+
+def _sources(damages: list[Drawn]) -> Iterator[str]:
+    """List the user's files that these damages read."""
+    for damage in damages:
+        module = DAMAGES.load(str(damage["name"]))
+        if hasattr(module, "sources"):
+            yield from module.sources(damage)
+
+
+def _make(
+    reference: str, damages: list[Drawn], target: Path, digest: str, config: DegradeConfig, overwrite: bool
+) -> dict[str, Any]:
+    with open_sound(reference) as sound:
+        added: dict[str, Any] = {"sample_rate": sound.sample_rate, "channels": sound.channels, "frames": sound.frames}
+        with AudioWriter(
+            target,
+            sound.sample_rate,
+            sound.channels,
+            subtype=FORMATS[config.format][1],
+            overwrite=overwrite,
+            provenance=" " * _NOTE_BYTES * (1 + len(damages)),
+            expected_frames=sound.frames,
+        ) as writer:
+            damaged = Run(stream_chain(sound, damages))
+            for block in damaged:
+                writer.write(block)
+            with contextlib.ExitStack() as stack:
+                for _, outcome in damaged.result:
+                    stack.callback(outcome.close)
+                added["damage"] = [damage for damage, _ in damaged.result]
+                if writer.over_full_scale and writer.subtype != "FLOAT":
+                    added["clipped"] = writer.over_full_scale
+                encoded = [each for _, outcome in damaged.result for each in outcome.encoded]
+                if encoded and config.keep_encoded:
+                    added["encoded"] = [
+                        _keep(each, target, name, reference, config.overwrite)
+                        for each, name in zip(encoded, _names(target.stem, encoded), strict=True)
+                    ]
+                writer.note(provenance(digest, added))
+    return added
+
+
+def _names(stem: str, encoded: list[Encoded]) -> list[str]:
+    count = len(encoded)
+    return [f"{stem}{f'.{place}of{count}' * (count > 1)}{each.suffix}" for place, each in enumerate(encoded, 1)]
+
+
+def _keep(encoded: Encoded, target: Path, name: str, reference: str, overwrite: bool) -> str:
+    """Copy a codec file to its place beside the degraded one; what a run that broke off left there may stay."""
+    place = target.with_name(name)
+    refuse_own_input(place, reference)
+    if overwrite or not place.exists() or file_digest(place) != file_digest(encoded.file.name):
+        encoded.file.seek(0)
+        with atomic_path(place, overwrite) as temporary, temporary.open("wb") as file:
+            shutil.copyfileobj(encoded.file, file)
+    return name

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import __version__
 from ..data.audio_file import read_provenance
+from ..data.manifest import Record, need
 from ..errors import AudioFileError
 
 
@@ -21,6 +22,24 @@ def file_digest(path: str | Path) -> str:
             return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
     except OSError as error:
         raise AudioFileError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def with_digests(record: Record) -> Record:
+    """Note the digests of a pair's files in its record, so that whoever gets the pair can tell whether it is the same.
+
+    Raises:
+        RecordError: The record has no reference or no degraded audio.
+        AudioFileError: A file cannot be read.
+    """
+    reference, degraded = need(record, "reference", "degraded")
+    return {**record, "digests": {"reference": file_digest(reference), "degraded": file_digest(degraded)}}
+
+
+def digest_in(record: Record, role: str) -> str | None:
+    """Get the digest that a record has for one of its files; None where it has none."""
+    digests = record.get("digests")
+    found = digests.get(role) if isinstance(digests, dict) else None
+    return str(found) if found else None
 
 
 def digest_of(*parts: object) -> str:

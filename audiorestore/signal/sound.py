@@ -42,7 +42,7 @@ class Sound:
 
     def whole(self) -> Block:
         """Read all of it into memory."""
-        return np.concatenate([np.zeros((self.channels, 0), np.float32), *self.blocks()], axis=-1)
+        return joined(self.blocks(), self.channels)
 
     def channel(self, index: int) -> "Sound":
         """Take one channel, as a recording of its own."""
@@ -62,6 +62,11 @@ class Sound:
         return Sound(sample_rate, self.channels, resampled_frames(self.frames, self.sample_rate, sample_rate), blocks)
 
 
+def joined(blocks: Iterable[Block], channels: int) -> Block:
+    """Join blocks to one waveform, shape (channels, time)."""
+    return np.concatenate([np.zeros((channels, 0), np.float32), *blocks], axis=-1)
+
+
 def regrid(blocks: Iterable[Block], channels: int, frames: int, block_frames: int = BLOCK_FRAMES) -> Iterator[Block]:
     """Cut blocks of any lengths anew into even ones, ``frames`` samples in all: the rest is left out, or zeros.
 
@@ -75,15 +80,15 @@ def regrid(blocks: Iterable[Block], channels: int, frames: int, block_frames: in
         held.append(block)
         count += block.shape[-1]
         if count >= min(block_frames, remaining):
-            joined = np.concatenate(held, axis=-1) if len(held) > 1 else block
+            whole = joined(held, channels) if len(held) > 1 else block
             left = 0
             while remaining and count - left >= (size := min(block_frames, remaining)):
-                yield joined[:, left : left + size]
+                yield whole[:, left : left + size]
                 left += size
                 remaining -= size
-            held, count = [joined[:, left:]], count - left
+            held, count = [whole[:, left:]], count - left
         if not remaining:
             return
-    joined = fit(np.concatenate([np.zeros((channels, 0), np.float32), *held], axis=-1), remaining).astype(np.float32)
+    rest = fit(joined(held, channels), remaining).astype(np.float32)
     for start in range(0, remaining, block_frames):
-        yield joined[:, start : start + block_frames]
+        yield rest[:, start : start + block_frames]

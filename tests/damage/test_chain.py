@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from audiorestore.damage import DAMAGES
-from audiorestore.damage._chain import DEFAULT_CHAIN, apply_chain, parse_chain
+from audiorestore.damage._chain import apply_chain
+from audiorestore.damage._chain_language import DEFAULT_CHAIN, parse_chain
 from audiorestore.damage._damage import Choice, DamageConfig, Domain, Span, parameter
 from audiorestore.errors import ExitStatus, UsageError
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from audiorestore import __version__
-from audiorestore.damage._chain import apply_chain, parse_chain
+from audiorestore.damage._chain import apply_chain
+from audiorestore.damage._chain_language import parse_chains
 from audiorestore.data.audio_file import audio_info, read_audio, write_audio
 from audiorestore.engine.batch import run_batch
 from audiorestore.engine.degrade import DegradeConfig, degrade_record
@@ -33,7 +34,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 def config(folder: Path, chain: str = CHAIN, **options: Any) -> DegradeConfig:
-    return DegradeConfig(parse_chain(chain), folder, **options)
+    return DegradeConfig(parse_chains([chain]), folder, **options)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,11 +1,13 @@
 """Who trains, who validates, who is tested: a hash decides, so nobody moves when others come."""
 
+import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from audiorestore.data.manifest import Record, failed
-from audiorestore.engine.split import Splitter, assign_splits, parse_ratios
+from audiorestore.engine.split import Splitter, assign_splits, parse_group_by, parse_ratios
 from audiorestore.errors import UsageError
 
 RATIOS = (0.8, 0.1, 0.1)
@@ -131,3 +133,183 @@ def test_a_split_that_is_there_stays_unless_shares_are_asked_for() -> None:
     asked = Splitter((1.0, 0.0, 0.0), 0)
     assert {record["split"] for record in asked.share(records)} == {"train"}
     assert asked.replaced == 5
+
+
+# Groups that are asked for.
+
+
+def splits_of(splitter: Splitter, records: list[Record], key: str) -> dict[str, set[str]]:
+    """Share records out, and collect the splits in which each value of a field lies."""
+    found: dict[str, set[str]] = {}
+    for record in splitter.share(list(splitter.note(records))):
+        found.setdefault(str(record[key]), set()).add(record["split"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "record", "group"),
+    [
+        ("folder", {"id": "a", "reference": "music/blues/a.wav"}, "music/blues"),
+        ("folder", {"id": "a", "reference": "/music/./blues//a.wav"}, "/music/blues"),
+        ("folder", {"id": "a", "reference": "../blues/a.wav"}, "../blues"),
+        ("folder", {"id": "blues/a", "reference": "a.wav"}, "blues"),
+        ("folder", {"id": "blues/a", "reference": "./a.wav"}, "blues"),
+        ("folder", {"id": "blues/a"}, "blues"),
+        ("folder", {"id": "a", "reference": "a.wav"}, "."),
+        (r"path:blues\.\d+", {"id": "a", "reference": "gtzan/blues.00012.1.wav"}, "blues.00012"),
+        (r"path:(.*)\.\d\.wav$", {"id": "a", "reference": "gtzan/blues.00012.1.wav"}, "gtzan/blues.00012"),
+        (r"path:p(\d+)_(\d+)", {"id": "a", "reference": "vctk/p225_001.wav"}, "225"),
+        ("field:speaker", {"id": "a", "speaker": "Ann"}, "Ann"),
+        ("field:tags.speaker.name", {"id": "a", "tags": {"speaker": {"name": "Ann"}}}, "Ann"),
+        ("field:speaker", {"id": "a", "speaker": 0}, "0"),
+        ("field:take", {"id": "a", "take": 1.5}, "1.5"),
+        ("field:live", {"id": "a", "live": True}, "true"),
+        ("field:group", {"id": "a", "group": "x"}, "x"),
+    ],
+)
+def test_a_group_is_read_from_folder_path_or_field(text: str, record: Record, group: str) -> None:
+    (shared,) = Splitter((1.0, 0.0, 0.0), 0, parse_group_by(text)).share([record])
+    assert shared["group"] == group
+
+
+@pytest.mark.parametrize(
+    "text", ["", "song", "Folder", "folder:", "path", "path:", "path:(", "path:a{99999999999}", "field:", "field:a..b"]
+)
+def test_other_ways_to_group_are_refused_with_what_is_possible(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--group-by .* it is folder, path:REGEX .* or field:NAME"):
+        parse_group_by(text)
+
+
+def test_a_bad_expression_is_refused_with_what_is_wrong_in_it() -> None:
+    with pytest.raises(UsageError, match="unterminated subpattern at position 3"):
+        parse_group_by("path:abc(")
+
+
+@pytest.mark.parametrize(
+    ("text", "record", "message"),
+    [
+        (r"path:song\d", {"id": "a", "reference": "talk.wav"}, r"path:song\d finds nothing in talk.wav"),
+        (r"path:^(\d*)", {"id": "a", "reference": "talk.wav"}, "finds nothing in talk.wav"),
+        (r"path:(x)|talk", {"id": "a", "reference": "talk.wav"}, "finds nothing in talk.wav"),
+        ("path:talk", {"id": "talk"}, "has no reference"),
+        ("field:speaker", {"id": "a"}, "has no field speaker"),
+        ("field:speaker", {"id": "a", "speaker": ""}, "has no field speaker"),
+        ("field:speaker.name", {"id": "a", "speaker": "Ann"}, "has no field speaker.name"),
+        ("field:speaker", {"id": "a", "speaker": {"name": "Ann"}}, 'is {"name": "Ann"}, neither text nor a number'),
+    ],
+)
+def test_a_record_without_such_a_group_fails_before_any_work_is_done(text: str, record: Record, message: str) -> None:
+    splitter = Splitter((1.0, 0.0, 0.0), 0, parse_group_by(text))
+    (told,) = splitter.note([record])
+    assert message in told["error"]["message"]
+    assert told == failed(record, "pair", told["error"]["message"])
+    assert list(splitter.share([told])) == [told]
+
+
+def test_one_record_without_a_group_leaves_the_others_be() -> None:
+    records: list[Record] = [{"id": f"song{index}", "speaker": index} for index in range(20)]
+    del records[3]["speaker"]
+    shared = list(Splitter(RATIOS, 0, parse_group_by("field:speaker")).share(records))
+    assert [record["id"] for record in shared if "error" in record] == ["song3"]
+    assert {record["split"] for record in shared if "error" not in record} == {"train", "val", "test"}
+
+
+def thirds(songs: int, takes: int = 1) -> list[Record]:
+    """Make records as GTZAN cut in thirds gives them, each third damaged in several ways."""
+    return [
+        {"id": f"{song:03}.{third}", "sample": take, "song": song, "reference": f"gtzan/blues.{song:05}.{third}.wav"}
+        for song in range(songs)
+        for third in range(3)
+        for take in range(takes)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_thirds_of_a_song_never_fall_into_two_splits(seed: int) -> None:
+    splitter = Splitter(RATIOS, seed, parse_group_by(r"path:(.*)\.\d\.wav$"))
+    splits = splits_of(splitter, thirds(20, takes=3), "song")
+    assert [len(found) for found in splits.values()] == [1] * 20
+    assert set.union(*splits.values()) == {"train", "val", "test"}
+
+
+def test_without_a_group_thirds_of_a_song_do_fall_into_two_splits() -> None:
+    splits = splits_of(Splitter(RATIOS, 0), thirds(20), "song")
+    assert max(len(found) for found in splits.values()) > 1
+
+
+def test_the_group_is_that_of_the_source_and_not_of_the_aligned_copy() -> None:
+    splitter = Splitter(RATIOS, 0, parse_group_by(r"path:(.*)\.\d\.wav$"))
+    noted = list(splitter.note(thirds(20)))
+    aligned = [{**record, "reference": f"aligned/{record['id']}.wav"} for record in noted]
+    assert {record["group"] for record in splitter.share(aligned)} == {f"gtzan/blues.{song:05}" for song in range(20)}
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("group_by", [None, "field:mood"])
+def test_records_of_one_source_stay_together_whatever_their_groups(seed: int, group_by: str | None) -> None:
+    records: list[Record] = [
+        {"id": f"take{index}", "reference": f"song{index % 10}.wav", "mood": f"mood{index}", "group": f"mood{index}"}
+        for index in range(30)
+    ]
+    splits = splits_of(Splitter(RATIOS, seed, group_by and parse_group_by(group_by)), records, "reference")
+    assert [len(found) for found in splits.values()] == [1] * 10
+
+
+def test_groups_that_share_a_source_become_one_along_the_whole_chain() -> None:
+    sources = {"a": "1.wav", "b": "2.wav", "c": "2.wav", "d": "3.wav", "e": "4.wav"}
+    groups = {"a": "z", "b": "z", "c": "y", "d": "y", "e": "x"}
+    records = [{"id": name, "reference": sources[name], "group": groups[name]} for name in sources]
+    for order in (records, records[::-1]):
+        shared = {record["id"]: record["group"] for record in Splitter((1.0, 0.0, 0.0), 0).share(order)}
+        assert shared == {"a": "y", "b": "y", "c": "y", "d": "y", "e": "x"}
+
+
+def test_a_record_without_a_group_joins_the_group_of_its_source() -> None:
+    records = [{"id": "a", "reference": "song.wav"}, {"id": "b", "reference": "song.wav", "group": "x"}]
+    assert [record["group"] for record in Splitter((1.0, 0.0, 0.0), 0).share(records)] == ["x", "x"]
+
+
+def test_one_file_under_two_names_is_one_source(tmp_path: Path) -> None:
+    (tmp_path / "song.wav").touch()
+    (tmp_path / "again.wav").symlink_to("song.wav")
+    paths = [str(tmp_path / "song.wav"), str(tmp_path / "again.wav"), os.path.relpath(tmp_path / "song.wav")]
+    records = [{"id": f"{index}", "reference": path} for index, path in enumerate(paths)]
+    assert {record["group"] for record in Splitter((1.0, 0.0, 0.0), 0).share(records)} == {"0"}
+
+
+def test_references_of_the_same_bytes_are_one_source() -> None:
+    records = [{"id": name, "reference": f"{name}.wav", "digests": {"reference": "5eed"}} for name in "ab"]
+    records += [{"id": "c", "reference": "c.wav", "digests": {"reference": "other"}}]
+    assert [record["group"] for record in Splitter((1.0, 0.0, 0.0), 0).share(records)] == ["a", "a", "c"]
+
+
+def test_a_group_that_is_asked_for_replaces_the_one_that_is_there() -> None:
+    record = {"id": "a", "reference": "blues/a.wav", "group": "mine"}
+    (kept,) = Splitter((1.0, 0.0, 0.0), 0).share([record])
+    (asked,) = Splitter((1.0, 0.0, 0.0), 0, parse_group_by("folder")).share([record])
+    assert (kept["group"], asked["group"]) == ("mine", "blues")
+
+
+def test_a_record_that_failed_still_holds_its_group_s_name() -> None:
+    records = [{"id": "a", "reference": "song.wav"}, {"id": "b", "reference": "song.wav"}]
+    broken = [failed(records[0], "degrade", "broken"), records[1]]
+    for given in (records, broken):
+        assert list(Splitter((1.0, 0.0, 0.0), 0).share(given))[1]["group"] == "a"
+
+
+def test_splits_that_are_there_and_tear_a_group_apart_are_refused_with_a_way_out() -> None:
+    records = [{"id": f"blues/{split}", "split": split} for split in ("train", "test")]
+    with pytest.raises(UsageError, match=r"'blues' has records in train and in test already; give --split"):
+        list(Splitter(None, 0, parse_group_by("folder")).share(records))
+    assert splits_of(Splitter((1.0, 0.0, 0.0), 0, parse_group_by("folder")), records, "group") == {"blues": {"train"}}
+
+
+@pytest.mark.parametrize("ratios", ["80:10:10", "85:8:7", "80:20"])
+def test_groups_of_several_files_are_shared_out_near_the_ratios(ratios: str) -> None:
+    shares = parse_ratios(ratios)
+    records: list[Record] = [{"id": f"{group:03}/{file}"} for group in range(400) for file in range(5)]
+    shared = list(Splitter(shares, 0, parse_group_by("folder")).share(records))
+    counted = Counter(record["split"] for record in shared)
+    for name, share in zip(("train", "val", "test"), shares, strict=True):
+        # Three standard deviations of the share of 400 groups.
+        assert counted[name] / 2_000 == pytest.approx(share, abs=3 * (share * (1 - share) / 400) ** 0.5)
