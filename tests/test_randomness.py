@@ -75,3 +75,8 @@ def test_names_that_resemble_each_other_draw_nothing_alike() -> None:
     draws = np.array([generator(0, "song", index).standard_normal(200) for index in range(30)])
     correlations = np.corrcoef(draws) - np.eye(30)
     assert np.abs(correlations).max() < 0.35  # 1/√200 is 0.07: five deviations
+
+
+def test_names_that_are_no_utf_8_draw_as_well() -> None:
+    odd = b"caf\xe9".decode(errors="surrogateescape")
+    assert seed_for(0, odd) == seed_for(0, odd) != seed_for(0, "café")

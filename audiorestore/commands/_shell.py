@@ -152,8 +152,39 @@ def refuse_nested(inputs: list[str] | None, output: str | Path) -> None:
             raise UsageError(f"the output {output} lies inside the input folder {name}; give a folder outside of it")
 
 
-def emit(records: "Iterable[Record]", what: str, output: IO[str] | None = None) -> ExitStatus:
+def check_plot(folder: Path | None) -> None:
+    """Refuse a folder for pictures that is none, or pictures where matplotlib is missing, before any work."""
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--plot {folder} is a file; give a folder for the pictures")
+    try:
+        from ..report import spectrograms  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"--plot needs matplotlib ({error}): pip install 'audiorestore[plots]'") from error
+
+
+def tell_undrawn(record: "Record", what: str) -> bool:
+    """Tell why a record got no picture, and that it got none."""
+    if "error" in record or "plot_note" not in record:
+        return False
+    say(f"{what} {record['id']}, no picture: {record['plot_note']}")
+    return True
+
+
+def emit(
+    records: "Iterable[Record]",
+    what: str,
+    output: IO[str] | None = None,
+    form: "Callable[[Record], Record | None] | None" = None,
+) -> ExitStatus:
     """Write records to stdout as they come, and tell of failures on stderr.
+
+    Args:
+        records: What a batch gives.
+        what: The stage, whose failures are told here.
+        output: Where records go instead of stdout.
+        form: Makes of a record the line that is written; None where it has no place there.
 
     Returns:
         DONE; RECORDS_FAILED where some records failed; FAILED where all did.
@@ -167,7 +198,9 @@ def emit(records: "Iterable[Record]", what: str, output: IO[str] | None = None) 
             tell_failure(record, what)
         else:
             good += 1
-        write_record(output or sys.stdout, record)
+        line = form(record) if form else record
+        if line is not None:
+            write_record(output or sys.stdout, line)
     return batch_status(good, bad)
 
 

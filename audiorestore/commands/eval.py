@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError, gravest
-from ._shell import Inputs, Jobs, batch_status, read_sides, say, shell_command, stderr, tell_failure, with_bar
+from ._shell import (
+    Inputs,
+    Jobs,
+    batch_status,
+    check_plot,
+    read_sides,
+    say,
+    shell_command,
+    stderr,
+    tell_failure,
+    tell_undrawn,
+    with_bar,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,9 +79,7 @@ def evaluate(
             failed_before += record["error"].get("stage") != "eval"
         else:
             _tell_doubts(record)
-            if plot and "plot_note" in record:
-                undrawn += 1
-                say(f"eval {record['id']}, no picture: {record['plot_note']}")
+            undrawn += bool(plot) and tell_undrawn(record, "eval")
         if format == "records":
             write_record(sys.stdout, record)
     if summary.records and not (format == "markdown" and sys.stdout.isatty()):
@@ -88,22 +98,15 @@ def _check_wishes(metrics: list[str], plot: Path | None) -> None:
 
     for name in metrics:
         METRICS.load(name)
-    if plot is None:
-        return
-    if plot.exists() and not plot.is_dir():
-        raise UsageError(f"--plot {plot} is a file; give a folder for the pictures")
-    try:
-        from ..report import spectrograms  # noqa: F401
-    except ImportError as error:
-        raise UsageError(f"--plot needs matplotlib ({error}): pip install 'audiorestore[plots]'") from error
+    check_plot(plot)
 
 
 def _measured(
     records: "Iterable[Record]", metrics: list[str] | None, plot: Path | None, jobs: int
 ) -> "Iterator[Record]":
     """Measure records, and draw them where there is a folder for it."""
-    from ..engine.batch import run_batch
-    from ..engine.evaluate import evaluate_record, with_plot
+    from ..engine.batch import run_batch, with_plot
+    from ..engine.evaluate import evaluate_record
 
     if plot is None:
         return run_batch(records, lambda record: evaluate_record(record, metrics), "eval", jobs=jobs)

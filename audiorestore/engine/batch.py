@@ -71,3 +71,23 @@ def why_it_failed(error: Exception) -> str:
     if isinstance(error, _EXPECTED):
         return str(error) or type(error).__name__
     return f"unexpected {type(error).__name__}: {error} (a defect of this program: set {DEBUG_VARIABLE}=1 to see where)"
+
+
+def with_plot(record: Record, draw: Callable[[Record], str]) -> Record:
+    """Draw a record; where that fails, all else in it stays, and ``plot_note`` says why there is no picture.
+
+    Args:
+        record: One that has a ``plot_note`` already is not drawn.
+        draw: Makes a picture of a record and returns its path.
+
+    Returns:
+        The record with ``plot``, the path of its picture, or with ``plot_note``.
+    """
+    if "plot_note" in record:
+        return record
+    try:
+        return {**record, "plot": draw(record)}
+    except Exception as error:  # numbers are worth more than a picture
+        if is_hunted(error):
+            raise
+        return {**record, "plot_note": why_it_failed(error)}

@@ -1,7 +1,7 @@
 """Measuring what a restorer did, always beside what doing nothing would have done."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from ..metrics import METRICS
 from ..metrics._comparison import Comparison, Signal
 from ..signal.align import measure as measure_alignment
 from ..signal.level import decibels
-from .batch import is_hunted, why_it_failed
 
 
 def evaluate_record(record: Record, metrics: Sequence[str] | None = None) -> Record:
@@ -55,26 +54,6 @@ def evaluate_record(record: Record, metrics: Sequence[str] | None = None) -> Rec
         why = "the reference is silent" if not waveform.any() else "nothing of the reference is in the audio to measure"
         updated["metrics_note"] = f"{', '.join(undefined)} undefined: {why}"
     return updated
-
-
-def with_plot(record: Record, draw: Callable[[Record], str]) -> Record:
-    """Draw a measured record; where that fails, its numbers stay, and ``plot_note`` says why there is no picture.
-
-    Args:
-        record: A record that was measured; one that has a ``plot_note`` already is not drawn.
-        draw: Makes a picture of a record and returns its path.
-
-    Returns:
-        The record with ``plot``, the path of its picture, or with ``plot_note``.
-    """
-    if "plot_note" in record:
-        return record
-    try:
-        return {**record, "plot": draw(record)}
-    except Exception as error:  # numbers are worth more than a picture
-        if is_hunted(error):
-            raise
-        return {**record, "plot_note": why_it_failed(error)}
 
 
 def _load(path: str, reference: Signal, reference_path: str) -> Signal:

@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from audiorestore.damage import DAMAGES
 from audiorestore.damage._chain import apply_chain
-from audiorestore.damage._chain_language import DEFAULT_CHAIN, parse_chain
+from audiorestore.damage._chain_language import DEFAULT_CHAIN, parse_chain, parse_chains
 from audiorestore.damage._damage import Choice, DamageConfig, Domain, Span, parameter
 from audiorestore.errors import ExitStatus, UsageError
 
@@ -232,3 +234,88 @@ def test_no_damage_is_no_change() -> None:
     degraded, told = apply_chain(waveform, 8000, [])
     np.testing.assert_array_equal(degraded, waveform)
     assert told == []
+
+
+# Several chains.
+
+
+def test_one_chain_of_several_is_chosen_as_often_as_its_weight_says() -> None:
+    chains = parse_chains(["2*mp3:kbps=32", "hiss", " 0.5 * hiss|mp3:kbps=16"])
+    rng = np.random.default_rng(0)
+    drawn = Counter(tuple(damage["name"] for damage in chains.draw(rng)) for _ in range(3500))
+    assert drawn["mp3",] == pytest.approx(2000, abs=100)  # three deviations
+    assert drawn["hiss",] == pytest.approx(1000, abs=90)
+    assert drawn["hiss", "mp3"] == pytest.approx(500, abs=70)
+
+
+def test_a_single_chain_draws_as_it_does_without_weights() -> None:
+    chain = "mp3:kbps=16/32/64|hiss"
+    for seed in range(5):
+        alone = parse_chain(chain).draw(np.random.default_rng(seed))
+        assert parse_chains([f"3*{chain}"]).draw(np.random.default_rng(seed)) == alone
+
+
+@pytest.mark.parametrize("text", ["0*hiss", "-1*hiss", "x*hiss", "2*", "1e400*hiss", "2*3*hiss", ""])
+def test_an_odd_weight_or_an_empty_chain_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_chains([text])
+
+
+TOML = """
+[[chain]]
+weight = 3
+text = "mp3:kbps=96|hiss:snr_db=20"
+
+[[chain]]
+[[chain.damage]]
+name = "hiss"
+snr_db = "10..30"
+colour = ["white", "pink"]
+[[chain.damage]]
+name = "mp3"
+kbps = [16, 32]
+quality = 7
+"""
+
+
+def test_a_file_holds_chains(tmp_path: Path) -> None:
+    (tmp_path / "old.toml").write_text(TOML)
+    chains = parse_chains([f"2*@{tmp_path / 'old.toml'}", "hiss"])
+    assert [weight for weight, _ in chains.weighted] == [6.0, 2.0, 1.0]
+    assert chains.weighted[0][1] == parse_chain("mp3:kbps=96|hiss:snr_db=20")
+    written = parse_chain("hiss:snr_db=10..30,colour=white/pink|mp3:kbps=16/32,quality=7")
+    assert chains.weighted[1][1] == written
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[[chain]]\ntext = 'mp3:kbps=33'", "kbps=33 is not possible"),
+        ("[[chain]]\ntext = 'hiss'\nsnr = 3", "a chain is a table"),
+        ("[[chain]]\ntext = 'hiss'\nweight = 0", "a number above 0"),
+        ("[[chain]]\ntext = 'hiss'\nweight = true", "a number above 0"),
+        ("[[chain]]", "a chain is a table"),
+        ("chain = 'hiss'", "a chain is a table"),
+        ("", "a chain is a table"),
+        ("[[chain]]\n[[chain.damage]]\nkbps = 32", "a damage without a name"),
+        ("[[chain]]\n[[chain.damage]]\nname = 'hiss'\nsnr_db = 'loud'", "snr_db=loud"),
+        ("[[chain]\n", "is no TOML file"),
+        (b"\xff\xfe", "is no TOML file"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_that_holds_none_is_refused_in_words(tmp_path: Path, content: str | bytes | None, told: str) -> None:
+    path = tmp_path / "chains.toml"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UsageError) as caught:
+        parse_chains([f"@{path}"])
+    assert told in str(caught.value)
+
+
+def test_what_is_not_installed_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    chains = parse_chains(["mp3", "hiss"])
+    chains.check()
+    monkeypatch.setattr(DAMAGES.load("hiss"), "missing", lambda: "the hiss program is not installed", raising=False)
+    with pytest.raises(UsageError, match="damage hiss: the hiss program is not installed"):
+        chains.check()

@@ -5,6 +5,7 @@ import inspect
 import io
 import json
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,29 @@ def test_neither_the_blocks_nor_the_run_change_what_comes_out(name: str, sample_
         run.result.close()
         np.testing.assert_allclose(again, whole, atol=1e-6)
         assert run.result.measured == pytest.approx(told, rel=1e-4, abs=0.02)
+
+
+def peak_bytes(name: str, sound: Sound, drawn: dict[str, Any]) -> int:
+    tracemalloc.start()
+    run = Run(DAMAGES.load(name).apply(sound, drawn))
+    for _ in run:
+        pass
+    run.result.close()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_memory_does_not_grow_with_the_length(name: str, folder: Path) -> None:
+    beat = sound(1, 8000, 30000)
+
+    def repeated(times: int) -> Sound:
+        return Sound(8000, 1, times * 30000, lambda: (beat.copy() for _ in range(times)))
+
+    drawn = first_possible(name, beat, 8000, folder)[0]
+    short, long = (peak_bytes(name, repeated(times), drawn) for times in (12, 36))
+    assert long - short < 0.35 * 4 * 24 * 30000, "one copy of what is longer would be 4 bytes a sample"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from audiorestore import __version__
-from audiorestore.engine.batch import DEBUG_VARIABLE, run_batch
+from audiorestore.engine.batch import DEBUG_VARIABLE, run_batch, with_plot
 from audiorestore.errors import AudioFileError
 
 Record = dict[str, Any]
@@ -158,3 +158,33 @@ def test_a_source_that_breaks_is_not_hidden() -> None:
     for jobs in (1, 2):
         with pytest.raises(AudioFileError, match="ends in the middle"):
             list(run_batch(source(), double, "test", jobs=jobs))
+
+
+def test_a_drawn_record_tells_where_its_picture_is() -> None:
+    record = {"id": "song", "metrics": {}}
+    assert with_plot(record, lambda drawn: f"{drawn['id']}.png") == {**record, "plot": "song.png"}
+    assert "plot" not in record
+
+
+@pytest.mark.parametrize("error", [AudioFileError("no"), OSError(28, "no"), MemoryError("no"), ZeroDivisionError("no")])
+def test_a_failing_picture_leaves_the_numbers(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(record: dict[str, Any]) -> str:
+        raise error
+
+    monkeypatch.delenv("AUDIORESTORE_DEBUG", raising=False)
+    record = {"id": "song", "metrics": {"restored": {"snr_db": 3.0}}}
+    told = with_plot(record, fail)
+    assert {key: value for key, value in told.items() if key != "plot_note"} == record
+    assert "no" in told["plot_note"]
+    assert ("a defect of this program" in told["plot_note"]) == isinstance(error, ZeroDivisionError)
+
+
+def test_a_defect_of_a_picture_shows_where_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDIORESTORE_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        with_plot({"id": "song"}, lambda record: str(1 / 0))
+
+
+def test_a_record_that_is_not_to_be_drawn_is_not() -> None:
+    record = {"id": "song", "plot_note": "another record has this picture"}
+    assert with_plot(record, lambda drawn: pytest.fail("drawn")) == record

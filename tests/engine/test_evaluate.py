@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audiorestore.data.audio_file import write_audio
-from audiorestore.engine.evaluate import evaluate_record, with_plot
+from audiorestore.engine.evaluate import evaluate_record
 from audiorestore.errors import AudioFileError, RecordError
 from audiorestore.metrics import METRICS
 
@@ -180,33 +180,3 @@ def test_what_is_undefined_is_noted_among_the_chosen_only(measure: Any) -> None:
     silent = measure(reference=np.zeros((1, 8_000), np.float32), degraded=music(8_000))
     assert evaluate_record(silent, ["snr"])["metrics_note"] == "snr_db undefined: the reference is silent"
     assert "metrics_note" not in evaluate_record(silent, ["mse"])
-
-
-def test_a_drawn_record_tells_where_its_picture_is() -> None:
-    record = {"id": "song", "metrics": {}}
-    assert with_plot(record, lambda drawn: f"{drawn['id']}.png") == {**record, "plot": "song.png"}
-    assert "plot" not in record
-
-
-@pytest.mark.parametrize("error", [AudioFileError("no"), OSError(28, "no"), MemoryError("no"), ZeroDivisionError("no")])
-def test_a_failing_picture_leaves_the_numbers(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(record: dict[str, Any]) -> str:
-        raise error
-
-    monkeypatch.delenv("AUDIORESTORE_DEBUG", raising=False)
-    record = {"id": "song", "metrics": {"restored": {"snr_db": 3.0}}}
-    told = with_plot(record, fail)
-    assert {key: value for key, value in told.items() if key != "plot_note"} == record
-    assert "no" in told["plot_note"]
-    assert ("a defect of this program" in told["plot_note"]) == isinstance(error, ZeroDivisionError)
-
-
-def test_a_defect_of_a_picture_shows_where_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUDIORESTORE_DEBUG", "1")
-    with pytest.raises(ZeroDivisionError):
-        with_plot({"id": "song"}, lambda record: str(1 / 0))
-
-
-def test_a_record_that_is_not_to_be_drawn_is_not() -> None:
-    record = {"id": "song", "plot_note": "another record has this picture"}
-    assert with_plot(record, lambda drawn: pytest.fail("drawn")) == record
