@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from ..errors import AudioRestoreError, ExitStatus, UsageError
+from ..errors import AudioRestoreError, ExitStatus, RecordError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -189,16 +189,20 @@ def emit(
     Returns:
         DONE; RECORDS_FAILED where some records failed; FAILED where all did.
     """
-    from ..data.manifest import write_record
+    from ..data.manifest import failed, write_record
 
     good = bad = 0
     for record in records:
+        line: Record | None = record
+        try:
+            line = form(record) if form else record
+        except RecordError as error:  # it has no place in that form
+            record, line = failed(record, what, str(error)), None
         if "error" in record:
             bad += 1
             tell_failure(record, what)
         else:
             good += 1
-        line = form(record) if form else record
         if line is not None:
             write_record(output or sys.stdout, line)
     return batch_status(good, bad)

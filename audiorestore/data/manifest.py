@@ -1,7 +1,9 @@
 """Records, one JSON object a line: read with care, checked, passed on with every field that nobody here knows."""
 
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -9,6 +11,7 @@ from typing import IO, Any
 from .. import __version__
 from ..errors import RecordError, UsageError
 from .audio_file import AUDIO_SUFFIXES
+from .foreign_manifest import from_foreign
 
 Record = dict[str, Any]
 
@@ -16,7 +19,6 @@ MANIFEST_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".txt", ".list"})
 SPLITS = ("train", "val", "test")
 
 _PATH_FIELDS = ("reference", "degraded", "restored")
-_NEMO_FIELDS = {"target_filepath": "reference", "input_filepath": "degraded"}
 _COUNTS = ("sample_rate", "channels", "frames")
 
 
@@ -52,7 +54,8 @@ def read_records(
 
     Args:
         arguments: Paths as the user typed them; if there are none, ``stdin`` is read.
-        role: What a plain audio file is: ``reference`` or ``degraded``.
+        role: What a plain audio file is, and a line of NeMo's or Lhotse's that does not say: ``reference`` or
+            ``degraded``.
         stage: The command that asks, for the ``error`` of bad lines.
         stdin: Lines of records, or of paths.
         unique: Whether each id may stand for one record only, as it must where outputs are named by it.
@@ -83,14 +86,22 @@ def _expand(arguments: list[str], role: str, stage: str, stdin: IO[str] | None) 
         path = Path(argument)
         if os.path.isdir(argument):  # unlike Path's, it takes any name
             yield from _read_folder(path, role)
-        elif path.suffix.lower() in MANIFEST_SUFFIXES:
+        elif _is_manifest(path):
+            opened = gzip.open if path.suffix.lower() == ".gz" else open
             try:
-                with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+                with opened(path, "rt", encoding="utf-8", errors="surrogateescape") as lines:
                     yield from _read_lines(lines, argument, path.parent, role, stage)
-            except OSError as error:
-                raise UsageError(f"the manifest {argument} cannot be read ({error.strerror})") from None
+            except (OSError, EOFError, zlib.error) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise UsageError(f"the manifest {argument} cannot be read ({reason})") from None
         else:
             yield {"id": _clean_id(PurePosixPath(path.name)), role: argument}
+
+
+def _is_manifest(path: Path) -> bool:
+    if path.suffix.lower() == ".gz":  # as Lhotse writes its manifests
+        path = path.with_suffix("")
+    return path.suffix.lower() in MANIFEST_SUFFIXES
 
 
 def list_audio(folder: Path) -> list[Path]:
@@ -135,7 +146,7 @@ def _read_lines(lines: Iterable[str], name: str, folder: Path, role: str, stage:
         empty = False
         try:
             if text.startswith("{"):
-                yield _locate(parse_record(text), folder)
+                yield _locate(parse_record(text, role), folder)
             elif text.startswith(("[", '"')):
                 raise RecordError("is neither a JSON object nor a path")
             else:
@@ -157,8 +168,12 @@ def _locate(record: Record, folder: Path) -> Record:
     return record
 
 
-def parse_record(text: str) -> Record:
-    """Read one line of a manifest.
+def parse_record(text: str, role: str = "reference") -> Record:
+    """Read one line of a manifest, ours, NeMo's or Lhotse's.
+
+    Args:
+        text: A JSON object.
+        role: What audio is of which the line does not say whether it is ``reference`` or ``degraded``.
 
     Raises:
         RecordError: It is no record; the sentence says why.
@@ -172,9 +187,7 @@ def parse_record(text: str) -> Record:
         raise RecordError(f"is not JSON ({error})") from None
     if not isinstance(record, dict):
         raise RecordError("is no JSON object")
-    for theirs, ours in _NEMO_FIELDS.items():
-        if theirs in record:
-            record.setdefault(ours, record[theirs])
+    record = from_foreign(record, role)
     _check(record)
     return record
 

@@ -4,56 +4,35 @@ The layout follows Panchenko et al. 2025, Figure 1, with the reference and a mea
 file imports matplotlib, of which only the parts without a global current figure are used.
 """
 
-import math
-import threading
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
-from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
 
-from ..data.atomic import atomic_path
 from ..data.audio_file import read_audio
-from ..data.manifest import Record, is_clean_id, need, output_path
+from ..data.manifest import Record, need
 from ..errors import RecordError
+from ._canvas import (
+    COLOURS,
+    RANGE_DB,
+    STEP_DB,
+    check_id,
+    draw_grid,
+    draw_scale,
+    name_apart,
+    plot_path,
+    rounded_up,
+    save,
+    scale_top_db,
+    title_of,
+)
 from .power_grid import PowerGrid, in_decibels, power_grid
 
-RANGE_DB = 90.0  # how far below the top of the scale its bottom lies
+__all__ = ["RANGE_DB", "draw", "name_apart", "plot_path", "plot_record", "title_of"]
+
 _LEAST_RANGE_DB = 60.0  # of the mean spectra, so that flat ones look flat
-_STEP_DB = 5.0  # the top of the scale is the peak rounded up to a multiple of this
-_TITLE_LENGTH = 100
-_FONT = "DejaVu Sans"  # comes with matplotlib, so that pictures do not depend on the system's fonts
-_STYLE: dict[str, Any] = {"font.family": _FONT, "font.size": 12, "axes.titlesize": 13, "figure.titlesize": 15}
-_COLOURS = {"reference": "black", "degraded": "#E69F00", "restored": "#0072B2"}  # distinct to colour-blind eyes too
-# Settings and font caches of matplotlib are shared by all threads; what takes long, the spectra, is made outside.
-_DRAWING = threading.Lock()
-_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-
-
-def name_apart(records: Iterable[Record], folder: Path) -> Iterator[Record]:
-    """Pass records on, and note in each whose picture would replace that of an earlier one that it gets none."""
-    seen = set()
-    for record in records:
-        if "error" not in record:
-            record = {key: value for key, value in record.items() if key not in ("plot", "plot_note")}
-            path = plot_path(record, folder)
-            if path in seen:
-                record["plot_note"] = f"{path} shows an earlier record of this id already"
-            seen.add(path)
-        yield record
-
-
-def plot_path(record: Record, folder: Path) -> Path:
-    """Name the picture of a record: its id, and its sample where it is one of several, inside the folder."""
-    return output_path(folder, record, ".png")
 
 
 def plot_record(record: Record, folder: Path) -> str:
@@ -71,8 +50,7 @@ def plot_record(record: Record, folder: Path) -> str:
         The path of the PNG; its bytes depend on the sound, the record's id, sample and SNR, and the version of
         matplotlib.
     """
-    if not is_clean_id(record["id"]):
-        raise RecordError(f"the id {record['id']!r} cannot name a picture; it must be a relative path without '..'")
+    check_id(record)
     (reference_path,) = need(record, "reference")
     reference, sample_rate = read_audio(reference_path)
     grids = {"reference": power_grid(reference, sample_rate)}
@@ -85,10 +63,7 @@ def plot_record(record: Record, folder: Path) -> str:
             grids[role] = power_grid(estimate, sample_rate)
             residuals[role] = power_grid(estimate - reference, sample_rate)
     target = plot_path(record, folder)
-    with atomic_path(target, overwrite=True) as path, _DRAWING, style.context(["default", _STYLE]):
-        figure = draw(grids, residuals, sample_rate, title_of(record), _snr(record))
-        FigureCanvasAgg(figure)
-        figure.savefig(path, format="png", metadata={"Software": None})  # else it names matplotlib's version
+    save(target, lambda: draw(grids, residuals, sample_rate, title_of(record), _snr(record)))
     return str(target)
 
 
@@ -113,49 +88,22 @@ def draw(
         figsize=(5.2 * (len(roles) + 1), 8.4), dpi=100, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
     )
     axes = figure.subplots(2, len(roles) + 1, squeeze=False)
-    top = _top_db([*grids.values(), *residuals.values()])
+    top = scale_top_db([*grids.values(), *residuals.values()])
     for column, role in enumerate([*roles, "reference"]):
         above, below = axes[:, column]
-        image = _draw_grid(above, grids[role], sample_rate, top)
+        image = draw_grid(above, grids[role], sample_rate, top)
         above.set_title(f"{role}, SNR {snr_db[role]:.2f} dB" if role in snr_db else role)
         if role != "reference":
-            _draw_grid(below, residuals[role], sample_rate, top)
+            draw_grid(below, residuals[role], sample_rate, top)
             below.set_title(f"{role} − reference{': no difference' if residuals[role].silent else ''}")
             below.set_xlabel("time (s)")
     axes[0, -1].set_xlabel("time (s)")
     for row in axes[:, 0]:
         row.set_ylabel("frequency (kHz)")
     _draw_means(axes[1, -1], grids["reference"], residuals, sample_rate)
-    _draw_scale(figure, image, axes)
+    draw_scale(figure, image, list(axes.flat))
     figure.suptitle(title, parse_math=False)
     return figure
-
-
-def _top_db(grids: list[PowerGrid]) -> float:
-    peak = max(float(grid.power.max()) for grid in grids)
-    return _rounded_up(float(in_decibels(np.array(peak)))) if peak > 0 else 0.0
-
-
-def _rounded_up(decibels: float) -> float:
-    return _STEP_DB * math.ceil(decibels / _STEP_DB)
-
-
-def _draw_grid(axes: Axes, grid: PowerGrid, sample_rate: int, top_db: float) -> AxesImage:
-    columns, bins = grid.power.shape
-    right = grid.left_seconds + columns * grid.column_seconds
-    image = axes.imshow(
-        in_decibels(grid.power).T,
-        cmap="magma",
-        vmin=top_db - RANGE_DB,
-        vmax=top_db,
-        origin="lower",
-        aspect="auto",
-        extent=(grid.left_seconds, right, -grid.bin_hz / 2000.0, (bins - 0.5) * grid.bin_hz / 1000.0),
-    )
-    axes.set_xlim(0.0, grid.duration_seconds)
-    axes.set_ylim(0.0, sample_rate / 2000.0)
-    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    return image
 
 
 def _draw_means(axes: Axes, reference: PowerGrid, residuals: dict[str, PowerGrid], sample_rate: int) -> None:
@@ -167,11 +115,11 @@ def _draw_means(axes: Axes, reference: PowerGrid, residuals: dict[str, PowerGrid
         frequencies = np.arange(len(curve)) * reference.bin_hz / 1000.0
         # The degraded one's is broad and lies below, so that it shows where another takes the same way.
         width, order = (3.0, 2) if role == "degraded" else (1.2, 3)
-        axes.plot(frequencies, curve, color=_COLOURS[role], label=label, linewidth=width, zorder=order)
-    top = _rounded_up(max((float(curve.max()) for _, curve in curves.values()), default=0.0))
+        axes.plot(frequencies, curve, color=COLOURS[role], label=label, linewidth=width, zorder=order)
+    top = rounded_up(max((float(curve.max()) for _, curve in curves.values()), default=0.0))
     lowest = min((float(curve.min()) for _, curve in curves.values()), default=-RANGE_DB)
-    bottom = min(max(top - RANGE_DB, lowest - _STEP_DB), top - _LEAST_RANGE_DB)
-    axes.set_ylim(bottom, top + _STEP_DB)
+    bottom = min(max(top - RANGE_DB, lowest - STEP_DB), top - _LEAST_RANGE_DB)
+    axes.set_ylim(bottom, top + STEP_DB)
     axes.set_xlim(0.0, sample_rate / 2000.0)
     axes.set(title="mean over time (dB)", xlabel="frequency (kHz)")
     axes.grid(alpha=0.3)
@@ -179,20 +127,7 @@ def _draw_means(axes: Axes, reference: PowerGrid, residuals: dict[str, PowerGrid
         axes.legend(loc="upper right", fontsize=11)
 
 
-def _draw_scale(figure: Figure, image: AxesImage, axes: Any) -> None:
-    scale = figure.colorbar(image, ax=axes, extend="min", aspect=40, pad=0.01)
-    scale.set_label("power in a bin (dB; 0 dB: a sine of full scale)")
-
-
 def _snr(record: Record) -> dict[str, float]:
     rows = record.get("metrics", {})
     found = {role: rows.get(role, {}).get("snr_db") for role in ("degraded", "restored")}
     return {role: value for role, value in found.items() if value is not None}
-
-
-def title_of(record: Record) -> str:
-    """Write a record's id on one line, without characters that the font does not have."""
-    known = get_font(findfont(_FONT)).get_charmap()
-    text = record["id"] + (f", sample {record['sample']}" if "sample" in record else "")
-    shown = "".join(each if each.isprintable() and ord(each) in known else _UNKNOWN for each in text)
-    return shown if len(shown) <= _TITLE_LENGTH else "…" + shown[1 - _TITLE_LENGTH :]

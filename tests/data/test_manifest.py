@@ -79,7 +79,7 @@ def test_an_id_can_stand_for_one_record_only_but_samples_of_it_for_many() -> Non
     assert "error" not in third
 
 
-def test_nemo_keys_are_read_and_kept(tmp_path: Path) -> None:
+def test_nemo_paths_get_our_names_and_its_other_keys_are_kept(tmp_path: Path) -> None:
     (tmp_path / "clean.wav").write_bytes(b"")
     manifest = tmp_path / "nemo.json"
     manifest.write_text('{"input_filepath": "noisy/x.wav", "target_filepath": "clean.wav", "duration": 2.5}\n')
@@ -88,6 +88,7 @@ def test_nemo_keys_are_read_and_kept(tmp_path: Path) -> None:
     assert record["degraded"] == "noisy/x.wav"
     assert record["id"] == "clean"
     assert record["duration"] == 2.5
+    assert "input_filepath" not in record, "it would go on naming this file when degraded has become another"
 
 
 def test_the_working_directory_comes_before_the_manifests_folder(
