@@ -1,0 +1,134 @@
+"""Speed that sways, slowly (wow) and fast (flutter), as of discs pressed off centre and worn tape drives.
+
+What is drawn is the time map itself. At ``t`` seconds the damaged recording holds what the clean one holds at
+``t + d(t)``, and there runs ``1 + d'(t)`` times as fast:
+
+    d(t) = Σ percent / (100 · 2π · hz) · (sin(2π · hz · t + phase) − sin(phase)),  over wow and flutter.
+
+``d(0)`` is 0 and the speed stays above 0, so nothing is read before the start. At the end the map may reach past the
+recording, where it finds silence, or stop short of it: by ``largest_lag`` at most. `warp` bends a reference alike.
+
+An eccentric disc sways by its eccentricity over the radius of the groove, 0.5 mm at 100 mm being 0.5 %, once a turn:
+at 0.56, 0.75 or 1.3 Hz for 33⅓, 45 or 78 turns a minute. Good machines stay under 0.1 %.
+
+Between samples a windowed sinc of 257 taps interpolates: a tone of up to 0.48 of the sample rate comes out within
+−120 dB of its exact place. Above that, a tone has an image as far beyond half the sample rate, which is folded back.
+
+Source: AES6-2008 and IEC 60386 (wow and flutter, and how they are weighted: the numbers here are unweighted peaks);
+Farrow, "A continuously variable digital delay element", ISCAS 1988 (kernels as polynomials); Kaiser, "Nonrecursive
+digital filter design using the I0-sinh window function", ISCAS 1974.
+"""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..signal.resample import fit
+from ..signal.sound import Block, Sound, joined, regrid
+from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, Specification, parameter
+
+_REACH = 128  # samples that the kernel looks at on each side
+_BETA = 12.27  # of Kaiser's window: −120 dB
+_DEGREE = 10  # of the polynomials, one for each tap; the next would change less than rounding to float32 does
+_FFT_FRAMES = 16384
+_STEP = _FFT_FRAMES - 2 * _REACH  # samples that one round of the fast convolution moves on by
+_PHASE = Domain(float, "°", "where in its sway it starts: at 0 fastest, at 180 slowest", low=0.0, high=360.0)
+
+
+@dataclass(frozen=True)
+class Config(DamageConfig):
+    """How far and how often the speed sways."""
+
+    wow_percent: Specification = parameter(
+        Span(0.1, 1.0), Domain(float, "%", "how far the slow sway takes the speed at most", low=0.0, high=10.0)
+    )
+    wow_hz: Specification = parameter(
+        Span(0.5, 2.0), Domain(float, "Hz", "how often a second the slow sway comes", low=0.1, high=6.0)
+    )
+    wow_phase_degrees: Specification = parameter(Span(0.0, 360.0), _PHASE)
+    flutter_percent: Specification = parameter(
+        Span(0.0, 0.1), Domain(float, "%", "how far the fast sway takes the speed at most", low=0.0, high=5.0)
+    )
+    flutter_hz: Specification = parameter(
+        Span(6.0, 20.0), Domain(float, "Hz", "how often a second the fast sway comes", low=6.0, high=100.0)
+    )
+    flutter_phase_degrees: Specification = parameter(Span(0.0, 360.0), _PHASE)
+
+
+def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+    """Bend time, and tell by how many samples at most the recording is early or late (``largest_lag``)."""
+    largest_lag = yield from _bend(sound, parameters)
+    return Outcome({"largest_lag": round(largest_lag, 3)})
+
+
+def warp(waveform: NDArray[np.floating], sample_rate: int, parameters: dict[str, Any]) -> Block:
+    """Bend another waveform, shape (channels, time), by the same time map: what `apply` does to it."""
+    return joined(_bend(Sound.of(waveform, sample_rate), parameters), waveform.shape[0])
+
+
+def _bend(sound: Sound, parameters: dict[str, Any]) -> Generator[Block, None, float]:
+    """Yield the bent recording and return the largest lag; time only runs forward, so each sample is read once.
+
+    A tap's weight changes smoothly with the place between two samples. As a polynomial of it, the sum over the taps is
+    a polynomial too, whose coefficients are the recording filtered by a few fixed kernels.
+    """
+    kernels = np.fft.rfft(_polynomials(), _FFT_FRAMES)
+    slowest = 1.0 - (parameters["wow_percent"] + parameters["flutter_percent"]) / 100.0
+    most = int(_STEP / slowest) + 2  # samples that come of one step
+    segment = np.zeros((sound.channels, _FFT_FRAMES))
+    first, done, largest_lag = -_REACH, 0, 0.0  # the sample that the next step starts at; samples yielded
+    for block in _then_silence(sound):
+        segment = np.concatenate([segment[:, _STEP:], fit(block, _STEP)], axis=-1)
+        places = _places(done, min(done + most, sound.frames), sound.sample_rate, parameters)
+        nearest = np.rint(places)
+        count = int(np.searchsorted(nearest, first + _STEP))
+        places, nearest = places[:count], nearest[:count]
+        index = nearest.astype(np.int64) - first
+        aside = 2.0 * (places - nearest)  # −1 to 1
+        bent = np.empty((sound.channels, count), np.float32)
+        for row, samples in zip(bent, segment, strict=True):
+            coefficients = np.fft.irfft(np.fft.rfft(samples) * kernels, _FFT_FRAMES)[:, 2 * _REACH :]
+            value = coefficients[-1].take(index)
+            for coefficient in coefficients[-2::-1]:
+                value = value * aside + coefficient.take(index)
+            row[:] = value
+        if count:
+            largest_lag = max(largest_lag, float(np.abs(places - np.arange(done, done + count)).max()))
+            yield bent
+        first, done = first + _STEP, done + count
+        if done == sound.frames:
+            break
+    return largest_lag
+
+
+def _then_silence(sound: Sound) -> Iterator[Block]:
+    silence = np.zeros((sound.channels, _STEP), np.float32)
+    return chain(regrid(sound.blocks(), sound.channels, sound.frames, _STEP), repeat(silence))
+
+
+def _places(start: int, stop: int, sample_rate: int, parameters: dict[str, Any]) -> NDArray[np.float64]:
+    """Say where in the clean recording, in samples, samples ``start`` to ``stop`` of the bent one lie."""
+    places = np.arange(start, stop, dtype=np.float64)
+    turns = 2.0 * np.pi / sample_rate * places  # the phase of a sway of 1 Hz
+    for name in ("wow", "flutter"):
+        rate_hz, phase = parameters[f"{name}_hz"], np.deg2rad(parameters[f"{name}_phase_degrees"])
+        largest = parameters[f"{name}_percent"] / 100.0 / (2.0 * np.pi * rate_hz) * sample_rate
+        places += largest * (np.sin(rate_hz * turns + phase) - np.sin(phase))
+    return places
+
+
+def _polynomials() -> NDArray[np.float64]:
+    """Write each tap of the windowed sinc as a polynomial of the place, −1 to 1 for half a sample to either side.
+
+    Returns:
+        Coefficients, shape (degree + 1, taps), the constant ones first; the taps in reverse, as convolution wants them.
+    """
+    nodes = np.polynomial.chebyshev.chebpts1(_DEGREE + 1)
+    distance = np.arange(-_REACH, _REACH + 1) - nodes[:, None] / 2.0
+    window = np.i0(_BETA * np.sqrt(1.0 - (distance / (_REACH + 0.5)) ** 2)) / np.i0(_BETA)
+    solved = np.linalg.solve(np.vander(nodes, increasing=True), np.sinc(distance) * window)
+    return np.asarray(solved[:, ::-1], np.float64)
