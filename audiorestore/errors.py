@@ -57,8 +57,26 @@ class RecordError(AudioRestoreError):
     """A record or manifest line that is not what it should be."""
 
 
+# What can be found wrong with a pair and let through all the same, the most telling first.
+FINDINGS = {
+    "channels": "the degraded recording's channels are swapped",
+    "polarity": "the degraded recording is upside down",
+    "content": "the two do not look like the same recording",
+    "drift": "the lag is not the same everywhere: another speed, wow, a cut or a gap",
+}
+
+
 class AlignmentError(AudioRestoreError):
-    """Two recordings that cannot be laid over each other."""
+    """Two recordings that cannot be laid over each other.
+
+    Args:
+        message: One whole sentence.
+        kind: Which of `FINDINGS` it is, the first where several hold; empty where none of them is at fault.
+    """
+
+    def __init__(self, message: str, *, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class CheckpointError(AudioRestoreError):

@@ -1,33 +1,34 @@
 """Laying a degraded recording over its reference: lag to a fraction of a sample, gain, and the proof that it holds.
 
-The lag is where the cross-correlation of both recordings peaks, after each frequency's share in it has been flattened
-part of the way (Knapp and Carter, "The generalized correlation method for estimation of time delay", IEEE TASSP 1976;
-here with the square root of the magnitude, between no weighting and PHAT), since speech and music are so much louder
-in the bass that the plain peak is broad. Between samples the correlation is followed as a sum of cosines.
+What speaks against a pair is a finding: swapped channels, turned polarity, other content, a lag that drifts. Each is
+refused, or told with the result where it is allowed.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AlignmentError
-from .level import apparent_gain, dot
+from ..errors import FINDINGS, AlignmentError
+from .drift import Window, describe, find_speed, listen, say_speed, wavers
+from .lag import LAG_TOLERANCE, Found, Mono, at_lag, find, find_lag, overlap, shift, unexplained
+from .level import dot
 
-Mono = NDArray[np.floating]
+__all__ = ["LAG_TOLERANCE", "ChannelAlignment", "find_lag", "measure", "overlap", "shift"]
 
-LAG_TOLERANCE = 0.05  # samples: a lag below this is no lag
-_WHOLE_FRAMES = 1 << 22  # recordings up to this length are correlated whole, longer ones by their loudest part
+Waveform = NDArray[np.floating]
+
+_WHOLE_FRAMES = 1 << 22  # recordings up to this length are correlated whole, longer ones by their loudest parts
 _EXCERPT_FRAMES = 1 << 21
-_WINDOWS = 8
+_BLOCK_FRAMES = 1 << 10  # the grid on which loud parts are looked for
 _LEAST_CORRELATION = 0.1
-_LEAST_WINDOW = 1024  # samples: a shorter window is no witness
-_LEAST_DRIFT = 0.5  # samples: a window this close to the others lies where they lie
-_FAR = 4.0  # samples: less than one inside an MP3 that is coded at 8 kHz
-_CLEARER = 0.01  # share of the energy that a lag so far away has to explain more
+_PLAIN_CORRELATION = 0.5  # nothing but the same sound correlates so well
+_PROMINENT = 5.0  # prominence times correlation: beyond this, a peak is no chance
 _LEAST_SEARCHED = 100  # samples: a shorter recording fits anywhere, so it is taken as it lies
-_TAPS = 64  # length of the interpolating kernel to each side, for fractions of a sample
+_SILENT = 1e-6  # of the loudest channel's energy
 
 
 @dataclass(frozen=True)
@@ -36,96 +37,151 @@ class ChannelAlignment:
 
     Attributes:
         lag: Samples by which the degraded channel is late (negative: early); a fraction is meant.
-        gain: The factor by which the reference's own sound was scaled.
-        correlation: Normalised correlation at that lag, at most 1.
+        gain: The factor by which the reference's own sound was scaled, without its sign; 0 where nothing of it is left.
+        correlation: Normalised correlation at that lag, at most 1, without its sign.
+        windows: By how much later than that windows spread over the recording are, in samples; None for a window that
+            has no sound or fits at several lags.
+        found: Which of `errors.FINDINGS` were let through.
     """
 
     lag: float
     gain: float
     correlation: float
+    windows: tuple[float | None, ...] = ()
+    found: tuple[str, ...] = ()
 
 
-def measure(reference: NDArray[np.floating], degraded: NDArray[np.floating]) -> list[ChannelAlignment | None]:
+def measure(
+    reference: Waveform, degraded: Waveform, allow: Collection[str] = frozenset()
+) -> list[ChannelAlignment | None]:
     """Find how each channel of a degraded recording lies on its reference.
+
+    Where swapped channels are allowed, each is measured against the one that it holds; turned polarity is measured as
+    if turned back; of other content the lag and the gain are 0; of what drifts, the best lag over the whole is taken.
 
     Args:
         reference: Samples, shape (channels, time).
         degraded: Samples at the same rate, shape (channels, time), of any length.
+        allow: Which of `errors.FINDINGS` to tell in the result instead of raising them.
 
     Returns:
         One entry a channel; None for a channel whose reference is silent, where no lag can be seen.
 
     Raises:
-        AlignmentError: The two hold different sound, drift against each other, or one is the other upside down.
+        AlignmentError: The two hold different sound, drift against each other, have their channels swapped, or one is
+            the other upside down; its ``kind`` says which.
     """
     if reference.shape[0] != degraded.shape[0]:
         raise AlignmentError(f"the reference has {reference.shape[0]} channels and the degraded {degraded.shape[0]}")
-    return [_measure_channel(clean, dirty) for clean, dirty in zip(reference, degraded, strict=True)]
+    found = [_search(clean, dirty) for clean, dirty in zip(reference, degraded, strict=True)]
+    sources = _sources(reference, degraded, found)
+    readings = []
+    for index, source in enumerate(sources):
+        searched = found[index] if source == index else _search(reference[source], degraded[index])
+        readings.append(_read(reference[source], degraded[index], searched))
+        if source != index:
+            readings[-1].sentences["channels"] = f"channel {index + 1} holds the reference's channel {source + 1}"
+    _agree(readings)
+    refused = [kind for kind in FINDINGS if kind not in allow and any(kind in each.sentences for each in readings)]
+    if refused:
+        raise AlignmentError("; and ".join(_sentence(kind, readings) for kind in refused), kind=refused[0])
+    return [reading.result() for reading in readings]
 
 
-def _measure_channel(reference: Mono, degraded: Mono) -> ChannelAlignment | None:
+@dataclass
+class _Reading:
+    """What was measured on one channel (silent: nothing to; astray: nothing that fits), a sentence for each finding."""
+
+    lag: float = 0.0
+    gain: float = 0.0
+    correlation: float = 0.0
+    windows: list[Window] = field(default_factory=list)
+    silent: bool = False
+    astray: bool = False
+    sentences: dict[str, str] = field(default_factory=dict)
+
+    def result(self) -> ChannelAlignment | None:
+        """Say it without the sentences; None where the reference is silent."""
+        if self.silent:
+            return None
+        windows = tuple(window.residual for window in self.windows)
+        return ChannelAlignment(self.lag, self.gain, self.correlation, windows, tuple(sorted(self.sentences)))
+
+
+def _agree(readings: list[_Reading]) -> None:
+    """Where one channel is the same sound at another speed, the speed is what is wrong with the others too."""
+    speeds = [each for each in readings if "drift" in each.sentences and not each.gain]
+    for each in readings:
+        if speeds and each.astray:
+            each.sentences = {**speeds[0].sentences, **each.sentences}
+            del each.sentences["content"]
+
+
+def _sentence(kind: str, readings: list[_Reading]) -> str:
+    told = {index + 1: each.sentences[kind] for index, each in enumerate(readings) if kind in each.sentences}
+    if kind == "channels":
+        return f"{FINDINGS[kind]}: {', '.join(told.values())}"
+    where = "" if len(told) == len(readings) else f" (in channel {' and '.join(map(str, told))})"
+    return next(iter(told.values())) + where
+
+
+def _read(reference: Mono, degraded: Mono, found: Found | None) -> _Reading:
+    """Measure one channel against the one that it holds."""
     if not reference.any():
-        return None
+        return _Reading(silent=True)
     if not degraded.any():
-        raise AlignmentError("the degraded recording is silent where its reference is not")
-    if min(len(reference), len(degraded)) < _LEAST_SEARCHED:
-        correlation, gain = _at_lag(reference, degraded, 0.0)
-        return ChannelAlignment(0.0, gain, correlation)
-    lag = _plainest(reference, degraded, _global_lag(reference, degraded))
-    correlation, gain = _at_lag(reference, degraded, lag)
-    if correlation < 0.95 and _at_lag(reference, degraded, _global_lag(reference, -degraded))[0] < -max(
-        correlation, _LEAST_CORRELATION
-    ):
-        raise AlignmentError("the degraded recording is upside down: its polarity is inverted")
-    if correlation < max(_LEAST_CORRELATION, 5.0 / math.sqrt(min(len(reference), len(degraded)))):
-        searched = "" if _short(reference, degraded) else f", of those up to {_EXCERPT_FRAMES // 2} samples,"
-        raise AlignmentError(
-            f"these do not look like the same recording: at their best lag{searched} they correlate by "
-            f"{correlation:.2f} only"
-        )
-    _refuse_drift(reference, degraded, lag)
-    return ChannelAlignment(lag, gain, correlation)
+        return _Reading(sentences={"content": "the degraded recording is silent where its reference is not"})
+    if found is None:
+        correlation, gain = at_lag(reference, degraded, 0.0)
+        return _Reading(0.0, max(0.0, gain), max(0.0, correlation))
+    reading = _Reading()
+    if found.sign < 0:
+        degraded = -degraded
+        reading.sentences["polarity"] = "the degraded recording is upside down: its polarity is inverted"
+    lag = _plainest(reference, degraded, found.lag)
+    correlation, gain = at_lag(reference, degraded, lag)
+    if not _is_same(reference, degraded, correlation, found.prominence):
+        speed = find_speed(reference, degraded)
+        if speed is None or abs(speed) * len(reference) >= 1.0:
+            return _stranger(reference, degraded, lag, correlation, speed)
+    reading.lag, reading.gain, reading.correlation = lag, gain, correlation
+    reading.windows = listen(reference, degraded, lag)
+    drifting = {window.place: window.residual for window in reading.windows if window.drifts}
+    if drifting or (correlation < 0.99 and wavers(reference, degraded, lag)):
+        kind = describe(reference, degraded, lag)
+        if not kind and correlation < _PLAIN_CORRELATION:
+            return _stranger(reference, degraded, lag, correlation, None)
+        reading.sentences["drift"] = _say_drift(kind or "another speed, a cut, or different content", lag, drifting)
+    return reading
 
 
-def find_lag(reference: Mono, degraded: Mono) -> float:
-    """Find by how many samples one waveform is late against another: the peak of their weighted cross-correlation.
-
-    >>> click = np.zeros(64); click[20] = 1.0
-    >>> round(find_lag(click, np.roll(click, 5)), 3)
-    5.0
-    """
-    cross, n_fft = _weighted_spectrum(reference, degraded)
-    correlation = np.fft.irfft(cross, n_fft)
-    # Later, then earlier: negative lags stand at the end, as the FFT wraps them. At least half of the shorter one lies
-    # on the other, since a few samples fit anywhere.
-    least = -(-min(len(reference), len(degraded)) // 2)
-    lags = np.concatenate([np.arange(len(degraded) - least + 1), np.arange(least - len(reference), 0)])
-    best = int(lags[np.argmax(correlation[lags])])
-    return best + _fraction(cross, n_fft, best)
+def _is_same(reference: Mono, degraded: Mono, correlation: float, prominence: float) -> bool:
+    """Believe in a high correlation, or in a lower one whose peak stands out the more."""
+    if correlation >= _PLAIN_CORRELATION:
+        return True
+    frames = min(len(reference), len(degraded))
+    return correlation >= max(_LEAST_CORRELATION, 5.0 / math.sqrt(frames)) and prominence * correlation >= _PROMINENT
 
 
-def _weighted_spectrum(reference: Mono, degraded: Mono) -> tuple[NDArray[np.complexfloating], int]:
-    n_fft = 1 << (len(reference) + len(degraded) - 1).bit_length()
-    cross = np.fft.rfft(degraded, n_fft) * np.conj(np.fft.rfft(reference, n_fft))
-    magnitude = np.sqrt(np.abs(cross))
-    return np.divide(cross, magnitude, out=np.zeros_like(cross), where=magnitude > 0), n_fft
+def _stranger(reference: Mono, degraded: Mono, lag: float, correlation: float, speed: float | None) -> _Reading:
+    """Tell the same sound at a wrong speed from other sound."""
+    if speed is not None:
+        sentence = f"the lag is not the same everywhere ({say_speed(speed)})"
+        return _Reading(lag, windows=listen(reference, degraded, lag), sentences={"drift": sentence})
+    searched = "" if _short(reference, degraded) else f", of those up to {_EXCERPT_FRAMES // 2} samples,"
+    sentence = f"at their best lag{searched} they correlate by {correlation:.2f} only"
+    return _Reading(astray=True, sentences={"content": f"these do not look like the same recording: {sentence}"})
 
 
-def _fraction(cross: NDArray[np.complexfloating], n_fft: int, lag: int) -> float:
-    """Climb from the best whole sample to the true peak: Newton's steps on a sum of cosines."""
-    radians = 2.0 * np.pi * np.arange(len(cross)) / n_fft
-    offset = 0.0
-    for _ in range(8):
-        turned = cross * np.exp(1j * radians * (lag + offset))
-        slope = -float(np.sum(radians * turned.imag))
-        curvature = -float(np.sum(radians**2 * turned.real))
-        if curvature >= 0:
-            return 0.0
-        step = -slope / curvature
-        offset += float(np.clip(step, -0.5, 0.5))
-        if abs(step) < 1e-6:
-            break
-    return offset if abs(offset) <= 1.0 else 0.0
+def _say_drift(kind: str, lag: float, drifting: dict[int, float | None]) -> str:
+    told = {place: offset for place, offset in drifting.items() if offset is not None}
+    if not told:
+        return f"the lag is not the same everywhere ({kind})"
+    place = max(told, key=lambda each: abs(told[each]))
+    return (
+        f"the lag is not the same everywhere: {lag:.1f} samples over the whole recording, but "
+        f"{lag + told[place]:.1f} around sample {place} ({kind})"
+    )
 
 
 def _plainest(reference: Mono, degraded: Mono, lag: float) -> float:
@@ -134,111 +190,110 @@ def _plainest(reference: Mono, degraded: Mono, lag: float) -> float:
     Coding noise moves the peak of a correlation by up to a sample where nothing was moved. A true lag leaves an error
     that undoing it removes; one that removes less than 5 % (0.2 dB) is taken for noise.
     """
-    best = _left(reference, degraded, lag)
+    best = unexplained(reference, degraded, lag)
     for plain in ([0.0] if abs(lag) <= 2.0 else []) + [float(round(lag))]:
-        if _left(reference, degraded, plain) <= 1.05 * best + 1e-9:
+        if unexplained(reference, degraded, plain) <= 1.05 * best + 1e-9:
             return plain
     return lag
 
 
-def _left(reference: Mono, degraded: Mono, lag: float) -> float:
-    """Tell which share of the degraded recording's energy the reference does not explain at this lag."""
-    return 1.0 - max(0.0, _at_lag(reference, degraded, lag)[0]) ** 2
+# Finding a lag in what may be long.
 
 
 def _short(reference: Mono, degraded: Mono) -> bool:
     return max(len(reference), len(degraded)) <= _WHOLE_FRAMES
 
 
-def _global_lag(reference: Mono, degraded: Mono) -> float:
+def _search(reference: Mono, degraded: Mono) -> Found | None:
+    """Find one channel in another; None where one of them is silent or too short for a lag."""
+    if min(len(reference), len(degraded)) < _LEAST_SEARCHED or not (reference.any() and degraded.any()):
+        return None
     if _short(reference, degraded):
-        return find_lag(reference, degraded)
-    start = _loudest(reference, _EXCERPT_FRAMES)
-    first = max(0, start - _EXCERPT_FRAMES // 2)
-    excerpt = degraded[first : start + _EXCERPT_FRAMES + _EXCERPT_FRAMES // 2]
-    return find_lag(reference[start : start + _EXCERPT_FRAMES], excerpt) - (start - first)
+        return find(reference, degraded)
+    found = []
+    for start in _loud_starts(reference):
+        first = max(0, start - _EXCERPT_FRAMES // 2)
+        excerpt = degraded[first : start + _EXCERPT_FRAMES + _EXCERPT_FRAMES // 2]
+        clean = reference[start : start + _EXCERPT_FRAMES]
+        if len(excerpt) < _LEAST_SEARCHED or not excerpt.any():
+            continue  # the degraded recording holds nothing of this part
+        part = find(clean, excerpt)
+        found.append(Found(part.lag - (start - first), part.sign, part.prominence, part.rivals))
+        if part.sign * at_lag(clean, excerpt, part.lag)[0] >= _PLAIN_CORRELATION:
+            return found[-1]
+    return max(found, key=lambda each: each.prominence) if found else None
 
 
-def _loudest(waveform: Mono, frames: int) -> int:
-    energy = np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])
-    return int(np.argmax(energy[frames:] - energy[:-frames])) if len(waveform) > frames else 0
+def _loud_starts(waveform: Mono) -> list[int]:
+    """Say where excerpts start that hold most of the sound: the loudest, then that of each quarter."""
+    if len(waveform) <= _EXCERPT_FRAMES:
+        return [0]
+    blocks = waveform[: len(waveform) // _BLOCK_FRAMES * _BLOCK_FRAMES].reshape(-1, _BLOCK_FRAMES)
+    energy = np.concatenate([[0.0], np.cumsum(np.einsum("bt,bt->b", blocks, blocks, dtype=np.float64))])
+    length = _EXCERPT_FRAMES // _BLOCK_FRAMES
+    energies = energy[length:] - energy[:-length]
+    edges = np.linspace(0, len(energies), 5, dtype=int)
+    quarters = [int(low + np.argmax(energies[low:high])) for low, high in pairwise(edges) if low < high]
+    return [start * _BLOCK_FRAMES for start in dict.fromkeys([int(np.argmax(energies)), *quarters])]
 
 
-def overlap(reference: Mono, degraded: Mono, lag: int) -> tuple[Mono, Mono]:
-    """Cut both waveforms to where they lie on each other when the degraded one is ``lag`` samples late."""
-    ahead, behind = max(0, -lag), max(0, lag)
-    frames = max(0, min(reference.shape[-1] - ahead, degraded.shape[-1] - behind))
-    return reference[..., ahead : ahead + frames], degraded[..., behind : behind + frames]
+# Which channel holds which.
 
 
-def _at_lag(reference: Mono, degraded: Mono, lag: float) -> tuple[float, float]:
-    """Measure correlation and gain where the two lie on each other at this lag."""
-    if abs(lag - round(lag)) > LAG_TOLERANCE:
-        degraded = shift(degraded, lag - round(lag), len(degraded))
-    clean, dirty = overlap(reference, degraded, round(lag))
-    power = np.sqrt(dot(clean, clean) * dot(dirty, dirty))
-    return (dot(clean, dirty) / float(power) if power > 0 else 0.0), apparent_gain(clean, dirty)
+def _sources(reference: Waveform, degraded: Waveform, found: list[Found | None]) -> list[int]:
+    """Say for each degraded channel which of the reference's it holds: its own, unless some are clearly exchanged.
 
-
-def _refuse_drift(reference: Mono, degraded: Mono, lag: float) -> None:
-    """Look at windows over the whole recording: all must lie at the same lag.
-
-    A window testifies against the pair only if its own lag explains most of what differs there, or if it fits clearly
-    better several samples away. So neither a held tone, which fits at many lags, nor coding noise, which no lag
-    explains, is a witness.
+    Two channels of a stereo recording resemble each other, and codecs store what they share. So a channel counts as
+    another one only where that is nearer by half of what tells the two apart, and only if the other went elsewhere.
     """
-    clean, dirty = overlap(reference, degraded, round(lag))
-    fraction = lag - round(lag)
-    frames = min(1 << 15, len(clean) // 2)
-    if frames < _LEAST_WINDOW:
-        return
-    starts = np.linspace(0, len(clean) - frames, min(_WINDOWS, max(2, len(clean) // frames)), dtype=int)
-    powers = [dot(clean[start : start + frames], clean[start : start + frames]) for start in starts]
-    offsets = {}
-    for start, power in zip(starts, powers, strict=True):
-        if power < 1e-4 * max(powers):
+    own = list(range(reference.shape[0]))
+    if len(own) < 2 or min(reference.shape[1], degraded.shape[1]) < _LEAST_SEARCHED:
+        return own
+    sounds = [_sounds(reference), _sounds(degraded)]
+    sources = []
+    for index in own:
+        if not sounds[1][index]:
+            silent = [other for other in own if not sounds[0][other]]
+            sources.append(index if index in silent or len(silent) != 1 else silent[0])
             continue
-        here, there = clean[start : start + frames], dirty[start : start + frames]
-        offset = find_lag(here, there)
-        distance = abs(offset - fraction)
-        left, left_there = _left(here, there, fraction), _left(here, there, offset)
-        if (distance >= _LEAST_DRIFT and left_there < 0.5 * left) or (
-            distance >= _FAR and left_there < left - _CLEARER
-        ):
-            offsets[start + frames // 2] = offset
-    if offsets:
-        place = max(offsets, key=lambda each: abs(offsets[each]))
-        raise AlignmentError(
-            f"the lag is not the same everywhere: {lag:.1f} samples over the whole recording, but "
-            f"{round(lag) + offsets[place]:.1f} around sample {place} (another speed, a cut, or different content)"
-        )
+        others = [other for other in own if other != index and sounds[0][other]]
+        nearness = {other: _nearness(reference, degraded[index], index, other, found) for other in others}
+        best = max(nearness, key=lambda other: nearness[other], default=index)
+        sources.append(best if nearness.get(best, 0.0) > 0.5 else index)
+    return sources if sorted(sources) == own else own
 
 
-def shift(waveform: NDArray[np.floating], lag: float, frames: int) -> NDArray[np.float32]:
-    """Undo a lag: return ``frames`` samples of which the first is the one that was at ``lag``; nothing wraps around.
+def _sounds(waveform: Waveform) -> list[bool]:
+    energies = [dot(channel, channel) for channel in waveform]
+    return [energy > _SILENT * max(energies) for energy in energies]
 
-    What lies outside the waveform is zero. Fractions of a sample are interpolated by a windowed sinc (Kaiser, β = 9).
 
-    Args:
-        waveform: Samples, shape (…, time).
-        lag: Samples by which it is late.
-        frames: Length of what is returned.
+def _nearness(reference: Waveform, degraded: Mono, index: int, other: int, found: list[Found | None]) -> float:
+    """Say how much nearer a degraded channel is to another of the reference's than to its own.
 
-    >>> shift(np.array([0.0, 0.0, 1.0, 2.0]), 2, 3)
-    array([1., 2., 0.], dtype=float32)
+    Returns:
+        1 if it is the other one, 0 if it is its own or neither, or if nothing tells the two apart.
     """
-    whole = round(lag)
-    fraction = lag - whole
-    margin = 0 if abs(fraction) < LAG_TOLERANCE else _TAPS
-    first, last = whole - margin, whole + frames + margin
-    inside = waveform[..., max(0, first) : max(0, last)]
-    before = min(max(0, -first), last - first)
-    after = last - first - before - inside.shape[-1]
-    padded = np.pad(inside, [(0, 0)] * (waveform.ndim - 1) + [(before, after)]).astype(np.float32)
-    if not margin:
-        return padded
-    times = np.arange(-_TAPS, _TAPS + 1)
-    kernel = np.sinc(times + fraction) * np.kaiser(2 * _TAPS + 1, 9.0)
-    return np.apply_along_axis(lambda row: np.convolve(row, kernel / kernel.sum(), "valid"), -1, padded).astype(
-        np.float32
-    )
+    known = found[index]
+    lag = round(known.lag) if known else 0
+    clean, dirty = overlap(reference[[index, other]], degraded, lag)
+    total = dot(dirty, dirty)
+    own = _explained(clean[0], dirty)
+    if own < 0.8 * total:  # its own lag may be no good, and the other's better
+        there = _search(reference[other], degraded)
+        if there is not None:
+            clean, dirty = overlap(reference[[index, other]], degraded, round(there.lag))
+            total = dot(dirty, dirty)
+            own = max(own, _explained(clean[0], dirty))
+    across = _explained(clean[1], dirty)
+    best = max(own, across)
+    alike = _explained(clean[0], clean[1]) / max(dot(clean[1], clean[1]), 1e-30)
+    expected = best * (1.0 - alike)
+    noise = (total - best) / max(1, len(dirty))
+    clear = max(1e-3 * total, 0.1 * (total - best))  # where the two drift, neither channel explains much
+    return (across - own) / expected if across - own > clear and expected > 100.0 * noise else 0.0
+
+
+def _explained(clean: Mono, dirty: Mono) -> float:
+    power = dot(clean, clean)
+    return dot(clean, dirty) ** 2 / power if power > 0 else 0.0

@@ -1,0 +1,82 @@
+"""Audio of the user's own that a damage works with: picked from a folder, read block by block."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..data.audio_file import BLOCK_FRAMES, AudioReader
+from ..data.manifest import list_audio
+from ..errors import UsageError
+from ..signal.sound import Block
+from ._damage import REQUIRED, Domain, Value, parameter
+
+DRAWN = "drawn"
+FILE = parameter(DRAWN, Domain(Path, meaning="the file that is taken; 'drawn' picks one for each record"))
+
+
+def with_file(drawn: dict[str, Value], rng: np.random.Generator) -> dict[str, Value]:
+    """Pick a file of ``folder``, unless ``file`` names one: each as likely as the others.
+
+    Raises:
+        UsageError: No folder is given, or there is no audio in it.
+    """
+    if drawn["file"] != DRAWN:
+        return drawn
+    if drawn["folder"] == REQUIRED:
+        raise UsageError("it needs folder=a path: a folder with audio files, or one audio file")
+    files = _listed(str(drawn["folder"]))
+    return {**drawn, "file": files[int(rng.integers(len(files)))]}
+
+
+@lru_cache(maxsize=16)  # each record of a batch asks again
+def _listed(folder: str) -> tuple[str, ...]:
+    path = Path(folder)
+    if path.is_dir():
+        return tuple(map(str, list_audio(path)))  # in the order of their places in the folder, wherever that lies
+    if path.is_file():
+        return (folder,)
+    raise UsageError(f"there is no file or folder {folder}; give a folder with audio files, or one audio file")
+
+
+def endless(reader: AudioReader, start: int, fade: int) -> Iterator[Block]:
+    """Read a file from one place to its end, then again and again from its beginning, and never stop.
+
+    Its last samples fade out while its first fade in, so that nothing clicks; the powers of both add up to one, which
+    keeps noise as loud there as elsewhere.
+
+    Args:
+        reader: The file.
+        start: Where to begin, in samples; before the fade.
+        fade: Samples that the end and the beginning share, at most half of the file.
+    """
+    turn = np.linspace(0.0, np.pi / 2, fade, dtype=np.float32)
+    end = reader.info.frames - fade
+    going = np.zeros((reader.info.channels, 0), np.float32)
+    while True:
+        for left in range(start, end, BLOCK_FRAMES):
+            block = reader.read(left, min(BLOCK_FRAMES, end - left))
+            if left == 0 and going.size:
+                block[:, :fade] = block[:, :fade] * np.sin(turn) + going
+            yield block
+        going = reader.read(end, fade) * np.cos(turn)
+        start = 0
+
+
+def in_step(blocks: Iterator[Block], like: Iterable[Block]) -> Iterator[Block]:
+    """Cut blocks anew, each as long as one of another recording; channels are taken in turn where they are fewer.
+
+    A mono file so sounds in every channel, and of a stereo file a mono recording gets the left side.
+    """
+    held: Block | None = None
+    for block in like:
+        channels, frames = block.shape
+        parts = [] if held is None else [held]
+        count = sum(part.shape[-1] for part in parts)
+        while count < frames:
+            parts.append(next(blocks))
+            count += parts[-1].shape[-1]
+        held = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+        yield held[np.arange(channels) % held.shape[0], :frames]
+        held = held[:, frames:]

@@ -1,0 +1,102 @@
+"""Down to a lower sample rate and back up: nothing is left above half of the lower rate, or worse.
+
+How it is done decides what is heard (``method``):
+
+- ``soxr`` filters before it goes down and after it came up: clean, and dull.
+- ``decimate`` keeps every n-th sample as it is, so that the highs fold down into what is kept, and comes up clean: a
+  common mistake in making data sets. Where the rates do not divide, the nearest sample is kept, up to half of one off.
+- ``linear`` and ``nearest`` go down and up by drawing lines or stairs between samples: the highs fold down, and
+  mirror images of the lows stand above.
+
+No way of them delays: where stairs would be half a sample late, between two samples that are equally near, their mean
+is taken.
+
+Source: Kuleshov, Enam and Ermon, "Audio super-resolution using neural networks", ICLR workshop 2017 (rates divided by
+2, 4 and 6); Crochiere and Rabiner, "Multirate digital signal processing", Prentice-Hall 1983 (aliases and images).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..errors import AudioRestoreError
+from ..signal.resample import resampled_frames
+from ..signal.sound import Block, Sound, regrid
+from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Specification, parameter
+
+_WAYS = {  # down and up
+    "soxr": ("soxr", "soxr"),
+    "decimate": ("nearest", "soxr"),
+    "linear": ("linear", "linear"),
+    "nearest": ("nearest", "nearest"),
+}
+
+
+@dataclass(frozen=True)
+class Config(DamageConfig):
+    """How low, and how well."""
+
+    rate_hz: Specification = parameter(
+        "auto",
+        Domain(
+            float,
+            "Hz",
+            "the rate in between; auto divides the recording's by factor",
+            low=500,
+            high=192000,
+            words=("auto",),
+        ),
+    )
+    factor: Specification = parameter(
+        Choice((2, 3, 4, 6)), Domain(int, meaning="what the rate is divided by; only auto looks at it", low=2, high=16)
+    )
+    method: Specification = parameter(
+        "soxr", Domain(str, meaning="clean, folding the highs down, or by lines or stairs", choices=tuple(_WAYS))
+    )
+
+
+def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+    """Go down and come back, and tell the rate in between (``rate_hz``)."""
+    rate = parameters["rate_hz"]
+    rate = sound.sample_rate / parameters["factor"] if rate == "auto" else rate
+    if rate >= sound.sample_rate:
+        raise AudioRestoreError(
+            f"the recording has {sound.sample_rate} Hz, so rate_hz={rate:g} takes nothing away; ask for a lower rate, "
+            "or for rate_hz=auto,factor=2"
+        )
+    # Only the ratio counts, and in lowest terms every place between two samples is exact.
+    ratio = Fraction(sound.sample_rate / rate).limit_denominator(192000)
+    down, up = _WAYS[parameters["method"]]
+    low = _at_rate(replace(sound, sample_rate=ratio.numerator), ratio.denominator, down)
+    back = _at_rate(low, ratio.numerator, up)
+    yield from regrid(back.blocks(), sound.channels, sound.frames)
+    return Outcome({"rate_hz": int(rate) if rate == int(rate) else rate})
+
+
+def _at_rate(sound: Sound, rate: int, way: str) -> Sound:
+    if way == "soxr":
+        return sound.resampled(rate)
+    frames = resampled_frames(sound.frames, sound.sample_rate, rate)
+    return Sound(rate, sound.channels, frames, lambda: _between(sound, frames, rate, way))
+
+
+def _between(sound: Sound, frames: int, rate: int, way: str) -> Iterator[Block]:
+    """Read a recording at places between its samples: sample n of the new rate lies at n · old / new."""
+    old = sound.sample_rate
+    held = np.zeros((sound.channels, 0), np.float32)
+    first = done = 0  # where `held` begins; how many new samples are made
+    for block in sound.blocks():
+        held = np.concatenate([held, block], axis=-1)
+        last = first + held.shape[-1] - 1
+        stop = frames if last == sound.frames - 1 else min(frames, -(-last * rate // old))
+        left, rest = np.divmod(np.arange(done, max(done, stop), dtype=np.int64) * old, rate)
+        share = rest / rate if way == "linear" else 0.5 * (np.sign(2 * rest - rate) + 1.0)
+        share = share.astype(np.float32)
+        right = np.minimum(left + 1, last) - first
+        yield held[:, left - first] * (1.0 - share) + held[:, right] * share
+        done = max(done, stop)
+        dropped = min(done * old // rate - first, held.shape[-1])
+        held, first = held[:, dropped:], first + dropped

@@ -1,0 +1,89 @@
+"""The user's own recorded noise, mixed in: a tape's leader, an empty groove, a room, a street.
+
+One file of a folder is drawn for each record, and where in it to begin. A file that is long enough lies under the
+recording in one piece; a shorter one is repeated, its end crossfaded into its beginning over 50 ms. Mono noise sounds
+the same in every channel; otherwise channel by channel, taken in turn.
+
+Source: Valentini-Botinhao et al., "Investigating RNN-based speech enhancement methods for noise-robust Text-to-Speech",
+SSW 2016 (recorded noise at a drawn SNR); Moliner and Välimäki, "A two-stage U-Net for high-fidelity denoising of
+historical recordings", ICASSP 2022 (stretches of noise cut from old discs).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.audio_file import AudioReader
+from ..errors import AudioRestoreError
+from ..signal.resample import resampled_frames
+from ..signal.sound import Block, Sound
+from ._additive import SNR_DB, add
+from ._damage import REQUIRED, DamageConfig, Damaged, Domain, Outcome, Span, Specification, Value, parameter
+from ._user_audio import FILE, endless, in_step, with_file
+
+FADE_SECONDS = 0.05
+LEAST_SECONDS = 0.2  # what is shorter and has to be repeated is a tone
+
+
+@dataclass(frozen=True)
+class Config(DamageConfig):
+    """Which noise, and how much of it."""
+
+    folder: Specification = parameter(
+        REQUIRED, Domain(Path, meaning="a folder with recordings of noise, or one such file")
+    )
+    snr_db: Specification = parameter(Span(0.0, 20.0), SNR_DB)
+    file: Specification = FILE
+    start: Specification = parameter(
+        Span(0.0, 1.0),
+        Domain(
+            float,
+            meaning="where in the file the noise begins: 1 is as late as it may, to last to the end",
+            low=0,
+            high=1,
+        ),
+    )
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Value]:
+        """Settle every parameter, and pick a file."""
+        return with_file(super().draw(rng), rng)
+
+
+def sources(parameters: dict[str, Any]) -> list[Path]:
+    """Name the file that is read."""
+    return [Path(parameters["file"])]
+
+
+def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+    """Add the noise; tell its level (``noise_dbfs``), where it was cut out, and whether it had to be repeated."""
+    with AudioReader(parameters["file"]) as reader:
+        rate, frames = reader.info.sample_rate, reader.info.frames
+        needed = resampled_frames(sound.frames, sound.sample_rate, rate)
+        looped = needed > frames
+        if looped and frames < LEAST_SECONDS * rate:
+            raise AudioRestoreError(
+                f"{reader.path} holds {frames / rate:.3f} s of noise, and repeating so little would make a tone of it; "
+                f"give a file of at least {LEAST_SECONDS} s"
+            )
+        fade = round(FADE_SECONDS * rate) if looped else 0
+        start = round(parameters["start"] * (frames - (fade if looped else needed)))
+
+        def noise() -> Iterator[Block]:
+            stretch = Sound(rate, reader.info.channels, frames, lambda: endless(reader, start, fade))
+            heard = False
+            for block in in_step(stretch.resampled(sound.sample_rate).blocks(), sound.blocks()):
+                heard = heard or bool(block.any())
+                yield block
+            if not heard:
+                stop = min(frames, start + needed)
+                raise AudioRestoreError(
+                    f"{reader.path} is silent from {start / rate:.2f} to {stop / rate:.2f} s, so there is no noise to "
+                    "mix in; cut the silence off, or take the file away"
+                )
+
+        outcome = yield from add(sound, noise, parameters["snr_db"])
+    place = {"noise_start_seconds": round(start / rate, 3), "noise_looped": int(looped)}
+    return Outcome({**outcome.measured, **place}, outcome.encoded)

@@ -1,0 +1,255 @@
+"""Where a sound lies in another recording: the lag to a fraction of a sample, what speaks for it, and undoing it.
+
+The lag is where the cross-correlation of both recordings peaks, after each frequency's share in it has been flattened
+part of the way (Knapp and Carter, "The generalized correlation method for estimation of time delay", IEEE TASSP 1976;
+here with the square root of the magnitude, between no weighting and PHAT), since speech and music are so much louder
+in the bass that the plain peak is broad. Between samples the correlation is interpolated by a windowed sinc.
+
+Music that repeats itself gives several peaks. Two lags a and b predict two signals; if a is true, predicting b instead
+costs the energy of their difference. So what the better lag explains more, divided by the energy of that difference,
+is 1 where the better one is true, and near 0 where both are as good: then the nearest to no lag is taken.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .level import apparent_gain, dot
+
+Mono = NDArray[np.floating]
+
+LAG_TOLERANCE = 0.05  # samples: a lag below this is no lag
+_TAPS = 64  # length of the interpolating kernel to each side, for fractions of a sample
+_OFFSETS = np.linspace(-1.0, 1.0, 65)  # samples: where the correlation is interpolated, then by a parabola
+_BETWEEN = np.sinc(_OFFSETS[:, None] - np.arange(-_TAPS, _TAPS + 1)) * np.kaiser(2 * _TAPS + 1, 9.0)
+_PEAK = 64  # samples to each side of a peak that belong to it
+_BESIDE = (-1, 0, 1)  # samples: a lag between two samples shows on both of them
+_MOST_RIVALS = 8
+_TONAL = 30.0  # prominence: a peak this low is one of many that held notes make
+_CLEARLY_LESS = 0.25  # of the unexplained is left at a lag that has no peak of its own
+_RIVAL = 0.75  # of the highest peak
+_HOME = 16  # samples: most pairs lie where they were made, so a lag up to this has less to prove
+_BEYOND_NOISE = 100.0  # how far, in terms of the noise's power, two predictions must differ for noise not to decide
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the reference was found in a degraded recording.
+
+    Attributes:
+        lag: Samples by which the degraded recording is late (negative: early); a fraction is meant.
+        sign: 1, or -1 where it fits upside down.
+        prominence: Height of the correlation's peak over its root mean square at all lags that were searched.
+        rivals: Lag and sign of every peak that came near, in whole samples, the one that was taken included.
+    """
+
+    lag: float
+    sign: int
+    prominence: float
+    rivals: tuple[tuple[int, int], ...]
+
+
+def find_lag(reference: Mono, degraded: Mono) -> float:
+    """Find by how many samples one waveform is late against another: the peak of their weighted cross-correlation.
+
+    >>> click = np.zeros(64); click[20] = 1.0
+    >>> round(find_lag(click, np.roll(click, 5)), 3)
+    5.0
+    """
+    correlation = _correlate(reference, degraded)
+    heights, first = _heights(correlation, len(reference), len(degraded))
+    best = int(np.argmax(heights)) + first
+    return best + _fraction(correlation, best)
+
+
+def find(reference: Mono, degraded: Mono) -> Found:
+    """Find where one waveform lies in another, either way up, telling repetitions apart as far as they differ.
+
+    Of lags that explain the degraded recording equally well, those that need no turned polarity win, and among them
+    the one nearest to none.
+    """
+    correlation = _correlate(reference, degraded)
+    heights, first = _heights(correlation, len(reference), len(degraded))
+    rivals = [(place + first, sign) for place, sign in peaks(heights)]
+    power = math.sqrt(float(np.mean(np.square(heights))))
+    lag, sign = rivals[0] if len(rivals) == 1 else _fairest(reference, degraded, rivals)
+    if abs(heights[lag - first]) < _TONAL * power:
+        most = _most_explaining(reference, degraded)
+        left = [dot(degraded, degraded) - _explained(reference, degraded, *rival)[0] for rival in (most, (lag, sign))]
+        if abs(most[0] - lag) > _PEAK and left[0] < _CLEARLY_LESS * left[1]:
+            lag, sign = _fairest(reference, degraded, [*rivals, most])
+    prominence = abs(float(heights[lag - first])) / power if power > 0 else 0.0
+    return Found(lag + _fraction(correlation, lag, sign), sign, prominence, tuple(rivals))
+
+
+def _most_explaining(reference: Mono, degraded: Mono) -> tuple[int, int]:
+    """Find the lag, and the sign, at which the reference explains most of the degraded recording's energy.
+
+    Of struck and held notes, the loudest part may lie on the other recording only where nothing else does.
+    """
+    products, first = _heights(_correlate(reference, degraded, weighted=False), len(reference), len(degraded))
+    energy = np.concatenate([[0.0], np.cumsum(np.square(reference, dtype=np.float64))])
+    lags = np.arange(first, first + len(products))
+    powers = energy[np.clip(len(degraded) - lags, 0, len(reference))] - energy[np.maximum(-lags, 0)]
+    explained = np.square(products) / np.maximum(powers, 1e-9 * energy[-1])
+    best = int(np.argmax(explained))
+    return best + first, 1 if products[best] >= 0 else -1
+
+
+def _correlate(reference: Mono, degraded: Mono, weighted: bool = True) -> Mono:
+    """Correlate at every lag, loud frequencies held back where ``weighted``; the FFT wraps negative lags to the end."""
+    n_fft = 1 << (len(reference) + len(degraded) - 1).bit_length()
+    cross = np.fft.rfft(degraded, n_fft) * np.conj(np.fft.rfft(reference, n_fft))
+    if not weighted:
+        return np.fft.irfft(cross, n_fft)
+    magnitude = np.sqrt(np.abs(cross))
+    return np.fft.irfft(np.divide(cross, magnitude, out=np.zeros_like(cross), where=magnitude > 0), n_fft)
+
+
+def _heights(correlation: Mono, frames: int, degraded_frames: int) -> tuple[Mono, int]:
+    """Cut from a correlation, from the returned lag on, where at least half of the shorter lies on the other.
+
+    A few samples fit anywhere, so lags beyond are not looked at.
+    """
+    least = -(-min(frames, degraded_frames) // 2)
+    earlier = correlation[len(correlation) + least - frames :] if frames > least else correlation[:0]
+    return np.concatenate([earlier, correlation[: degraded_frames - least + 1]]), -len(earlier)
+
+
+def _fraction(correlation: Mono, lag: int, sign: int = 1) -> float:
+    """Climb from the best whole sample to the true peak, between the samples of a correlation."""
+    near = sign * np.take(correlation, np.arange(lag - _TAPS, lag + _TAPS + 1), mode="wrap")
+    curve = _BETWEEN @ near
+    best = int(np.argmax(curve))
+    if best in (0, len(curve) - 1):
+        return 0.0
+    before, here, after = curve[best - 1 : best + 2]
+    bend = before - 2.0 * here + after
+    return float(_OFFSETS[best] + (0.5 * (before - after) / bend * (_OFFSETS[1] - _OFFSETS[0]) if bend < 0 else 0.0))
+
+
+def peaks(heights: Mono) -> list[tuple[int, int]]:
+    """List the highest peaks of a correlation, with their signs: all that rival the highest, and its best opponent.
+
+    >>> peaks(np.array([0.0, 1.0] + 200 * [0.0] + [-0.9]))
+    [(1, 1), (202, -1)]
+    """
+    left = np.abs(heights)
+    best = int(np.argmax(left))
+    found = [(best, 1 if heights[best] >= 0 else -1)]
+    opponent = int(np.argmax(-found[0][1] * heights))
+    if left[opponent] >= _RIVAL * left[best] and opponent != best:
+        found.append((opponent, -found[0][1]))
+    least = _RIVAL * float(left[best])
+    for _ in range(_MOST_RIVALS):
+        left[max(0, best - _PEAK) : best + _PEAK + 1] = 0.0
+        best = int(np.argmax(left))
+        if left[best] < least or left[best] == 0.0:
+            break
+        found.append((best, 1 if heights[best] >= 0 else -1))
+    return list(dict.fromkeys(found))
+
+
+def _fairest(reference: Mono, degraded: Mono, rivals: list[tuple[int, int]]) -> tuple[int, int]:
+    """Take the lag that explains most of the degraded recording, or of those that do the plainest."""
+    explained = {rival: _explained(reference, degraded, *rival) for rival in rivals}
+    best = max(rivals, key=lambda rival: explained[rival][0])
+    noise = max(0.0, dot(degraded, degraded) - explained[best][0]) / len(degraded)
+    as_good = [best]
+    for rival in rivals:
+        if rival != best and explained[rival][0] >= 0.5 * explained[best][0]:
+            better = explained[best][0] - explained[rival][0]
+            at_home = abs(rival[0]) <= _HOME and rival[1] > 0 and better <= 0.05 * noise * len(degraded)
+            predictions = [(lag, explained[lag, sign][1]) for lag, sign in (best, rival)]
+            if at_home or not tells_apart(better, _difference(reference, len(degraded), *predictions), noise):
+                as_good.append(rival)
+    return min(as_good, key=lambda rival: (-rival[1], abs(rival[0])))
+
+
+def tells_apart(better: float, apart: float, noise: float) -> bool:
+    """Decide whether one prediction is clearly better than another.
+
+    Args:
+        better: How much more energy it explains.
+        apart: Energy of the predictions' difference, which is how much more it would explain were it the true one.
+        noise: Power of what neither explains, per sample.
+
+    >>> tells_apart(0.9, 1.0, 1e-3), tells_apart(0.1, 1.0, 1e-3), tells_apart(0.9, 1.0, 0.1)
+    (True, False, False)
+    """
+    return better >= 0.5 * apart and apart > _BEYOND_NOISE * noise
+
+
+def _explained(reference: Mono, degraded: Mono, lag: int, sign: int) -> tuple[float, Mono]:
+    """Tell how much energy the reference explains at this lag, give or take a sample, and with which levels."""
+    sides = [overlap(reference, degraded, lag + beside) for beside in _BESIDE]
+    products = np.array([dot(clean, dirty) for clean, dirty in sides])
+    if sign * products[1] <= 0:
+        return 0.0, np.zeros(3)
+    clean = sides[1][0]
+    powers = [dot(clean[: len(clean) - apart], clean[apart:]) for apart in range(3)]
+    levels = np.linalg.lstsq(np.array(powers)[np.abs(np.subtract.outer(_BESIDE, _BESIDE))], products, rcond=1e-7)[0]
+    return float(levels @ products), levels
+
+
+def _difference(reference: Mono, frames: int, first: tuple[int, Mono], second: tuple[int, Mono]) -> float:
+    """Measure the energy by which two predictions (lag, levels) of a degraded recording differ."""
+    difference = np.zeros(frames, np.float32)
+    for (lag, levels), sign in ((first, 1.0), (second, -1.0)):
+        for beside, level in zip(_BESIDE, levels, strict=True):
+            clean, there = overlap(reference, difference, lag + beside)
+            there += np.float32(sign * level) * clean  # a view: it is added to the difference
+    return dot(difference, difference)
+
+
+def overlap(reference: Mono, degraded: Mono, lag: int) -> tuple[Mono, Mono]:
+    """Cut both waveforms to where they lie on each other when the degraded one is ``lag`` samples late."""
+    ahead, behind = max(0, -lag), max(0, lag)
+    frames = max(0, min(reference.shape[-1] - ahead, degraded.shape[-1] - behind))
+    return reference[..., ahead : ahead + frames], degraded[..., behind : behind + frames]
+
+
+def at_lag(reference: Mono, degraded: Mono, lag: float) -> tuple[float, float]:
+    """Measure correlation and gain where the two lie on each other at this lag."""
+    if abs(lag - round(lag)) > LAG_TOLERANCE:
+        degraded = shift(degraded, lag - round(lag), len(degraded))
+    clean, dirty = overlap(reference, degraded, round(lag))
+    power = np.sqrt(dot(clean, clean) * dot(dirty, dirty))
+    return (dot(clean, dirty) / float(power) if power > 0 else 0.0), apparent_gain(clean, dirty)
+
+
+def unexplained(reference: Mono, degraded: Mono, lag: float) -> float:
+    """Tell which share of the degraded recording's energy the reference does not explain at this lag."""
+    return 1.0 - max(0.0, at_lag(reference, degraded, lag)[0]) ** 2
+
+
+def shift(waveform: NDArray[np.floating], lag: float, frames: int) -> NDArray[np.float32]:
+    """Undo a lag: return ``frames`` samples of which the first is the one that was at ``lag``; nothing wraps around.
+
+    What lies outside the waveform is zero. Fractions of a sample are interpolated by a windowed sinc (Kaiser, β = 9).
+
+    Args:
+        waveform: Samples, shape (…, time).
+        lag: Samples by which it is late.
+        frames: Length of what is returned.
+
+    >>> shift(np.array([0.0, 0.0, 1.0, 2.0]), 2, 3)
+    array([1., 2., 0.], dtype=float32)
+    """
+    whole = round(lag)
+    fraction = lag - whole
+    margin = 0 if abs(fraction) < LAG_TOLERANCE else _TAPS
+    first, last = whole - margin, whole + frames + margin
+    inside = waveform[..., max(0, first) : max(0, last)]
+    before = min(max(0, -first), last - first)
+    after = last - first - before - inside.shape[-1]
+    padded = np.pad(inside, [(0, 0)] * (waveform.ndim - 1) + [(before, after)]).astype(np.float32)
+    if not margin:
+        return padded
+    times = np.arange(-_TAPS, _TAPS + 1)
+    kernel = np.sinc(times + fraction) * np.kaiser(2 * _TAPS + 1, 9.0)
+    return np.apply_along_axis(lambda row: np.convolve(row, kernel / kernel.sum(), "valid"), -1, padded).astype(
+        np.float32
+    )
