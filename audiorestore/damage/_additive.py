@@ -27,16 +27,19 @@ def add(sound: Sound, noise: Callable[[], Iterator[Block]], snr_db: float) -> Da
         snr_db: In decibels.
 
     Returns:
-        ``noise_dbfs``, the level of what was added (a full-scale square wave is 0), null where no noise fell.
+        ``noise_dbfs``, the level of what was added (a full-scale square wave is 0), and ``peak_dbfs``, its greatest
+        sample; both null where no noise fell.
 
     Raises:
         AudioRestoreError: The recording is silent.
     """
     wanted = LevelMeter(sound.sample_rate)
     found = LevelMeter(sound.sample_rate)
+    peak = 0.0
     for block, added in zip(sound.blocks(), noise(), strict=True):
         wanted.push(block)
         found.push(added)
+        peak = max(peak, float(np.abs(added).max(initial=0.0)))
     signal_power, noise_power = wanted.active_power(), found.mean_power()
     if signal_power == 0.0:
         raise AudioRestoreError("it is silent, so there is no level that snr_db could stand against")
@@ -44,4 +47,9 @@ def add(sound: Sound, noise: Callable[[], Iterator[Block]], snr_db: float) -> Da
     gain = np.float32(np.sqrt(wanted_power / noise_power) if noise_power > 0 else 0.0)
     for block, added in zip(sound.blocks(), noise(), strict=True):
         yield block + gain * added
-    return Outcome({"noise_dbfs": round(decibels(wanted_power), 2) if noise_power > 0 else None})
+    if noise_power == 0.0:
+        return Outcome({"noise_dbfs": None, "peak_dbfs": None})
+    crest = decibels(peak**2 / noise_power)
+    return Outcome(
+        {"noise_dbfs": round(decibels(wanted_power), 2), "peak_dbfs": round(decibels(wanted_power) + crest, 2)}
+    )

@@ -19,11 +19,12 @@ _SHORT_WINDOWS = 16
 _LEAST_DRIFT = 0.5  # samples: a window this close to the others lies where they lie
 _FAR = 4.0  # samples: less than one inside an MP3 that is coded at 8 kHz
 _CLEARER = 0.01  # share of the energy that a lag so far away has to explain more
-_WORTH = 0.8  # of the unexplained: a lag that leaves more of it is taken for coding noise
+_WORTH = 0.5  # of the unexplained: a lag that leaves more of it is taken for coding noise
 _HEARD = 1e-4  # of the loudest window's power
 _TRACED = 24  # short windows by which the kind of a drift is told
 _REACH = (1 << 15) - (1 << 12)  # samples to each side in which they are looked for; with a window, a power of two
 _SURE = 8.0  # prominence of a short window that was found
+_ABOUT = 1000.0  # samples by which wow moves a sound at most
 _SPEEDS = 0.12  # wrong speeds up to this share are looked for
 
 
@@ -80,12 +81,8 @@ def wavers(reference: Mono, degraded: Mono, lag: float) -> bool:
 
 def _heard(clean: Mono, dirty: Mono, starts: NDArray[np.int_], frames: int) -> NDArray[np.bool_]:
     """Tell which windows have sound on both sides."""
-    powers = np.array(
-        [
-            [dot(side[start : start + frames], side[start : start + frames]) for start in starts]
-            for side in (clean, dirty)
-        ]
-    )
+    windows = [[side[start : start + frames] for start in starts] for side in (clean, dirty)]
+    powers = np.array([[dot(window, window) for window in side] for side in windows])
     return np.asarray(
         (powers[0] >= _HEARD * powers[0].max()) & (powers[0] > 0) & (powers[1] >= 1e-2 * _HEARD * powers[1].max())
     )
@@ -182,6 +179,14 @@ def describe(reference: Mono, degraded: Mono, lag: float) -> str:
     if min(np.mean(moves > _LEAST_DRIFT), np.mean(moves < -_LEAST_DRIFT)) >= 0.25:
         return f"wow: the lag goes back and forth by {np.ptp(points[:, 1]):.0f} samples"
     return ""
+
+
+def is_bent(reference: Mono, degraded: Mono) -> bool:
+    """Ask whether short windows are found about where each other are, although the whole fits nowhere."""
+    points = trace(reference, degraded, 0.0, windows=12)
+    if len(points) < 6:
+        return False
+    return bool(np.mean(np.abs(points[:, 1] - np.median(points[:, 1])) <= _ABOUT) >= 0.6)
 
 
 def say_speed(slope: float) -> str:

@@ -244,6 +244,23 @@ def test_a_cut_in_a_long_recording_is_refused() -> None:
         measured(reference, np.delete(reference, slice(90_000, 90_500)))
 
 
+@pytest.mark.usefixtures("low_limits")
+@pytest.mark.parametrize("lag", [0, 5000, -700.5])
+def test_a_long_recording_whose_loudest_part_is_lost_is_laid_by_another(lag: float) -> None:
+    reference = sound(200_000, seed=3)
+    reference[100_000:130_000] *= 3.0
+    muted = reference.copy()
+    muted[85_000:145_000] = 0.0
+    assert measured(reference, delayed(muted, lag)).lag == pytest.approx(lag, abs=0.02)
+
+
+@pytest.mark.usefixtures("low_limits")
+def test_a_wrong_partner_is_refused_where_it_is_long() -> None:
+    with pytest.raises(AlignmentError, match="of those up to 10000 samples") as caught:
+        measured(sound(200_000, seed=3), sound(200_000, seed=4))
+    assert caught.value.kind == "content"
+
+
 def test_a_recording_over_the_real_limit() -> None:
     frames = (1 << 22) + 5
     rng = np.random.default_rng(0)

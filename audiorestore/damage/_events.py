@@ -1,0 +1,202 @@
+"""Events that fall at chance moments, as scratches and dust: drawn second by second, so that hours take no memory.
+
+Each second has a generator of its own, made of the seed and of the second's number, so what falls there depends on
+neither blocks nor length. Waveforms are laid down at 96 kHz whatever the recording's rate, and brought to it by soxr:
+one seed is the same clicks at 8 and at 192 kHz, as if one disc had been played into both.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..signal.resample import resampled_frames
+from ..signal.sound import Block, Sound, regrid
+from ._additive import add
+from ._damage import Choice, Damaged, Domain, Outcome, parameter
+
+Floats = NDArray[np.float64]
+Wave = Callable[[Floats, NDArray[np.intp]], Floats]  # seconds since an event began, and which event: the value there
+
+GRID_RATE = 96000
+LEVEL_SPREAD = Domain(float, "dB", "standard deviation of their levels, cut off at three of it", low=0.0, high=20.0)
+DISC = parameter(
+    Choice(("mono", "stereo")),
+    Domain(
+        str,
+        meaning="mono: the same in all channels; stereo: a level of its own in each, now and then of opposite sign",
+        choices=("mono", "stereo"),
+    ),
+)
+RPM = parameter(
+    Choice(("off", 33.333, 45.0, 78.0)),
+    Domain(
+        float, "rpm", "speed of a disc whose scratches come back turn after turn", low=10.0, high=120.0, words=("off",)
+    ),
+)
+REPEATING = parameter(
+    50.0,
+    Domain(float, "%", "share of them that belongs to such scratches; off does not look at it", low=0.0, high=100.0),
+)
+
+_CHANNEL_SPREAD_DB = 4.0
+_OPPOSITE = 0.1  # of all channels of all events
+_MEAN_TURNS = 10  # of 1 to 19, each as likely
+_JITTER_SECONDS = 0.001
+_BEFORE = 1000  # seconds that a scratch can have begun before the recording
+_PIECE = 4096
+_MOST_VALUES = 1 << 15  # laid down in one go
+_SHORTEST_SECONDS = 20e-6
+
+
+class Events(NamedTuple):
+    """Some events in the order of time.
+
+    Attributes:
+        seconds: When each begins, from the start of the recording, shape (events,).
+        normal: A number for each to be different by, normally distributed, shape (events,).
+        even: Two such numbers, evenly distributed between 0 and 1, shape (2, events).
+        levels: The factor with which each is heard, shape (channels, events).
+    """
+
+    seconds: Floats
+    normal: Floats
+    even: Floats
+    levels: Floats
+
+
+Shape = Callable[[Events], tuple[Floats, Wave]]  # the length of each event in seconds, and all their waveforms
+
+
+def add_events(sound: Sound, parameters: dict[str, Any], shape: Shape) -> Damaged:
+    """Add events at the drawn rate and levels, and count them (``events``)."""
+    rows = 1 if parameters["disc"] == "mono" else sound.channels
+    chance = _Chance.of(parameters, rows)
+    grid_frames = resampled_frames(sound.frames, sound.sample_rate, GRID_RATE)
+    count = 0
+
+    def laid() -> Iterator[Block]:
+        nonlocal count
+        count = 0
+        tail = np.zeros((rows, 0))
+        for second, events in zip(range(-(-grid_frames // GRID_RATE)), chance.seconds(), strict=False):
+            events = _select(events, events.seconds < sound.frames / sound.sample_rate)
+            count += len(events.seconds)
+            sums = _lay(events, shape, second, max(GRID_RATE, tail.shape[-1]))
+            sums[:, : tail.shape[-1]] += tail
+            yield sums[:, : min(GRID_RATE, grid_frames - second * GRID_RATE)].astype(np.float32)
+            tail = sums[:, GRID_RATE:]
+
+    def noise() -> Iterator[Block]:
+        heard = Sound(GRID_RATE, rows, grid_frames, laid).resampled(sound.sample_rate)
+        for block in regrid(heard.blocks(), rows, sound.frames):
+            yield np.broadcast_to(block, (sound.channels, block.shape[-1]))
+
+    even = Sound(
+        sound.sample_rate, sound.channels, sound.frames, lambda: regrid(sound.blocks(), sound.channels, sound.frames)
+    )
+    outcome = yield from add(even, noise, parameters["snr_db"])
+    return Outcome({**outcome.measured, "events": count})
+
+
+def pulse(parameters: dict[str, Any], longest_ms: float, most_periods: float) -> Shape:
+    """Make each event a short wave under a bell (Hann): of half a period to ``most_periods``, at any phase."""
+
+    def shape(events: Events) -> tuple[Floats, Wave]:
+        lengths = 1e-3 * parameters["length_ms"] * parameters["length_spread"] ** events.normal
+        lengths = np.clip(lengths, _SHORTEST_SECONDS, 1e-3 * longest_ms)
+        periods, phase = 0.5 + (most_periods - 0.5) * events.even[0], 2.0 * np.pi * events.even[1]
+
+        def wave(seconds: Floats, which: NDArray[np.intp]) -> Floats:
+            place = seconds / lengths[which]
+            waves: Floats = np.sin(np.pi * place) ** 2 * np.cos(2.0 * np.pi * periods[which] * place + phase[which])
+            return waves
+
+        return lengths, wave
+
+    return shape
+
+
+@dataclass(frozen=True)
+class _Chance:
+    """By which chances events fall."""
+
+    seed: int
+    rate_per_second: float
+    level_spread_db: float
+    rows: int
+    turn_seconds: float
+    repeating: float
+
+    @classmethod
+    def of(cls, parameters: dict[str, Any], rows: int) -> "_Chance":
+        rpm = parameters.get("rpm", "off")
+        turning = (0.0, 0.0) if rpm == "off" else (60.0 / rpm, parameters["repeating_percent"] / 100.0)
+        return cls(
+            parameters["noise_seed"], parameters["rate_per_second"], parameters["level_spread_db"], rows, *turning
+        )
+
+    def seconds(self) -> Iterator[Events]:
+        """Yield the events of each second of the recording, and of the next, without end."""
+        # So that the first turn is as scratched as all others, draw from before the recording on.
+        first = -math.ceil(self.turn_seconds * 2 * _MEAN_TURNS)
+        held = self._begin(first)
+        for second in itertools.count(first):
+            due = held.seconds < second + 1
+            if second >= 0:
+                now = _select(held, due)
+                yield _select(now, np.argsort(now.seconds, kind="stable"))
+            begun = self._begin(second + 1)
+            held = Events(*(np.concatenate(pair, -1) for pair in zip(_select(held, ~due), begun, strict=True)))
+
+    def _begin(self, second: int) -> Events:
+        """Draw what begins in one second: events that come once, and scratches with all their turns."""
+        rng = np.random.default_rng((self.seed, second + _BEFORE))
+        alone = rng.poisson(self.rate_per_second * (1.0 - self.repeating))
+        scratches = rng.poisson(self.rate_per_second * self.repeating / _MEAN_TURNS)
+        turns = np.append(np.ones(alone, np.intp), rng.integers(1, 2 * _MEAN_TURNS, scratches))
+        which = np.repeat(np.arange(len(turns)), turns)
+        turn = np.arange(len(which)) - np.repeat(np.cumsum(turns) - turns, turns)
+        jitter = np.where(turn > 0, rng.standard_normal(len(which)), 0.0)
+        seconds = second + rng.random(len(turns))[which] + turn * self.turn_seconds + _JITTER_SECONDS * jitter
+        levels_db = self.level_spread_db * np.clip(rng.standard_normal(len(turns)), -3.0, 3.0)
+        normal, even = rng.standard_normal(len(which)), rng.random((2, len(which)))
+        heard = np.ones((self.rows, len(turns)))
+        if self.rows > 1:
+            levels_db = levels_db + _CHANNEL_SPREAD_DB * rng.standard_normal((len(turns), self.rows)).T
+            heard[rng.random((len(turns), self.rows)).T < _OPPOSITE] = -1.0
+        return Events(seconds, normal, even, (heard * 10.0 ** (levels_db / 20.0))[:, which])
+
+
+def _select(events: Events, which: NDArray[Any]) -> Events:
+    return Events(*(array[..., which] for array in events))
+
+
+def _lay(events: Events, shape: Shape, second: int, at_least: int) -> Floats:
+    """Add up the waveforms of the events of one second, shape (channels, time), as far as the longest reaches."""
+    begin = (events.seconds - second) * GRID_RATE
+    lengths, wave = shape(events)
+    first = np.ceil(begin).astype(np.intp)
+    last = np.ceil(begin + lengths * GRID_RATE).astype(np.intp)
+    sums = np.zeros((len(events.levels), max(at_least, last.max(initial=0))))
+    # In pieces, and few of them at a time, so that neither many events nor long ones take much memory.
+    pieces = -(-(last - first) // _PIECE)
+    event = np.repeat(np.arange(len(pieces)), pieces)
+    start = first[event] + _PIECE * (np.arange(len(event)) - np.repeat(np.cumsum(pieces) - pieces, pieces))
+    counts = np.minimum(last[event] - start, _PIECE)
+    for part in np.array_split(np.arange(len(event)), 1 + counts.sum() // _MOST_VALUES):
+        if not len(part):
+            continue
+        which = np.repeat(event[part], counts[part])
+        ends = np.cumsum(counts[part])
+        frame = np.arange(len(which)) + np.repeat(start[part] - (ends - counts[part]), counts[part])
+        values = wave((frame - begin[which]) / GRID_RATE, which)
+        least = frame.min()
+        for row, levels in zip(sums, events.levels, strict=True):
+            added = np.bincount(frame - least, values * levels[which])
+            row[least : least + len(added)] += added
+    return sums

@@ -1,0 +1,46 @@
+"""Dust and wear in the grooves: hundreds or thousands of small clicks a second, heard as one crackle.
+
+They are as those of ``clicks``, but of three periods at most, none is longer than 0.5 ms, and none comes back. On real
+discs the number above a level falls with that level as a log-normal of 6 to 11 dB does whose middle lies near the
+noise; how many there are below it nobody can count. In ten seconds the largest is 23 to 30 dB above the mean level that
+``snr_db`` sets.
+
+Source: Godsill and Rayner, "Digital Audio Restoration: A Statistical Model Based Approach", Springer 1998; Välimäki et
+al., "Digital audio antiquing: signal processing methods for imitating the sound quality of historical recordings", J.
+Audio Eng. Soc. 56(3), 2008.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..signal.sound import Sound
+from ._additive import NOISE_SEED, SNR_DB
+from ._damage import DamageConfig, Damaged, Domain, Span, Specification, parameter
+from ._events import DISC, LEVEL_SPREAD, add_events, pulse
+
+LONGEST_MS = 0.5
+MOST_PERIODS = 3.0
+
+
+@dataclass(frozen=True)
+class Config(DamageConfig):
+    """How dense the crackle is, and how even."""
+
+    snr_db: Specification = parameter(Span(15.0, 35.0), SNR_DB)
+    rate_per_second: Specification = parameter(
+        Span(200.0, 2000.0), Domain(float, "1/s", "crackles in a second, on average", low=1.0, high=5000.0)
+    )
+    length_ms: Specification = parameter(
+        Span(0.2, 0.4), Domain(float, "ms", "length of a crackle: half of them are shorter", low=0.02, high=LONGEST_MS)
+    )
+    length_spread: Specification = parameter(
+        1.6, Domain(float, meaning="two thirds of the lengths lie within this factor", low=1.0, high=5.0)
+    )
+    level_spread_db: Specification = parameter(Span(4.0, 8.0), LEVEL_SPREAD)
+    disc: Specification = DISC
+    noise_seed: Specification = NOISE_SEED
+
+
+def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+    """Add the crackle; tell of how many events it is (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
+    return (yield from add_events(sound, parameters, pulse(parameters, LONGEST_MS, MOST_PERIODS)))

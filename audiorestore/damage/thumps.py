@@ -1,0 +1,91 @@
+"""Cracks and deep scratches of old discs: knocks that set the tonearm swinging, each a low tone that dies away.
+
+A thump rises within 4 ms and then swings ever slower and softer: its frequency falls from ``start_hz`` to
+``resonance_hz``, that of the tonearm on the springy stylus, and its level by 1/e, both in ``decay_ms``. No two are
+alike: the decay and the start of each lie about 15 % from what is drawn, and half of them begin downwards.
+``click_db`` adds the broken groove itself, a click of 4 ms; without it 99 % of the power lies below 200 Hz. As with
+``clicks``, a cracked disc thumps again at every turn.
+
+The SNR counts the pauses between thumps: in ten seconds the largest is 18 to 25 dB above the mean level that
+``snr_db`` sets.
+
+Source: Godsill and Rayner, "Digital Audio Restoration: A Statistical Model Based Approach", Springer 1998 (slow
+pulses); Esquef, Biscainho and Välimäki, "An efficient algorithm for the restoration of audio signals corrupted with
+low-frequency pulses", J. Audio Eng. Soc. 51(6), 2003; de Carvalho, Ávila and Biscainho, "Bayesian restoration of audio
+degraded by low-frequency pulses modeled via Gaussian process", arXiv 2005.14181, 2020 (a break of under 10 ms, then an
+oscillation whose amplitude and frequency decay).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..signal.level import from_decibels
+from ..signal.sound import Sound
+from ._additive import NOISE_SEED, SNR_DB
+from ._damage import Choice, DamageConfig, Damaged, Domain, Span, Specification, parameter
+from ._events import DISC, LEVEL_SPREAD, REPEATING, RPM, Events, Floats, Shape, Wave, add_events
+
+_DECAYS = 7.0  # after which a thump is over, 61 dB down
+_RISE_SECONDS = 0.004
+_VARIETY = 0.15
+
+
+@dataclass(frozen=True)
+class Config(DamageConfig):
+    """How many thumps, how low and how long."""
+
+    snr_db: Specification = parameter(Span(5.0, 25.0), SNR_DB)
+    rate_per_second: Specification = parameter(
+        Span(0.3, 2.0), Domain(float, "1/s", "thumps in a second, on average", low=0.001, high=10.0)
+    )
+    resonance_hz: Specification = parameter(
+        Span(8.0, 30.0), Domain(float, "Hz", "frequency in which a thump ends", low=2.0, high=100.0)
+    )
+    start_hz: Specification = parameter(
+        Span(40.0, 120.0), Domain(float, "Hz", "frequency with which a thump begins", low=2.0, high=300.0)
+    )
+    decay_ms: Specification = parameter(
+        Span(30.0, 150.0), Domain(float, "ms", "time in which it dies away by 1/e (8.7 dB)", low=5.0, high=500.0)
+    )
+    click_db: Specification = parameter(
+        Choice(("off", -12.0, -6.0)),
+        Domain(float, "dB", "level of the click of 4 ms that it begins with", low=-60.0, high=20.0, words=("off",)),
+    )
+    level_spread_db: Specification = parameter(Span(2.0, 6.0), LEVEL_SPREAD)
+    rpm: Specification = RPM
+    repeating_percent: Specification = REPEATING
+    disc: Specification = DISC
+    noise_seed: Specification = NOISE_SEED
+
+
+def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+    """Add the thumps; tell how many there are (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
+    return (yield from add_events(sound, parameters, _thump(parameters)))
+
+
+def _thump(parameters: dict[str, Any]) -> Shape:
+    resonance_hz = parameters["resonance_hz"]
+    click = 0.0 if parameters["click_db"] == "off" else from_decibels(parameters["click_db"])
+
+    def shape(events: Events) -> tuple[Floats, Wave]:
+        decays = 1e-3 * parameters["decay_ms"] * np.exp(_VARIETY * np.clip(events.normal, -3.0, 3.0))
+        falls_hz = parameters["start_hz"] * np.exp(_VARIETY * (2.0 * events.even[0] - 1.0)) - resonance_hz
+        signs = np.where(events.even[1] < 0.5, -1.0, 1.0)
+
+        def wave(seconds: Floats, which: NDArray[np.intp]) -> Floats:
+            gone = np.exp(-seconds / decays[which])
+            # The integral of a frequency that falls as the level does.
+            turns = resonance_hz * seconds + (falls_hz * decays)[which] * (1.0 - gone)
+            swing: Floats = (signs[which] * (gone - np.exp(-_DECAYS))) * np.sin(2.0 * np.pi * turns)
+            early = np.flatnonzero(seconds < _RISE_SECONDS)
+            place = seconds[early] / _RISE_SECONDS
+            swing[early] *= np.sin(0.5 * np.pi * place) ** 2
+            swing[early] += click * signs[which[early]] * np.sin(np.pi * place) ** 2 * np.sin(4.0 * np.pi * place)
+            return swing
+
+        return _DECAYS * decays, wave
+
+    return shape

@@ -1,0 +1,52 @@
+#!/bin/sh
+# What each codec of the papers does to your recordings before anybody restores them: whether the pair lies at lag 0 with
+# equal lengths, by how much the level moved, and how far the decoded sound is off, raw and after one gain.
+#
+#   DATA=folder [CHAINS="mp3:kbps=96 ..."] [JOBS=2] [OUT=folder] sh recipes/codecs.sh
+#
+# Prints a Markdown table; a line a chain. Sound is deleted as soon as it is measured, records stay in OUT, and lines
+# that are there already are not measured again. Paths are relative to where you stand.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+: "${DATA:?give DATA=folder}"
+OUT=${OUT:-runs/codecs}
+JOBS=${JOBS:-2}
+CHAINS=${CHAINS:-"mp3:kbps=16 mp3:kbps=32 mp3:kbps=64 mp3:kbps=96 mp3:kbps=128 mp3:kbps=192 mp3:kbps=224 mp3:kbps=256
+    mp3:kbps=128|mp3:kbps=32 vorbis:kbps=64,coded_rate=32000 vorbis:kbps=96 opus:kbps=32 opus:kbps=64"}
+sh "$here/install.sh"
+PATH=$here/../.venv/bin:$PATH
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+
+# Commands end with 3 where some files failed, as they have told: the others go on.
+but_some() { "$@" || [ $? -eq 3 ]; }
+
+# count FILE TEXT : how many lines hold it.
+count() { grep -c -F -- "$2" "$1" || true; }
+
+# median of the numbers on stdin
+median() { sort -g | awk '{ held[NR] = $1 } END { if (NR) printf "%.2f", (held[int((NR + 1) / 2)] + held[int(NR / 2) + 1]) / 2 }'; }
+
+# mean FILE ROW NUMBER : of a CSV that eval wrote.
+mean() { awk -F, -v row="$2" -v number="$3" '$1 == row && $2 == number { print $4 }' "$1"; }
+
+mkdir -p "$OUT"
+echo "| chain | files | lag 0, equal length | refused | gain, median | SNR | after one gain | MSE |"
+echo "|---|---:|---:|---:|---:|---:|---:|---:|"
+for chain in $CHAINS; do
+    name=$OUT/$(printf %s "$chain" | tr -c 'A-Za-z0-9.' _)
+    if [ ! -s "$name.csv" ]; then
+        but_some audiorestore degrade "$DATA" --chain "$chain" --jobs "$JOBS" -f -o "$name" > "$name.degraded.jsonl"
+        but_some audiorestore pair "$name.degraded.jsonl" --split 100:0:0 --jobs "$JOBS" > "$name.jsonl"
+        audiorestore eval "$name.jsonl" --metric snr --metric mse --jobs "$JOBS" --format csv > "$name.csv.part" ||
+            [ $? -eq 3 ]
+        rm -rf "$name"
+        mv "$name.csv.part" "$name.csv"
+    fi
+    gain=$(sed -n 's/.*"alignment": {[^}]*"gain_db": \[*\(-*[0-9.]*\).*/\1/p' "$name.jsonl" | median)
+    # pair writes no record of an aligned pair unless its lag is 0 and its lengths are equal: those that it had to move lie
+    # elsewhere, and it was given no folder for them.
+    printf '| `%s` | %d | %d | %d | %s dB | %.2f dB | %.2f dB | %.1e |\n' "$(printf %s "$chain" | sed 's/|/\\|/g')" \
+        "$(count "$name.jsonl" '"id"')" "$(count "$name.jsonl" '"lag": 0.0, ')" "$(count "$name.jsonl" '"error"')" "$gain" \
+        "$(mean "$name.csv" degraded snr_db)" "$(mean "$name.csv" degraded_leveled snr_db)" \
+        "$(mean "$name.csv" degraded mse)"
+done
