@@ -182,13 +182,18 @@ _audiorestore_files() {
 # ---- words, written by completions/generate ----
 _audiorestore_commands='degrade pair train restore eval quantize models demo'
 _audiorestore_top_options='--version --help -h'
-_audiorestore_damages='hiss mp3'
+_audiorestore_damages='bits clicks clip crackle downsample dropout ffmpeg gain hiss hum lowpass mp3 noise opus reverb thumps vorbis wow'
 
 # A command's options; false where there is no such command.
 _audiorestore_options() {
     case $1 in
-        degrade) known='--output -o --chain --format --seed --jobs -j --force -f --help -h' ;;
-        pair) known='--reference --degraded --output -o --level --split --seed --jobs -j --force -f --help -h' ;;
+        degrade)
+            known='--output -o --chain --per --keep-encoded --format --seed --jobs -j --force -f --list --help -h'
+            ;;
+        pair)
+            known='--reference --degraded --output -o --level --allow --split --group-by --format --plot --check --seed
+                --jobs -j --force -f --help -h'
+            ;;
         train)
             known='--output -o --preset --set --steps --epochs --minutes --device --seed --resume --force -f --help -h'
             ;;
@@ -207,12 +212,15 @@ _audiorestore_options() {
 _audiorestore_expected() {
     case $1 in
         degrade.--chain) language=chain ;;
+        degrade.--per | degrade.--seed | degrade.--jobs | degrade.-j) ;;
         degrade.--format) known='wav flac' ;;
-        degrade.--seed | degrade.--jobs | degrade.-j) ;;
         degrade.--output | degrade.-o | degrade.[1-9]*) files='*' ;;
         pair.--level) known='keep match' ;;
+        pair.--allow) known='channels polarity content drift' ;;
         pair.--split | pair.--seed | pair.--jobs | pair.-j) ;;
-        pair.--reference | pair.--degraded | pair.--output | pair.-o | pair.[1-9]*) files='*' ;;
+        pair.--group-by) known='folder path: field:' ;;
+        pair.--format) known='jsonl nemo lhotse' ;;
+        pair.--reference | pair.--degraded | pair.--output | pair.-o | pair.--plot | pair.[1-9]*) files='*' ;;
         train.--preset) language=preset ;;
         train.--set) language=setting ;;
         train.--steps | train.--epochs | train.--minutes | train.--seed) ;;
@@ -294,20 +302,118 @@ _audiorestore_setting_values() {
 # A damage's parameters.
 _audiorestore_parameters() {
     case $1 in
+        bits) known='bits dither noise_seed' ;;
+        clicks)
+            known='snr_db rate_per_second length_ms length_spread level_spread_db rpm repeating_percent disc noise_seed'
+            ;;
+        clip) known='threshold_db relative_to kind sdr_db' ;;
+        crackle) known='snr_db rate_per_second length_ms length_spread level_spread_db disc noise_seed' ;;
+        downsample) known='rate_hz factor method' ;;
+        dropout) known='packet_ms loss_percent burst_packets good_loss_percent bad_loss_percent fill loss_seed' ;;
+        ffmpeg) known='codec kbps coded_rate' ;;
+        gain) known='gain_db polarity' ;;
         hiss) known='snr_db colour noise_seed' ;;
-        mp3) known='kbps coded_rate quality' ;;
+        hum)
+            known='snr_db mains_hz offset_percent harmonics tilt_db_per_octave harmonic_spread_db channel_spread_db
+                noise_seed'
+            ;;
+        lowpass) known='kind order cutoff_hz cutoff_share ripple_db stopband_db passes' ;;
+        mp3) known='kbps mode vbr_quality coded_rate quality' ;;
+        noise) known='folder snr_db file start' ;;
+        opus | vorbis) known='kbps quality coded_rate' ;;
+        reverb) known='folder file decay_seconds drr_db predelay_ms damping_percent noise_seed' ;;
+        thumps)
+            known='snr_db rate_per_second resonance_hz start_hz decay_ms click_db level_spread_db rpm repeating_percent
+                disc noise_seed'
+            ;;
+        wow) known='wow_percent wow_hz wow_phase_degrees flutter_percent flutter_hz flutter_phase_degrees' ;;
     esac
 }
 
 # DAMAGE.PARAMETER: its values; of a number the default, to show how it is written.
 _audiorestore_parameter_values() {
     case $1 in
+        bits.bits) known='4/6/8/10/12' ;;
+        bits.dither) known='none rectangular triangular' ;;
+        bits.noise_seed | clicks.noise_seed | crackle.noise_seed | dropout.loss_seed | hiss.noise_seed | \
+        hum.noise_seed | reverb.noise_seed | thumps.noise_seed)
+            known='0..4294967295'
+            ;;
+        clicks.snr_db | crackle.snr_db) known='15.0..35.0' ;;
+        clicks.rate_per_second | dropout.loss_percent) known='2.0..20.0' ;;
+        clicks.length_ms) known='0.8..1.6' ;;
+        clicks.length_spread) known='2.0' ;;
+        clicks.level_spread_db) known='3.0..7.0' ;;
+        clicks.rpm | thumps.rpm) known='off off/33.333/45.0/78.0' ;;
+        clicks.repeating_percent | thumps.repeating_percent) known='50.0' ;;
+        clicks.disc | crackle.disc | thumps.disc) known='mono stereo' ;;
+        clip.threshold_db) known='-15.0..-3.0' ;;
+        clip.relative_to) known='peak full_scale' ;;
+        clip.kind) known='hard soft' ;;
+        clip.sdr_db) known='off off' ;;
+        crackle.rate_per_second) known='200.0..2000.0' ;;
+        crackle.length_ms) known='0.2..0.4' ;;
+        crackle.length_spread) known='1.6' ;;
+        crackle.level_spread_db) known='4.0..8.0' ;;
+        downsample.rate_hz | ffmpeg.kbps | lowpass.cutoff_hz | opus.kbps | vorbis.kbps) known='auto auto' ;;
+        downsample.factor) known='2/3/4/6' ;;
+        downsample.method) known='soxr decimate linear nearest' ;;
+        dropout.packet_ms) known='10.0/20.0/40.0/60.0' ;;
+        dropout.burst_packets) known='1.0..4.0' ;;
+        dropout.good_loss_percent) known='0.0' ;;
+        dropout.bad_loss_percent) known='100.0' ;;
+        dropout.fill) known='zero repeat fade' ;;
+        ffmpeg.codec)
+            known='aac ac3 adpcm_ima adpcm_ms alaw amr_nb amr_wb eac3 g722 g723_1 g726 gsm mp2 mulaw sbc speex wma'
+            ;;
+        ffmpeg.coded_rate | vorbis.coded_rate)
+            known='auto 8000 11025 12000 16000 22050 24000 32000 44100 48000 88200 96000'
+            ;;
+        gain.gain_db) known='-12.0..6.0' ;;
+        gain.polarity) known='keep turn' ;;
         hiss.snr_db) known='10.0..30.0' ;;
-        hiss.colour) known='white pink' ;;
-        hiss.noise_seed) known='0..4294967295' ;;
+        hiss.colour) known='white pink tape' ;;
+        hum.snr_db) known='10.0..40.0' ;;
+        hum.mains_hz) known='50 60' ;;
+        hum.offset_percent) known='-0.2..0.2' ;;
+        hum.harmonics) known='5..40' ;;
+        hum.tilt_db_per_octave) known='-12.0..-5.0' ;;
+        hum.harmonic_spread_db) known='0.0..6.0' ;;
+        hum.channel_spread_db) known='0.0..3.0' ;;
+        lowpass.kind) known='butterworth chebyshev1 chebyshev2 elliptic bessel sinc' ;;
+        lowpass.order) known='6/8/10/12' ;;
+        lowpass.cutoff_share) known='0.15..0.75' ;;
+        lowpass.ripple_db) known='0.05..1.0' ;;
+        lowpass.stopband_db) known='40.0..80.0' ;;
+        lowpass.passes) known='1 2' ;;
         mp3.kbps) known='8 16 24 32 40 48 56 64 80 96 112 128 144 160 192 224 256 320' ;;
+        mp3.mode) known='cbr abr vbr' ;;
+        mp3.vbr_quality) known='4' ;;
         mp3.coded_rate) known='auto 8000 11025 12000 16000 22050 24000 32000 44100 48000' ;;
         mp3.quality) known='2' ;;
+        noise.folder) known='' ;;
+        noise.snr_db) known='0.0..20.0' ;;
+        noise.file | reverb.folder | reverb.file) known='drawn' ;;
+        noise.start) known='0.0..1.0' ;;
+        opus.quality) known='2.0/4.0' ;;
+        opus.coded_rate) known='auto 8000 12000 16000 24000 48000' ;;
+        reverb.decay_seconds) known='0.2..2.0' ;;
+        reverb.drr_db) known='0.0..15.0' ;;
+        reverb.predelay_ms) known='2.0..30.0' ;;
+        reverb.damping_percent) known='0.0..60.0' ;;
+        thumps.snr_db) known='5.0..25.0' ;;
+        thumps.rate_per_second) known='0.3..2.0' ;;
+        thumps.resonance_hz) known='8.0..30.0' ;;
+        thumps.start_hz) known='40.0..120.0' ;;
+        thumps.decay_ms) known='30.0..150.0' ;;
+        thumps.click_db) known='off off/-12.0/-6.0' ;;
+        thumps.level_spread_db) known='2.0..6.0' ;;
+        vorbis.quality) known='0.0/2.0/5.0' ;;
+        wow.wow_percent) known='0.1..1.0' ;;
+        wow.wow_hz) known='0.5..2.0' ;;
+        wow.wow_phase_degrees | wow.flutter_phase_degrees) known='0.0..360.0' ;;
+        wow.flutter_percent) known='0.0..0.1' ;;
+        wow.flutter_hz) known='6.0..20.0' ;;
     esac
 }
 # ---- end of the words ----

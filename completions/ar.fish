@@ -101,7 +101,7 @@ complete -c audiorestore -w ar
 complete -c ar -n __audiorestore_first -f
 
 # ---- words, written by completions/generate ----
-set -g __audiorestore_damages hiss mp3
+set -g __audiorestore_damages bits clicks clip crackle downsample dropout ffmpeg gain hiss hum lowpass mp3 noise opus reverb thumps vorbis wow
 
 # A family's presets, or those of all.
 function __audiorestore_presets
@@ -166,39 +166,211 @@ end
 # A damage's parameters.
 function __audiorestore_parameters
     switch $argv[1]
+        case 'bits'
+            printf '%s\n' bits dither noise_seed
+        case 'clicks'
+            printf '%s\n' snr_db rate_per_second length_ms length_spread level_spread_db rpm repeating_percent \
+                disc noise_seed
+        case 'clip'
+            printf '%s\n' threshold_db relative_to kind sdr_db
+        case 'crackle'
+            printf '%s\n' snr_db rate_per_second length_ms length_spread level_spread_db disc noise_seed
+        case 'downsample'
+            printf '%s\n' rate_hz factor method
+        case 'dropout'
+            printf '%s\n' packet_ms loss_percent burst_packets good_loss_percent bad_loss_percent fill \
+                loss_seed
+        case 'ffmpeg'
+            printf '%s\n' codec kbps coded_rate
+        case 'gain'
+            printf '%s\n' gain_db polarity
         case 'hiss'
             printf '%s\n' snr_db colour noise_seed
+        case 'hum'
+            printf '%s\n' snr_db mains_hz offset_percent harmonics tilt_db_per_octave harmonic_spread_db \
+                channel_spread_db noise_seed
+        case 'lowpass'
+            printf '%s\n' kind order cutoff_hz cutoff_share ripple_db stopband_db passes
         case 'mp3'
-            printf '%s\n' kbps coded_rate quality
+            printf '%s\n' kbps mode vbr_quality coded_rate quality
+        case 'noise'
+            printf '%s\n' folder snr_db file start
+        case 'opus' 'vorbis'
+            printf '%s\n' kbps quality coded_rate
+        case 'reverb'
+            printf '%s\n' folder file decay_seconds drr_db predelay_ms damping_percent noise_seed
+        case 'thumps'
+            printf '%s\n' snr_db rate_per_second resonance_hz start_hz decay_ms click_db level_spread_db rpm \
+                repeating_percent disc noise_seed
+        case 'wow'
+            printf '%s\n' wow_percent wow_hz wow_phase_degrees flutter_percent flutter_hz \
+                flutter_phase_degrees
     end
 end
 
 # DAMAGE.PARAMETER: its values; of a number the default, to show how it is written.
 function __audiorestore_parameter_values
     switch $argv[1]
+        case 'bits.bits'
+            printf '%s\n' 4/6/8/10/12
+        case 'bits.dither'
+            printf '%s\n' none rectangular triangular
+        case 'bits.noise_seed' 'clicks.noise_seed' 'crackle.noise_seed' 'dropout.loss_seed' 'hiss.noise_seed' 'hum.noise_seed' 'reverb.noise_seed' 'thumps.noise_seed'
+            printf '%s\n' 0..4294967295
+        case 'clicks.snr_db' 'crackle.snr_db'
+            printf '%s\n' 15.0..35.0
+        case 'clicks.rate_per_second' 'dropout.loss_percent'
+            printf '%s\n' 2.0..20.0
+        case 'clicks.length_ms'
+            printf '%s\n' 0.8..1.6
+        case 'clicks.length_spread'
+            printf '%s\n' 2.0
+        case 'clicks.level_spread_db'
+            printf '%s\n' 3.0..7.0
+        case 'clicks.rpm' 'thumps.rpm'
+            printf '%s\n' off off/33.333/45.0/78.0
+        case 'clicks.repeating_percent' 'thumps.repeating_percent'
+            printf '%s\n' 50.0
+        case 'clicks.disc' 'crackle.disc' 'thumps.disc'
+            printf '%s\n' mono stereo
+        case 'clip.threshold_db'
+            printf '%s\n' -15.0..-3.0
+        case 'clip.relative_to'
+            printf '%s\n' peak full_scale
+        case 'clip.kind'
+            printf '%s\n' hard soft
+        case 'clip.sdr_db'
+            printf '%s\n' off off
+        case 'crackle.rate_per_second'
+            printf '%s\n' 200.0..2000.0
+        case 'crackle.length_ms'
+            printf '%s\n' 0.2..0.4
+        case 'crackle.length_spread'
+            printf '%s\n' 1.6
+        case 'crackle.level_spread_db'
+            printf '%s\n' 4.0..8.0
+        case 'downsample.rate_hz' 'ffmpeg.kbps' 'lowpass.cutoff_hz' 'opus.kbps' 'vorbis.kbps'
+            printf '%s\n' auto auto
+        case 'downsample.factor'
+            printf '%s\n' 2/3/4/6
+        case 'downsample.method'
+            printf '%s\n' soxr decimate linear nearest
+        case 'dropout.packet_ms'
+            printf '%s\n' 10.0/20.0/40.0/60.0
+        case 'dropout.burst_packets'
+            printf '%s\n' 1.0..4.0
+        case 'dropout.good_loss_percent'
+            printf '%s\n' 0.0
+        case 'dropout.bad_loss_percent'
+            printf '%s\n' 100.0
+        case 'dropout.fill'
+            printf '%s\n' zero repeat fade
+        case 'ffmpeg.codec'
+            printf '%s\n' aac ac3 adpcm_ima adpcm_ms alaw amr_nb amr_wb eac3 g722 g723_1 g726 gsm mp2 mulaw \
+                sbc speex wma
+        case 'ffmpeg.coded_rate' 'vorbis.coded_rate'
+            printf '%s\n' auto 8000 11025 12000 16000 22050 24000 32000 44100 48000 88200 96000
+        case 'gain.gain_db'
+            printf '%s\n' -12.0..6.0
+        case 'gain.polarity'
+            printf '%s\n' keep turn
         case 'hiss.snr_db'
             printf '%s\n' 10.0..30.0
         case 'hiss.colour'
-            printf '%s\n' white pink
-        case 'hiss.noise_seed'
-            printf '%s\n' 0..4294967295
+            printf '%s\n' white pink tape
+        case 'hum.snr_db'
+            printf '%s\n' 10.0..40.0
+        case 'hum.mains_hz'
+            printf '%s\n' 50 60
+        case 'hum.offset_percent'
+            printf '%s\n' -0.2..0.2
+        case 'hum.harmonics'
+            printf '%s\n' 5..40
+        case 'hum.tilt_db_per_octave'
+            printf '%s\n' -12.0..-5.0
+        case 'hum.harmonic_spread_db'
+            printf '%s\n' 0.0..6.0
+        case 'hum.channel_spread_db'
+            printf '%s\n' 0.0..3.0
+        case 'lowpass.kind'
+            printf '%s\n' butterworth chebyshev1 chebyshev2 elliptic bessel sinc
+        case 'lowpass.order'
+            printf '%s\n' 6/8/10/12
+        case 'lowpass.cutoff_share'
+            printf '%s\n' 0.15..0.75
+        case 'lowpass.ripple_db'
+            printf '%s\n' 0.05..1.0
+        case 'lowpass.stopband_db'
+            printf '%s\n' 40.0..80.0
+        case 'lowpass.passes'
+            printf '%s\n' 1 2
         case 'mp3.kbps'
             printf '%s\n' 8 16 24 32 40 48 56 64 80 96 112 128 144 160 192 224 256 320
+        case 'mp3.mode'
+            printf '%s\n' cbr abr vbr
+        case 'mp3.vbr_quality'
+            printf '%s\n' 4
         case 'mp3.coded_rate'
             printf '%s\n' auto 8000 11025 12000 16000 22050 24000 32000 44100 48000
         case 'mp3.quality'
             printf '%s\n' 2
+        case 'noise.folder'
+            printf '%s\n' 
+        case 'noise.snr_db'
+            printf '%s\n' 0.0..20.0
+        case 'noise.file' 'reverb.folder' 'reverb.file'
+            printf '%s\n' drawn
+        case 'noise.start'
+            printf '%s\n' 0.0..1.0
+        case 'opus.quality'
+            printf '%s\n' 2.0/4.0
+        case 'opus.coded_rate'
+            printf '%s\n' auto 8000 12000 16000 24000 48000
+        case 'reverb.decay_seconds'
+            printf '%s\n' 0.2..2.0
+        case 'reverb.drr_db'
+            printf '%s\n' 0.0..15.0
+        case 'reverb.predelay_ms'
+            printf '%s\n' 2.0..30.0
+        case 'reverb.damping_percent'
+            printf '%s\n' 0.0..60.0
+        case 'thumps.snr_db'
+            printf '%s\n' 5.0..25.0
+        case 'thumps.rate_per_second'
+            printf '%s\n' 0.3..2.0
+        case 'thumps.resonance_hz'
+            printf '%s\n' 8.0..30.0
+        case 'thumps.start_hz'
+            printf '%s\n' 40.0..120.0
+        case 'thumps.decay_ms'
+            printf '%s\n' 30.0..150.0
+        case 'thumps.click_db'
+            printf '%s\n' off off/-12.0/-6.0
+        case 'thumps.level_spread_db'
+            printf '%s\n' 2.0..6.0
+        case 'vorbis.quality'
+            printf '%s\n' 0.0/2.0/5.0
+        case 'wow.wow_percent'
+            printf '%s\n' 0.1..1.0
+        case 'wow.wow_hz'
+            printf '%s\n' 0.5..2.0
+        case 'wow.wow_phase_degrees' 'wow.flutter_phase_degrees'
+            printf '%s\n' 0.0..360.0
+        case 'wow.flutter_percent'
+            printf '%s\n' 0.0..0.1
+        case 'wow.flutter_hz'
+            printf '%s\n' 6.0..20.0
     end
 end
 
 # COMMAND.OPTION: true for an option that takes a value.
 function __audiorestore_takes_value
     switch $argv[1]
-        case degrade.--output degrade.-o degrade.--chain degrade.--format degrade.--seed degrade.--jobs \
-            degrade.-j
+        case degrade.--output degrade.-o degrade.--chain degrade.--per degrade.--format degrade.--seed \
+            degrade.--jobs degrade.-j
             return 0
-        case pair.--reference pair.--degraded pair.--output pair.-o pair.--level pair.--split pair.--seed \
-            pair.--jobs pair.-j
+        case pair.--reference pair.--degraded pair.--output pair.-o pair.--level pair.--allow pair.--split \
+            pair.--group-by pair.--format pair.--plot pair.--seed pair.--jobs pair.-j
             return 0
         case train.--output train.-o train.--preset train.--set train.--steps train.--epochs train.--minutes \
             train.--device train.--seed
@@ -223,10 +395,13 @@ complete -c ar -n '__audiorestore_first' -l help -s h -d 'Show this message and 
 complete -c ar -n __audiorestore_first -f -a degrade -d 'Hurt clean audio on purpose, and write a record of what was done to each file'
 complete -c ar -n '__audiorestore_in degrade' -l output -s o -r -F -d 'Folder for the degraded files'
 complete -c ar -n '__audiorestore_in degrade' -l chain -x -a '(__audiorestore_chain)' -d 'Damages one after another, as in mp3:kbps=96|hiss:snr_db=10..30'
+complete -c ar -n '__audiorestore_in degrade' -l per -x -d 'How many different versions are made of each file'
+complete -c ar -n '__audiorestore_in degrade' -l keep-encoded -d 'Keep what codecs made (.mp3 …) beside the degraded files'
 complete -c ar -n '__audiorestore_in degrade' -l format -x -a 'wav flac' -d 'wav is float32, flac 24 bit'
 complete -c ar -n '__audiorestore_in degrade' -l seed -x -d 'What every random draw hangs on'
 complete -c ar -n '__audiorestore_in degrade' -l jobs -s j -x -d 'Files worked on at the same time'
 complete -c ar -n '__audiorestore_in degrade' -l force -s f -d 'Replace files that exist already'
+complete -c ar -n '__audiorestore_in degrade' -l list -d 'Show each damage with its parameters, units, ranges and source'
 complete -c ar -n '__audiorestore_in degrade' -l help -s h -d 'Show this message and exit'
 
 complete -c ar -n __audiorestore_first -f -a pair -d 'Lay degraded audio over its reference sample by sample, prove it, and give each pair a split'
@@ -234,7 +409,12 @@ complete -c ar -n '__audiorestore_in pair' -l reference -r -F -d 'Folder (or fil
 complete -c ar -n '__audiorestore_in pair' -l degraded -r -F -d 'Folder (or file) of your own degraded audio, by name'
 complete -c ar -n '__audiorestore_in pair' -l output -s o -r -F -d 'Folder for aligned copies, where any are needed'
 complete -c ar -n '__audiorestore_in pair' -l level -x -a 'keep match' -d 'Keep the degraded level, or match the reference\'s'
+complete -c ar -n '__audiorestore_in pair' -l allow -x -a 'channels polarity content drift' -d 'Let a finding through, and tell it in the record, instead of refusing the pair: channels, polarity, content, drift'
 complete -c ar -n '__audiorestore_in pair' -l split -x -d 'Shares of train:val:test, or train:test'
+complete -c ar -n '__audiorestore_in pair' -l group-by -x -a 'folder path: field:' -d 'What stays in one split: folder, path:REGEX (its first group, or all of the match) or field:NAME'
+complete -c ar -n '__audiorestore_in pair' -l format -x -a 'jsonl nemo lhotse' -d 'Records, or lines as NeMo or Lhotse read them'
+complete -c ar -n '__audiorestore_in pair' -l plot -r -F -d 'Folder for a picture of each pair: waveforms, spectrograms and difference'
+complete -c ar -n '__audiorestore_in pair' -l check -d 'Only verify that a manifest of pairs still holds'
 complete -c ar -n '__audiorestore_in pair' -l seed -x -d 'What every random draw hangs on'
 complete -c ar -n '__audiorestore_in pair' -l jobs -s j -x -d 'Files worked on at the same time'
 complete -c ar -n '__audiorestore_in pair' -l force -s f -d 'Replace files that exist already'

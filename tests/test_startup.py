@@ -31,7 +31,7 @@ def test_help_imports_neither_torch_nor_numpy(arguments: list[str], tmp_path: Pa
 
 def test_degrade_pair_eval_and_identity_import_no_torch(tmp_path: Path, voice: Path) -> None:
     steps = [
-        ["degrade", "voice.wav", "--chain", "mp3:kbps=64|hiss:snr_db=30", "-o", "d"],
+        ["degrade", "voice.wav", "--chain", "mp3:kbps=64|hiss:snr_db=30,colour=white", "-o", "d"],
         ["pair", "--reference", "voice.wav", "--degraded", "d/voice.wav"],
         ["restore", "--model", "identity", "d/voice.wav", "-o", "restored.wav"],
         ["eval", "--reference", "voice.wav", "--restored", "restored.wav"],

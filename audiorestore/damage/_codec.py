@@ -3,43 +3,84 @@
 import contextlib
 import tempfile
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..data.audio_file import AudioReader
 from ..data.spool import scratch_errors
+from ..errors import AlignmentError, AudioRestoreError
+from ..signal.align import measure
 from ..signal.level import decibels, dot
 from ..signal.resample import resampled_frames
 from ..signal.sound import Block, Sound, regrid
 from ._damage import Damaged, Encoded, Outcome
 
+
+class Stream(NamedTuple):
+    """What a codec file holds, decoded as it is read: the codec's delay and padding are still in it."""
+
+    sample_rate: int
+    channels: int
+    blocks: Iterator[Block]
+
+
 Encode = Callable[[Sound, Path], dict[str, Any]]
+Decode = Callable[[Path], AbstractContextManager[Stream]]
+
+_LEAST_HEARD = 4096  # samples: of a shorter recording no lag is told
+_COUNTED = ("clipped",)  # what adds up over streams
 
 
-def through_codec(sound: Sound, encode: Encode, suffix: str, most_channels: int = 2, delay: int = 0) -> Damaged:
-    """Encode a recording, decode it, cut off the codec's delay, and tell what that did to level and length.
+@contextlib.contextmanager
+def read_stream(path: Path) -> Iterator[Stream]:
+    """Decode a codec file that libsndfile reads."""
+    with AudioReader(path) as reader:
+        yield Stream(reader.info.sample_rate, reader.info.channels, reader.blocks())
+
+
+def through_codec(
+    sound: Sound,
+    encode: Encode,
+    suffix: str,
+    most_channels: int = 2,
+    decode: Decode = read_stream,
+    verified: bool = False,
+) -> Damaged:
+    """Encode a recording, decode it, undo the codec's delay, and tell what that did to level and length.
 
     Args:
         sound: The recording.
         encode: Writes a codec file of a recording (of at most ``most_channels``, brought to a rate that the codec
-            takes) under a path that is there already and empty, and tells what was measured.
+            takes) under a path that is there already and empty, and tells what was measured. Told as ``delay``: by
+            how many samples at the coded rate what is decoded comes late; not told, it is 0.
         suffix: Of the codec's files, ``.mp3``.
         most_channels: What a stream of this codec holds; of a recording with more channels each is a stream of its own.
-        delay: Samples at the coded rate by which what is decoded comes late.
+        decode: Opens such a file.
+        verified: Look for a lag in what comes out, where it is loudest, and refuse one; ``encode`` tells
+            ``coded_rate`` then.
 
     Returns:
-        What the first ``encode`` told; ``gain_db``, by how much the recording's own sound is louder (null where it
-        is silent); ``streams``, where there are several; and the codec files.
+        What ``encode`` told, as a list where the streams differ (what was clipped adds up); ``gain_db``, by how much
+        the recording's own sound is louder (null where it is silent); ``streams``, where there are several; and the
+        codec files.
+
+    Raises:
+        AudioRestoreError: The delay turned out to be another one.
     """
     parts = [sound] if sound.channels <= most_channels else [sound.channel(index) for index in range(sound.channels)]
     with contextlib.ExitStack() as on_error:
         files = [_scratch(on_error, suffix) for _ in parts]
         told = [encode(part, Path(file.name)) for part, file in zip(parts, files, strict=True)]
-        gain = yield from _decoded_all(sound, [Path(file.name) for file in files], delay)
+        delays = [int(each.get("delay", 0)) for each in told]
+        heard = yield from _decoded_all(sound, [Path(file.name) for file in files], delays, decode)
+        if verified:
+            heard.refuse_lag(told[0]["delay"], sound.sample_rate / told[0]["coded_rate"])
         on_error.pop_all()
-    measured = {key: _sum(key, [each[key] for each in told]) for key in told[0]}
+    measured = {key: _joined(key, [each[key] for each in told]) for key in told[0]}
+    gain = heard.gain
     measured["gain_db"] = round(decibels(gain**2), 3) if gain > 0 else None
     if len(parts) > 1:
         measured["streams"] = len(parts)
@@ -51,44 +92,95 @@ def _scratch(on_error: contextlib.ExitStack, suffix: str) -> Any:
         return on_error.enter_context(contextlib.closing(tempfile.NamedTemporaryFile(prefix="ar-", suffix=suffix)))
 
 
-def _sum(name: str, values: list[Any]) -> Any:
-    """Join what was told of several streams: counts add up, of all else the first stands for all."""
-    return sum(values) if name == "clipped" else values[0]
+def _joined(name: str, values: list[Any]) -> Any:
+    if name in _COUNTED:
+        return sum(values)
+    return values[0] if all(value == values[0] for value in values) else values
 
 
-def _decoded_all(sound: Sound, paths: list[Path], delay: int) -> Generator[Block, None, float]:
-    energy = product = 0.0
+class _Heard:
+    """What comes back, against what went in: the gain over all of it, and the loudest block of both."""
+
+    def __init__(self) -> None:
+        self._energy = self._product = self._loudest = 0.0
+        self._pair: tuple[Block, Block] | None = None
+
+    def push(self, clean: Block, dirty: Block) -> None:
+        energy = dot(clean, clean)
+        self._energy += energy
+        self._product += dot(clean, dirty)
+        if energy > self._loudest:
+            self._loudest, self._pair = energy, (clean, dirty)
+
+    @property
+    def gain(self) -> float:
+        return self._product / self._energy if self._energy > 0 else 1.0
+
+    def refuse_lag(self, delay: int, coded_sample: float) -> None:
+        """Refuse what lies off by more than half a coded sample, where that can be heard at all.
+
+        Args:
+            delay: What was undone, in samples at the coded rate, for the sentence.
+            coded_sample: How many of the recording's samples that is.
+        """
+        clean, dirty = self._pair or (np.zeros((0, 0)),) * 2
+        if clean.shape[-1] < _LEAST_HEARD:
+            return
+        for index in range(len(clean)):
+            try:
+                lie = measure(clean[index : index + 1], dirty[index : index + 1])[0]
+            except AlignmentError:  # too little of this channel is left to tell
+                continue
+            if lie is not None and abs(lie.lag) > max(0.5, 0.5 * coded_sample):
+                raise AudioRestoreError(
+                    f"what the codec gives back is {delay + lie.lag / coded_sample:.1f} samples late, not {delay} as "
+                    "with the versions that are known here; another version of it is needed"
+                )
+
+
+def _decoded_all(sound: Sound, paths: list[Path], delays: list[int], decode: Decode) -> Generator[Block, None, _Heard]:
+    heard = _Heard()
     with contextlib.ExitStack() as stack:
-        streams = [stack.enter_context(contextlib.closing(decoded(path, sound, delay))) for path in paths]
+        streams = [
+            stack.enter_context(contextlib.closing(decoded(path, sound, delay, decode)))
+            for path, delay in zip(paths, delays, strict=True)
+        ]
         for clean, *parts in zip(_even(sound), *streams, strict=True):
             block = np.concatenate(parts) if len(parts) > 1 else parts[0]
-            energy += dot(clean, clean)
-            product += dot(clean, block)
+            heard.push(clean, block)
             yield block
-    return product / energy if energy > 0 else 1.0
+    return heard
 
 
 def _even(sound: Sound) -> Iterator[Block]:
     return regrid(sound.blocks(), sound.channels, sound.frames)
 
 
-def decoded(path: Path, like: Sound, delay: int) -> Generator[Block, None, None]:
-    """Decode a codec file, without its delay, at the rate of the recording that it was made of and of its length."""
-    with AudioReader(path) as reader:
-        rate, channels = reader.info.sample_rate, reader.info.channels
-        frames = min(resampled_frames(like.frames, like.sample_rate, rate), max(0, reader.info.frames - delay))
+def even(sound: Sound) -> Sound:
+    """Cut a recording into even blocks, for encoders whose decisions hang on how much they are given at once."""
+    return Sound(sound.sample_rate, sound.channels, sound.frames, lambda: _even(sound))
+
+
+def decoded(path: Path, like: Sound, delay: int, decode: Decode = read_stream) -> Generator[Block, None, None]:
+    """Decode a codec file, without its delay, at the rate of the recording that it was made of and of its length.
+
+    Where it ends early, and before a sound that comes early (a negative delay), there is silence.
+    """
+    with decode(path) as stream:
+        frames = resampled_frames(like.frames, like.sample_rate, stream.sample_rate)
 
         def kept() -> Iterator[Block]:
             position = -delay
-            for block in reader.blocks():
+            if delay < 0:
+                yield np.zeros((stream.channels, -delay), np.float32)
+            for block in stream.blocks:
                 yield block[:, max(0, -position) : max(0, frames - position)]
                 position += block.shape[-1]
                 if position >= frames:
                     return
 
-        yield from regrid(
-            Sound(rate, channels, frames, kept).resampled(like.sample_rate).blocks(), channels, like.frames
-        )
+        there = Sound(stream.sample_rate, stream.channels, frames, kept)
+        yield from regrid(there.resampled(like.sample_rate).blocks(), stream.channels, like.frames)
 
 
 def to_pcm16(block: Block) -> tuple[bytes, int]:

@@ -81,7 +81,7 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
             file.writelines(encode(part, parameters, clipped))
         return {**_read_back(path, parameters), "delay": DELAY, "clipped": clipped[0]}
 
-    return (yield from through_codec(sound, write, ".mp3", delay=DELAY))
+    return (yield from through_codec(sound, write, ".mp3"))
 
 
 def encode(sound: Sound, parameters: dict[str, Any], clipped: list[int]) -> Iterator[bytes]:

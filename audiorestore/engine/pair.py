@@ -90,7 +90,7 @@ def pair_record(record: Record, config: PairConfig) -> Record:
     """
     reference_path, degraded_path = need(record, "reference", "degraded")
     earlier = record.get("alignment")
-    bent = isinstance(earlier, dict) and bool(earlier.get("warped"))  # by an earlier pairing: the reference follows already
+    bent = isinstance(earlier, dict) and bool(earlier.get("warped"))  # by an earlier pairing: it follows already
     warps = [] if bent else _warps(record)
     note = {"warped": True} if bent or warps else {}
     if warps and not config.folder:

@@ -5,15 +5,16 @@ refused, or told with the result where it is allowed.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FINDINGS, AlignmentError
-from .drift import Window, describe, find_speed, listen, say_speed, wavers
+from .drift import Window, describe, find_speed, is_bent, listen, say_speed, wavers
 from .lag import LAG_TOLERANCE, Found, Mono, at_lag, find, find_lag, overlap, shift, unexplained
 from .level import dot
 
@@ -151,7 +152,7 @@ def _read(reference: Mono, degraded: Mono, found: Found | None) -> _Reading:
         kind = describe(reference, degraded, lag)
         if not kind and correlation < _PLAIN_CORRELATION:
             return _stranger(reference, degraded, lag, correlation, None)
-        reading.sentences["drift"] = _say_drift(kind or "another speed, a cut, or different content", lag, drifting)
+        reading.sentences["drift"] = _say_drift(kind, lag, drifting)
     return reading
 
 
@@ -164,16 +165,21 @@ def _is_same(reference: Mono, degraded: Mono, correlation: float, prominence: fl
 
 
 def _stranger(reference: Mono, degraded: Mono, lag: float, correlation: float, speed: float | None) -> _Reading:
-    """Tell the same sound at a wrong speed from other sound."""
+    """Tell the same sound at a wrong or a swaying speed from other sound."""
     if speed is not None:
-        sentence = f"the lag is not the same everywhere ({say_speed(speed)})"
-        return _Reading(lag, windows=listen(reference, degraded, lag), sentences={"drift": sentence})
+        return _Reading(
+            lag, windows=listen(reference, degraded, lag), sentences={"drift": _say_drift(say_speed(speed))}
+        )
+    if is_bent(reference, degraded):
+        kind = describe(reference, degraded, 0.0)
+        return _Reading(lag, windows=listen(reference, degraded, lag), sentences={"drift": _say_drift(kind)})
     searched = "" if _short(reference, degraded) else f", of those up to {_EXCERPT_FRAMES // 2} samples,"
     sentence = f"at their best lag{searched} they correlate by {correlation:.2f} only"
     return _Reading(astray=True, sentences={"content": f"these do not look like the same recording: {sentence}"})
 
 
-def _say_drift(kind: str, lag: float, drifting: dict[int, float | None]) -> str:
+def _say_drift(kind: str, lag: float = 0.0, drifting: Mapping[int, float | None] = MappingProxyType({})) -> str:
+    kind = kind or "another speed, a cut, or different content"
     told = {place: offset for place, offset in drifting.items() if offset is not None}
     if not told:
         return f"the lag is not the same everywhere ({kind})"

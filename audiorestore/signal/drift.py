@@ -24,7 +24,7 @@ _HEARD = 1e-4  # of the loudest window's power
 _TRACED = 24  # short windows by which the kind of a drift is told
 _REACH = (1 << 15) - (1 << 12)  # samples to each side in which they are looked for; with a window, a power of two
 _SURE = 8.0  # prominence of a short window that was found
-_ABOUT = 1000.0  # samples by which wow moves a sound at most
+_ABOUT = 300.0  # samples by which wow moves a sound at most
 _SPEEDS = 0.12  # wrong speeds up to this share are looked for
 
 
@@ -177,7 +177,8 @@ def describe(reference: Mono, degraded: Mono, lag: float) -> str:
         return say_speed(fast)
     moves = np.diff(points[:, 1])
     if min(np.mean(moves > _LEAST_DRIFT), np.mean(moves < -_LEAST_DRIFT)) >= 0.25:
-        return f"wow: the lag goes back and forth by {np.ptp(points[:, 1]):.0f} samples"
+        near = points[np.abs(points[:, 1] - np.median(points[:, 1])) <= _ABOUT, 1]
+        return f"wow: the lag goes back and forth by {np.ptp(near):.0f} samples"
     return ""
 
 

@@ -1,5 +1,6 @@
 """Pairs made to mislead: whatever was done to the degraded side, its lag is right, or the pair is refused by name."""
 
+import functools
 import io
 import json
 import re
@@ -27,6 +28,11 @@ RNG = np.random.default_rng
 
 
 def song(seed: int = 0, frames: int = FRAMES) -> np.ndarray:
+    return _played(seed, frames).copy()
+
+
+@functools.cache
+def _played(seed: int, frames: int) -> np.ndarray:
     """Play notes of random pitch and length, each with ten partials and a noisy attack, as a melody is played."""
     rng = RNG(seed)
     played = np.zeros(frames + RATE)
@@ -123,7 +129,7 @@ def at_another_rate(waveform: np.ndarray) -> np.ndarray:
 
 MILD: list[Callable[[np.ndarray], np.ndarray]] = [as_it_is, vorbis, at_another_rate, coarse, dropping_out]
 HEAVY: list[Callable[[np.ndarray], np.ndarray]] = [hissing, lowpassed, clipped, crackling]
-LAGS = [0, 1, -1, 17, -576, 1105, 20_000, -20_000, 0.5, -3.25, 1000.4]
+LAGS = [0, 1, -1, -576, 20_000, -20_000, 0.5, -1000.4]
 
 
 @pytest.fixture
@@ -241,7 +247,7 @@ def test_where_repeats_leave_it_open_the_nearest_to_no_lag_is_taken() -> None:
 # What is refused, by name.
 
 
-@pytest.mark.parametrize("seed", range(1, 8))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_another_song_of_the_same_spectrum_is_a_wrong_partner(seed: int) -> None:
     error = refusal(song(0), song(seed))
     assert error.kind == "content"
@@ -284,8 +290,8 @@ def test_swapped_channels_are_named(hurt: Callable[[np.ndarray], np.ndarray], wi
     assert refusal(both, both[::-1] * np.float32([[0.2], [1.0]])).kind == "channels"
 
 
-@pytest.mark.parametrize("width", [1.0, 0.3, 0.1, 0.01, 0.0])
-@pytest.mark.parametrize("hurt", [as_it_is, vorbis, mp3, hissing, clipped])
+@pytest.mark.parametrize("width", [1.0, 0.1, 0.01, 0.0])
+@pytest.mark.parametrize("hurt", [vorbis, mp3, hissing, clipped])
 @pytest.mark.parametrize("balance", [1.0, 0.1])
 def test_channels_in_place_are_never_called_swapped(
     hurt: Callable[[np.ndarray], np.ndarray], width: float, balance: float
@@ -294,7 +300,7 @@ def test_channels_in_place_are_never_called_swapped(
     found = measure(both, hurt(both) * np.float32([[balance], [1.0]]))
     assert all(channel is not None and channel.correlation > 0.5 for channel in found)
     middle = np.stack([both.mean(axis=0)] * 2)  # what joint stereo comes to where bits are few
-    if width <= 0.3:
+    if width <= 0.1:
         measure(both, hissing(middle, 20.0))
 
 
@@ -353,9 +359,10 @@ def wow(waveform: np.ndarray, depth: float, frequency_hz: float = 0.6) -> np.nda
     return np.stack([np.interp(times + swing, times, row) for row in np.atleast_2d(waveform)]).astype(np.float32)
 
 
-def test_wow_is_called_wow() -> None:
+@pytest.mark.parametrize("depth", [0.002, 0.004, 0.01])
+def test_wow_is_called_wow(depth: float) -> None:
     reference = song(14, 8 * RATE)
-    error = refusal(reference, wow(reference, 0.004))
+    error = refusal(reference, wow(reference, depth))
     assert error.kind == "drift"
     assert "back and forth" in str(error)
 

@@ -245,7 +245,7 @@ def test_a_cut_in_a_long_recording_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("low_limits")
-@pytest.mark.parametrize("lag", [0, 5000, -700.5])
+@pytest.mark.parametrize("lag", [0, 5000, -700])
 def test_a_long_recording_whose_loudest_part_is_lost_is_laid_by_another(lag: float) -> None:
     reference = sound(200_000, seed=3)
     reference[100_000:130_000] *= 3.0

@@ -1,0 +1,94 @@
+"""Finding the quality at which a codec that knows no bit rate comes nearest to one."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import AudioRestoreError
+from ..signal.sound import Block, Sound
+
+TOLERANCE = 0.05  # of the bit rate asked for: what lies further off is refused
+QUALITIES = (0.0, 10.0)
+_NEAR = 0.01  # of the bit rate asked for: near enough to stop looking
+_MOST_TRIALS = 16
+_EXCERPTS, _EXCERPT_SECONDS = 10, 3  # a recording longer than all of these is searched on them
+
+Trial = Callable[[Sound, float], float]
+
+
+def settle_quality(sound: Sound, kbps: float, trial: Trial, guess: Callable[[float], float]) -> float:
+    """Find the quality at which a whole recording takes a bit rate, and encode it so.
+
+    A recording of more than half a minute is searched on ten evenly spaced excerpts of three seconds. Where the whole
+    then takes more or less than they do, the aim is moved by as much, twice at most.
+
+    Args:
+        sound: The recording.
+        kbps: The bit rate asked for.
+        trial: Encodes a recording at a quality of 0 to 10 and tells the bit rate; its last trial stands.
+        guess: Tells about which quality takes a bit rate.
+
+    Returns:
+        The quality, whose bit rate is within 5 % of the one asked for.
+
+    Raises:
+        AudioRestoreError: There is none; the sentence says which bit rates this sound takes.
+    """
+    heard = excerpts(sound)
+    aim = kbps
+    for _ in range(3):
+        quality = _search(aim, lambda quality: trial(heard, quality), guess)
+        found = trial(sound, quality)
+        if abs(found / kbps - 1.0) <= TOLERANCE:
+            return quality
+        if quality in QUALITIES:
+            break
+        aim *= kbps / found
+    low, high = (trial(heard, quality) for quality in QUALITIES)
+    raise AudioRestoreError(
+        f"kbps={kbps:g} is out of reach: this sound takes {low:.1f} to {high:.1f} kbit/s at {sound.sample_rate} Hz, "
+        f"{found:.1f} at the nearest that was found; ask for another kbps, or for kbps=auto and a quality"
+    )
+
+
+def _search(aim: float, rate: Callable[[float], float], guess: Callable[[float], float]) -> float:
+    """Close in on a bit rate: by the guess, set right by how far it missed, until there is one to each side of the aim.
+
+    Raising the quality may make the bit rate leap, where a codec changes its ways; so each step stays well inside.
+    """
+    tried: dict[float, float] = {}
+    corrected = aim
+    while len(tried) < _MOST_TRIALS:
+        low = max((quality for quality, found in tried.items() if found <= aim), default=None)
+        high = min((quality for quality, found in tried.items() if found > aim), default=None)
+        if low is not None and high is not None:
+            share = math.log(aim / tried[low]) / math.log(tried[high] / tried[low])
+            quality = low + min(max(share, 0.1), 0.9) * (high - low)
+        else:
+            quality = guess(corrected)
+        quality = round(min(max(quality, QUALITIES[0]), QUALITIES[1]), 4)
+        if quality in tried:
+            break
+        tried[quality] = rate(quality)
+        if abs(tried[quality] / aim - 1.0) <= _NEAR:
+            break
+        corrected *= aim / tried[quality]
+    return min(tried, key=lambda quality: abs(math.log(tried[quality] / aim)))
+
+
+def excerpts(sound: Sound) -> Sound:
+    """Hold in memory what the search listens to: all of a short recording, evenly spaced parts of a long one."""
+    length = _EXCERPT_SECONDS * sound.sample_rate
+    if sound.frames <= _EXCERPTS * length:
+        return Sound.of(sound.whole(), sound.sample_rate)
+    starts = np.linspace(0, sound.frames - length, _EXCERPTS).astype(int)
+    held: list[Block] = []
+    position = 0
+    for block in sound.blocks():
+        end = position + block.shape[-1]
+        for start in starts:
+            if start < end and position < start + length:
+                held.append(block[:, max(0, start - position) : max(0, start + length - position)])
+        position = end
+    return Sound.of(np.concatenate(held, axis=-1), sound.sample_rate)

@@ -1,0 +1,227 @@
+"""A codec of the ffmpeg program, from AAC to a telephone's: there and back, lined up with what went in.
+
+ffmpeg is not part of this package: where it is not installed, or was built without an encoder, that is said.
+
+What had to be measured to get this right, with ffmpeg 5.1, 7.0 and 9.0 (`tests/damage/test_ffmpeg.py` measures again):
+
+- Every codec comes back late by its own number of samples at the coded rate, whatever the bit rate: AC-3 by 256, MP2
+  by 481, SBC by 73, G.722 by 22, AMR by 40 (wide band 95), Speex by 80, G.723.1 by 60. AAC in MP4 carries an edit list
+  that ffmpeg obeys, so it comes at 0, as do GSM, G.726, ADPCM, A-law and µ-law. WMA comes *early*, by 512 to 2048: its
+  first frame is lost, so silence is put in front. Each is undone as ``delay`` and looked for again in what comes out:
+  where the loudest part lies off by more than half a sample, the result is refused.
+- What a decoder still holds at the end is lost, so silence is put behind, too. ``bitrate_kbps`` in the record counts
+  the whole file with that silence, container included.
+- Encoders do each something else with samples over full scale (AAC turns them down, AC-3 breaks), so they are clipped
+  and counted, as for MP3.
+- ffmpeg 7 decodes wide-band Speex as noise of twice the length; Speex is offered at 8 kHz only.
+
+Source: ISO/IEC 14496-3 (AAC); ATSC A/52 (AC-3); ISO/IEC 11172-3 (MP2); 3GPP TS 26.071 and 26.171 (AMR); ETSI EN 300
+961 (GSM); ITU-T G.711, G.722, G.723.1, G.726; RFC 5574 (Speex); Bluetooth A2DP, appendix B (SBC); the ffmpeg program.
+"""
+
+import contextlib
+import itertools
+import subprocess
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import AudioRestoreError
+from ..signal.sound import BLOCK_FRAMES, Block, Sound
+from ._codec import Stream, through_codec
+from ._damage import DamageConfig, Damaged, Domain, Specification, parameter
+from ._ffmpeg_program import encoders, missing_program, running
+
+
+class Codec(NamedTuple):
+    """How ffmpeg is asked for a codec, and what is known of it."""
+
+    encoder: str
+    container: str
+    suffix: str
+    channels: int = 2
+    delay: int = 0  # samples at the coded rate
+    rates: tuple[int, ...] = ()  # Hz; none named: any
+    kbps: tuple[float, ...] = ()  # those that there are; none named: it follows from the rate
+    ranging: bool = False  # any bit rate between those
+    auto_kbps: float = 0.0  # per channel
+
+
+_AC3_RATES = (32000, 44100, 48000)
+_MPEG_RATES = (16000, 22050, 24000, *_AC3_RATES)
+_AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+_MP2_KBPS = (32, 48, 56, 64, 80, 96, 112, 128, 160)
+_AMR_NB_KBPS = (4.75, 5.15, 5.9, 6.7, 7.4, 7.95, 10.2, 12.2)
+_AMR_WB_KBPS = (6.6, 8.85, 12.65, 14.25, 15.85, 18.25, 19.85, 23.05, 23.85)
+CODED_RATES = (8000, 11025, 12000, *_MPEG_RATES, 88200, 96000)
+CODECS = {
+    "aac": Codec("aac", "mp4", ".m4a", 2, 0, CODED_RATES, (8, 512), True, 48),
+    "ac3": Codec("ac3", "ac3", ".ac3", 2, 256, _AC3_RATES, _AC3_KBPS, False, 64),
+    "adpcm_ima": Codec("adpcm_ima_wav", "wav", ".wav"),
+    "adpcm_ms": Codec("adpcm_ms", "wav", ".wav"),
+    "alaw": Codec("pcm_alaw", "wav", ".wav"),
+    "amr_nb": Codec("libopencore_amrnb", "amr", ".amr", 1, 40, (8000,), _AMR_NB_KBPS, False, 12.2),
+    "amr_wb": Codec("libvo_amrwbenc", "amr", ".amr", 1, 95, (16000,), _AMR_WB_KBPS, False, 23.85),
+    "eac3": Codec("eac3", "eac3", ".eac3", 2, 256, _AC3_RATES, (32, 640), True, 48),
+    "g722": Codec("g722", "g722", ".g722", 1, 22, (16000,), (64,), False, 64),
+    "g723_1": Codec("g723_1", "wav", ".wav", 1, 60, (8000,), (6.3,), False, 6.3),
+    "g726": Codec("g726", "wav", ".wav", 1, 0, (8000,), (16, 24, 32, 40), False, 32),
+    "gsm": Codec("libgsm", "gsm", ".gsm", 1, 0, (8000,), (13,), False, 13),
+    "mp2": Codec("mp2", "mp2", ".mp2", 2, 481, _MPEG_RATES, _MP2_KBPS, False, 64),
+    "mulaw": Codec("pcm_mulaw", "wav", ".wav"),
+    "sbc": Codec("sbc", "sbc", ".sbc", 2, 73, (16000, *_AC3_RATES), (64, 512), True, 164),
+    "speex": Codec("libspeex", "ogg", ".spx", 1, 80, (8000,), (3, 24), True, 15),
+    "wma": Codec(
+        "wmav2", "asf", ".wma", 2, 0, (8000, 11025, 16000, 22050, *_AC3_RATES), (24, 32, 48, 64, 96, 128), False, 48
+    ),
+}
+_READ_AS = {"mp4": "mov", "mp2": "mp3"}  # what the container is called where it is read
+_AAC_BITS = 6.0  # most that AAC spends on a sample
+_WMA_LOST = ((16000, 512), (22050, 1024), (48000, 2048))  # samples that its decoder drops, up to each coded rate
+_TAIL = 4096  # samples of silence behind, over the delay: two frames of the longest codec
+
+
+@dataclass(frozen=True)
+class Config(DamageConfig):
+    """Which codec, and how hard it squeezes."""
+
+    codec: Specification = parameter("aac", Domain(str, meaning="how the sound is coded", choices=tuple(CODECS)))
+    kbps: Specification = parameter(
+        "auto",
+        Domain(
+            float,
+            "kbit/s",
+            "bit rate of a stream; auto is a middling one of the codec's",
+            low=1,
+            high=640,
+            words=("auto",),
+        ),
+    )
+    coded_rate: Specification = parameter(
+        "auto",
+        Domain(
+            int,
+            "Hz",
+            "sample rate inside the file; auto is the recording's, or the next that the codec has",
+            choices=("auto", *CODED_RATES),
+        ),
+    )
+
+
+def missing() -> str:
+    """Say what has to be installed first; nothing where it is."""
+    return missing_program()
+
+
+def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+    """Encode and decode; tell what is in the file, the delay undone, how many samples were clipped, and the gain.
+
+    A telephone's codec holds one channel, the others two; of more channels each is a stream of its own.
+    """
+    name = str(parameters["codec"])
+    codec = CODECS[name]
+    _refuse_lacking(name)
+    rate = _coded_rate(name, sound.sample_rate, parameters["coded_rate"])
+    channels = sound.channels if sound.channels <= codec.channels else 1
+    kbps = _kbps(name, rate, channels, parameters["kbps"])
+
+    def write(part: Sound, path: Path) -> dict[str, Any]:
+        return _encode(part.resampled(rate), path, name, kbps)
+
+    @contextlib.contextmanager
+    def decode(path: Path) -> Iterator[Stream]:
+        with contextlib.closing(_decode(path, codec.container, rate, channels)) as blocks:
+            yield Stream(rate, channels, blocks)
+
+    return (yield from through_codec(sound, write, codec.suffix, codec.channels, decode, verified=True))
+
+
+def _encode(sound: Sound, path: Path, name: str, kbps: float | None) -> dict[str, Any]:
+    """Write a codec file with silence on both sides of the recording, and tell what is in it."""
+    codec = CODECS[name]
+    rate, channels = sound.sample_rate, sound.channels
+    lost = next(lost for upto, lost in _WMA_LOST if rate <= upto) if name == "wma" else 0
+    before = 2048 if name == "wma" else 0
+    delay = before - lost + codec.delay
+    behind = delay + _TAIL
+    clipped = 0
+    arguments = [
+        *("-f", "f32le", "-ar", str(rate), "-ac", str(channels), "-i", "pipe:0", "-map_metadata", "-1"),
+        *("-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", codec.encoder),
+        *(() if kbps is None else ("-b:a", str(round(1000 * kbps)))),
+        *("-f", codec.container, "-y", str(path)),
+    ]
+    with running(arguments, f"make {name}", stdin=subprocess.PIPE) as (process, end):
+        with contextlib.suppress(BrokenPipeError):  # then it says why
+            for block in itertools.chain([_silence(channels, before)], sound.blocks(), [_silence(channels, behind)]):
+                clipped += int(np.count_nonzero(np.abs(block) > 1.0))
+                process.stdin.write(np.ascontiguousarray(np.clip(block, -1.0, 1.0).T, "<f4").data)
+            process.stdin.close()
+        end()
+    seconds = (before + sound.frames + behind) / rate
+    found = round(path.stat().st_size * 8e-3 / seconds, 2)
+    return {"coded_rate": rate, "bitrate_kbps": found, "delay": delay, "clipped": clipped}
+
+
+def _silence(channels: int, frames: int) -> Block:
+    return np.zeros((channels, frames), np.float32)
+
+
+def _decode(path: Path, container: str, sample_rate: int, channels: int) -> Generator[Block, None, None]:
+    """Decode block by block; ffmpeg is stopped where nobody wants any more."""
+    arguments = [
+        *("-f", _READ_AS.get(container, container), "-i", str(path)),
+        *("-f", "f32le", "-ar", str(sample_rate), "-ac", str(channels), "pipe:1"),
+    ]
+    with running(arguments, f"read {container}", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as (process, end):
+        while data := process.stdout.read(4 * channels * BLOCK_FRAMES):
+            yield np.ascontiguousarray(np.frombuffer(data, "<f4").reshape(-1, channels).T, np.float32)
+        end()
+
+
+def _refuse_lacking(name: str) -> None:
+    there = encoders()
+    if CODECS[name].encoder not in there:
+        able = ", ".join(each for each, codec in CODECS.items() if codec.encoder in there)
+        raise AudioRestoreError(
+            f"this ffmpeg was built without the encoder {CODECS[name].encoder} for {name}; it has those for {able}"
+        )
+
+
+def _coded_rate(name: str, sample_rate: int, wanted: int | str) -> int:
+    """Choose the rate inside the file: as asked, or the lowest that keeps all of the sound, or else the highest."""
+    rates = CODECS[name].rates
+    if wanted == "auto":
+        return min((rate for rate in rates if rate >= sample_rate), default=max(rates, default=sample_rate))
+    if rates and wanted not in rates:
+        raise AudioRestoreError(f"{name} has no coded_rate={wanted}; it has {_listed(rates)} Hz")
+    return int(wanted)
+
+
+def _kbps(name: str, rate: int, channels: int, wanted: float | str) -> float | None:
+    """Choose the bit rate of a stream; None where the rate decides it."""
+    codec = CODECS[name]
+    there = codec.kbps
+    if name == "aac":
+        there = (there[0], min(there[1], _AAC_BITS * rate * channels / 1000.0))
+    if not there:
+        if wanted != "auto":
+            raise AudioRestoreError(f"{name} has a fixed number of bits a sample; ask for kbps=auto, and a coded_rate")
+        return None
+    if wanted == "auto":
+        middling = codec.auto_kbps * channels
+        if codec.ranging:
+            return min(max(middling, there[0]), there[-1])
+        return max(kbps for kbps in there if kbps <= middling)
+    possible = there[0] <= float(wanted) <= there[-1] if codec.ranging else wanted in there
+    if not possible:
+        listed = " to ".join(f"{kbps:g}" for kbps in there) if codec.ranging else _listed(there)
+        raise AudioRestoreError(f"{name} has no kbps={wanted:g} at {rate} Hz in {channels} channel(s); it has {listed}")
+    return float(wanted)
+
+
+def _listed(numbers: tuple[float, ...]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)

@@ -1,0 +1,75 @@
+"""Ogg Vorbis at a quality or at a bit rate: through libvorbis and back, lined up with what went in.
+
+What had to be measured to get this right (`tests/damage/test_vorbis.py` measures it again):
+
+- What is decoded lies at lag 0 with the exact length, at every rate from 8 to 200 kHz; above, libvorbis crashes, so a
+  rate above 192 kHz is brought down first. Nothing is clipped: samples over full scale come back over full scale.
+- libsndfile's ``compression_level`` is 1 − q/10 for Vorbis' own quality q of 0 to 10 (``oggenc -q``, ffmpeg's
+  ``-q:a``); its −1 is out of reach.
+- Vorbis has no bit rate to set. With ``kbps`` the quality is searched whose file takes that many bits, within 5 %, and
+  what no quality gives is refused; ``bitrate_kbps`` in the record is measured: the bits of all pages that hold sound
+  over the duration. About 4 kB of headers are not counted, which in a clip of one second would be 30 kbit/s.
+- libvorbis decides by how much it is given at once, so it always gets blocks of the same length; and libsndfile draws
+  a serial number, which is set to 1 here: the codec file, too, is the same each time.
+- Of more than two channels libvorbis would take one for the subwoofer, so each is a stream of its own.
+
+Source: Xiph.Org Foundation, "Vorbis I specification", 2020; the copies of 32 kHz of LadLe are
+``vorbis:coded_rate=32000``.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..signal.sound import Sound
+from ._codec import through_codec
+from ._damage import Choice, DamageConfig, Damaged, Domain, Specification, parameter
+from ._ogg import KBPS, encode_ogg
+
+CODED_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)
+_HIGHEST_RATE = 192000
+# What qualities 0 to 10 take of a stereo recording at 44.1 kHz, as the encoder's authors name them.
+_NOMINAL_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
+
+
+@dataclass(frozen=True)
+class Config(DamageConfig):
+    """How hard the encoder squeezes."""
+
+    kbps: Specification = parameter("auto", KBPS)
+    quality: Specification = parameter(
+        Choice((0.0, 2.0, 5.0)),
+        Domain(float, meaning="Vorbis' own scale, 10 is best; only where kbps is auto", low=0.0, high=10.0),
+    )
+    coded_rate: Specification = parameter(
+        "auto",
+        Domain(int, "Hz", "sample rate inside the file; auto is the recording's", choices=("auto", *CODED_RATES)),
+    )
+
+
+def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+    """Encode and decode; tell the quality, the bit rate as measured, the coded rate and the gain.
+
+    One or two channels are one stream; each of more channels is a mono stream of its own, and has its own quality.
+    """
+
+    def write(part: Sound, path: Path) -> dict[str, Any]:
+        part = part.resampled(_coded_rate(part.sample_rate, parameters["coded_rate"]))
+
+        def guess(kbps: float) -> float:
+            stereo_kbps = kbps * 2.0 / part.channels * 44100.0 / part.sample_rate
+            return float(np.interp(stereo_kbps, _NOMINAL_KBPS, range(len(_NOMINAL_KBPS))))
+
+        return encode_ogg(part, path, "VORBIS", parameters, guess)
+
+    return (yield from through_codec(sound, write, ".ogg"))
+
+
+def _coded_rate(sample_rate: int, wanted: int | str) -> int:
+    if wanted != "auto":
+        return int(wanted)
+    if sample_rate <= _HIGHEST_RATE:
+        return sample_rate
+    return 176400 if sample_rate % 11025 == 0 else _HIGHEST_RATE
