@@ -31,6 +31,7 @@ Encode = Callable[[Sound, Path], dict[str, Any]]
 Decode = Callable[[Path], AbstractContextManager[Stream]]
 
 _LEAST_HEARD = 4096  # samples: of a shorter recording no lag is told
+_FITTING, _CLEARLY_WORSE = 0.8, 0.8  # correlation at a lag, and that at none as a share of it
 _COUNTED = ("clipped",)  # what adds up over streams
 
 
@@ -117,7 +118,10 @@ class _Heard:
         return self._product / self._energy if self._energy > 0 else 1.0
 
     def refuse_lag(self, delay: int, coded_sample: float) -> None:
-        """Refuse what lies off by more than half a coded sample, where that can be heard at all.
+        """Refuse what lies off by more than half a coded sample, where that can be heard beyond doubt.
+
+        A tone fits at many lags, and of some sounds a telephone's codec leaves too little to tell. So the sound has to
+        fit well at that lag, and clearly worse at none.
 
         Args:
             delay: What was undone, in samples at the coded rate, for the sentence.
@@ -127,11 +131,14 @@ class _Heard:
         if clean.shape[-1] < _LEAST_HEARD:
             return
         for index in range(len(clean)):
+            here, there = clean[index : index + 1], dirty[index : index + 1]
             try:
-                lie = measure(clean[index : index + 1], dirty[index : index + 1])[0]
-            except AlignmentError:  # too little of this channel is left to tell
+                lie = measure(here, there)[0]
+            except AlignmentError:
                 continue
-            if lie is not None and abs(lie.lag) > max(0.5, 0.5 * coded_sample):
+            if lie is None or lie.correlation < _FITTING or abs(lie.lag) <= max(0.5, 0.5 * coded_sample):
+                continue
+            if dot(here, there) < _CLEARLY_WORSE * lie.correlation * np.sqrt(dot(here, here) * dot(there, there)):
                 raise AudioRestoreError(
                     f"what the codec gives back is {delay + lie.lag / coded_sample:.1f} samples late, not {delay} as "
                     "with the versions that are known here; another version of it is needed"

@@ -72,7 +72,7 @@ CODECS = {
     "gsm": Codec("libgsm", "gsm", ".gsm", 1, 0, (8000,), (13,), False, 13),
     "mp2": Codec("mp2", "mp2", ".mp2", 2, 481, _MPEG_RATES, _MP2_KBPS, False, 64),
     "mulaw": Codec("pcm_mulaw", "wav", ".wav"),
-    "sbc": Codec("sbc", "sbc", ".sbc", 2, 73, (16000, *_AC3_RATES), (64, 512), True, 164),
+    "sbc": Codec("sbc", "sbc", ".sbc", 2, 73, (16000, *_AC3_RATES), (64, 345), True, 164),
     "speex": Codec("libspeex", "ogg", ".spx", 1, 80, (8000,), (3, 24), True, 15),
     "wma": Codec(
         "wmav2", "asf", ".wma", 2, 0, (8000, 11025, 16000, 22050, *_AC3_RATES), (24, 32, 48, 64, 96, 128), False, 48
@@ -80,6 +80,7 @@ CODECS = {
 }
 _READ_AS = {"mp4": "mov", "mp2": "mp3"}  # what the container is called where it is read
 _AAC_BITS = 6.0  # most that AAC spends on a sample
+_SBC_KBPS = 172.5  # most for a channel; above, ffmpeg changes the number of bands and with it the delay
 _WMA_LOST = ((16000, 512), (22050, 1024), (48000, 2048))  # samples that its decoder drops, up to each coded rate
 _TAIL = 4096  # samples of silence behind, over the delay: two frames of the longest codec
 
@@ -207,6 +208,8 @@ def _kbps(name: str, rate: int, channels: int, wanted: float | str) -> float | N
     there = codec.kbps
     if name == "aac":
         there = (there[0], min(there[1], _AAC_BITS * rate * channels / 1000.0))
+    if name == "sbc":
+        there = (there[0], _SBC_KBPS * channels)
     if not there:
         if wanted != "auto":
             raise AudioRestoreError(f"{name} has a fixed number of bits a sample; ask for kbps=auto, and a coded_rate")

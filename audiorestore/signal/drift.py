@@ -184,10 +184,10 @@ def describe(reference: Mono, degraded: Mono, lag: float) -> str:
 
 def is_bent(reference: Mono, degraded: Mono) -> bool:
     """Ask whether short windows are found about where each other are, although the whole fits nowhere."""
-    points = trace(reference, degraded, 0.0, windows=12)
-    if len(points) < 6:
+    points = trace(reference, degraded, 0.0, windows=12, sure=1.5 * _SURE)
+    if len(points) < 5:
         return False
-    return bool(np.mean(np.abs(points[:, 1] - np.median(points[:, 1])) <= _ABOUT) >= 0.6)
+    return bool(np.mean(np.abs(points[:, 1] - np.median(points[:, 1])) <= _ABOUT) >= 0.8)
 
 
 def say_speed(slope: float) -> str:
@@ -200,7 +200,7 @@ def say_speed(slope: float) -> str:
     return f"another speed: it is {'slower' if slope > 0 else 'faster'} by {abs(percent):.2g} %"
 
 
-def trace(reference: Mono, degraded: Mono, lag: float, windows: int = _TRACED) -> Points:
+def trace(reference: Mono, degraded: Mono, lag: float, windows: int = _TRACED, sure: float = _SURE) -> Points:
     """Find short windows of the reference, each on its own, in the degraded recording.
 
     Returns:
@@ -217,7 +217,7 @@ def trace(reference: Mono, degraded: Mono, lag: float, windows: int = _TRACED) -
         if len(around) < frames:
             continue
         found = find(reference[start : start + frames], around)
-        if found.sign > 0 and found.prominence >= _SURE:
+        if found.sign > 0 and found.prominence >= sure:
             points.append((start + frames / 2, found.lag + first - start))
     return np.array(points).reshape(-1, 2)
 
