@@ -1,0 +1,55 @@
+"""Opus through libsndfile and back: the bit rate asked for is searched and told, and the sound keeps its place."""
+
+import numpy as np
+import pytest
+
+from audiorestore.damage._chain import apply_chain
+from audiorestore.damage._chain_language import parse_chain
+from audiorestore.errors import AudioRestoreError
+from audiorestore.signal.align import measure
+from audiorestore.signal.synthesis import render_demo
+
+RATE = 44100
+
+
+def song() -> np.ndarray:
+    return render_demo("voice-01", RATE)[:, : 3 * RATE]
+
+
+def hurt(chain: str, clean: np.ndarray, rate: int = RATE) -> tuple[np.ndarray, dict]:
+    degraded, (told,) = apply_chain(clean, rate, parse_chain(chain).draw(np.random.default_rng(0)))
+    assert degraded.shape == clean.shape
+    return degraded, told
+
+
+def lag(clean: np.ndarray, degraded: np.ndarray) -> float:
+    (channel,) = measure(clean, degraded)
+    assert channel is not None
+    return abs(channel.lag)
+
+
+@pytest.mark.parametrize("kbps", [48, 64])
+def test_a_bit_rate_is_searched_and_told_as_measured(kbps: int) -> None:
+    clean = song()
+    degraded, told = hurt(f"opus:kbps={kbps}", clean)
+    assert told["bitrate_kbps"] == pytest.approx(kbps, rel=0.1)
+    assert lag(clean, degraded) < 0.1
+
+
+def test_more_bits_leave_less_error() -> None:
+    clean = song()
+    errors = [float(np.square(hurt(f"opus:kbps={kbps}", clean)[0] - clean).mean()) for kbps in (40, 64, 90)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.7 * errors[0]
+
+
+def test_what_cannot_be_reached_is_refused_in_words() -> None:
+    with pytest.raises(AudioRestoreError, match="kbit/s"):
+        hurt("opus:kbps=500", song()[:, :RATE])
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 48000, 96000])
+def test_any_rate_keeps_its_place(rate: int) -> None:
+    clean = render_demo("voice-01", rate)[:, : 2 * rate]
+    degraded, _ = hurt("opus", clean, rate)
+    assert lag(clean, degraded) < 0.1 * max(1, rate / 16000)
