@@ -31,7 +31,7 @@ Encode = Callable[[Sound, Path], dict[str, Any]]
 Decode = Callable[[Path], AbstractContextManager[Stream]]
 
 _LEAST_HEARD = 4096  # samples: of a shorter recording no lag is told
-_FITTING, _CLEARLY_WORSE = 0.8, 0.8  # correlation at a lag, and that at none as a share of it
+_FITTING, _CLEARLY_WORSE = 0.9, 0.8  # correlation at a lag, and that at none as a share of it
 _COUNTED = ("clipped",)  # what adds up over streams
 
 
