@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.engine.checkpoint import read_arrays
 
 
@@ -36,8 +38,9 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 @pytest.fixture
 def pairs(ar: Callable, voice: Path, tmp_path: Path) -> Path:
     (tmp_path / "wavs").mkdir()
-    for name in "abc":
-        (tmp_path / "wavs" / f"{name}.wav").write_bytes(voice.read_bytes())
+    spoken, rate = read_audio(voice)
+    for number, name in enumerate("abc"):  # different files: copies of one would be one group
+        write_audio(tmp_path / "wavs" / f"{name}.wav", np.roll(spoken, 1000 * number), rate)
     degraded = ar("degrade", "wavs", "--chain", "hiss:snr_db=20", "-o", "d")
     paired = ar("pair", "--split", "34:33:33", stdin=degraded.stdout)
     assert paired.status == 0, paired.stderr
