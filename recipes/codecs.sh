@@ -17,36 +17,42 @@ sh "$here/install.sh"
 PATH=$here/../.venv/bin:$PATH
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
-# Commands end with 3 where some files failed, as they have told: the others go on.
-but_some() { "$@" || [ $? -eq 3 ]; }
+# Commands end with 3 where some files failed and with 1 where all did: records say which, and the next chain goes on.
+but_some() {
+    "$@" 2>> "$name.log" || case $? in 1 | 3) ;; *) tail -n 3 "$name.log" >&2; return 1 ;; esac
+}
 
 # count FILE TEXT : how many lines hold it.
 count() { grep -c -F -- "$2" "$1" || true; }
 
 # median of the numbers on stdin
-median() { sort -g | awk '{ held[NR] = $1 } END { if (NR) printf "%.2f", (held[int((NR + 1) / 2)] + held[int(NR / 2) + 1]) / 2 }'; }
+median() { sort -g | awk '{ held[NR] = $1 } END { if (NR) printf "%.2f dB", (held[int((NR + 1) / 2)] + held[int(NR / 2) + 1]) / 2 }'; }
 
-# mean FILE ROW NUMBER : of a CSV that eval wrote.
-mean() { awk -F, -v row="$2" -v number="$3" '$1 == row && $2 == number { print $4 }' "$1"; }
+# mean FILE ROW NUMBER STYLE : of a CSV that eval wrote; a dash where nothing was measured.
+mean() {
+    awk -F, -v row="$2" -v number="$3" -v style="$4" '
+        $1 == row && $2 == number && $4 != "" { told = sprintf(style, $4) }
+        END { print told == "" ? "–" : told }' "$1"
+}
 
 mkdir -p "$OUT"
-echo "| chain | files | lag 0, equal length | refused | gain, median | SNR | after one gain | MSE |"
-echo "|---|---:|---:|---:|---:|---:|---:|---:|"
+echo "| chain | files | no such bit rate | refused | lag 0, equal length | gain, median | SNR | after one gain | MSE |"
+echo "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
 for chain in $CHAINS; do
     name=$OUT/$(printf %s "$chain" | tr -c 'A-Za-z0-9.' _)
-    if [ ! -s "$name.csv" ]; then
+    if [ ! -f "$name.csv" ]; then
         but_some audiorestore degrade "$DATA" --chain "$chain" --jobs "$JOBS" -f -o "$name" > "$name.degraded.jsonl"
         but_some audiorestore pair "$name.degraded.jsonl" --split 100:0:0 --jobs "$JOBS" > "$name.jsonl"
-        audiorestore eval "$name.jsonl" --metric snr --metric mse --jobs "$JOBS" --format csv > "$name.csv.part" ||
-            [ $? -eq 3 ]
+        but_some audiorestore eval "$name.jsonl" --metric snr --metric mse --jobs "$JOBS" --format csv > "$name.csv.part"
         rm -rf "$name"
         mv "$name.csv.part" "$name.csv"
     fi
     gain=$(sed -n 's/.*"alignment": {[^}]*"gain_db": \[*\(-*[0-9.]*\).*/\1/p' "$name.jsonl" | median)
-    # pair writes no record of an aligned pair unless its lag is 0 and its lengths are equal: those that it had to move lie
-    # elsewhere, and it was given no folder for them.
-    printf '| `%s` | %d | %d | %d | %s dB | %.2f dB | %.2f dB | %.1e |\n' "$(printf %s "$chain" | sed 's/|/\\|/g')" \
-        "$(count "$name.jsonl" '"id"')" "$(count "$name.jsonl" '"lag": 0.0, ')" "$(count "$name.jsonl" '"error"')" "$gain" \
-        "$(mean "$name.csv" degraded snr_db)" "$(mean "$name.csv" degraded_leveled snr_db)" \
-        "$(mean "$name.csv" degraded mse)"
+    # pair writes no alignment unless the lag of what it writes is 0 and the lengths are equal, and it has no folder here to
+    # write anything that it would have to move.
+    printf '| `%s` | %d | %d | %d | %d | %s | %s | %s | %s |\n' \
+        "$(printf %s "$chain" | sed 's/|/\\|/g')" "$(count "$name.jsonl" '"id"')" \
+        "$(count "$name.jsonl" '"error": {"stage": "degrade"')" "$(count "$name.jsonl" '"error": {"stage": "pair"')" \
+        "$(count "$name.jsonl" '"residual_lag": 0.0')" "${gain:-–}" "$(mean "$name.csv" degraded snr_db "%.2f dB")" \
+        "$(mean "$name.csv" degraded_leveled snr_db "%.2f dB")" "$(mean "$name.csv" degraded mse %.1e)"
 done
