@@ -178,7 +178,8 @@ def describe(reference: Mono, degraded: Mono, lag: float) -> str:
     moves = np.diff(points[:, 1])
     if min(np.mean(moves > _LEAST_DRIFT), np.mean(moves < -_LEAST_DRIFT)) >= 0.25:
         near = points[np.abs(points[:, 1] - np.median(points[:, 1])) <= _ABOUT, 1]
-        return f"wow: the lag goes back and forth by {np.ptp(near):.0f} samples"
+        if len(near):  # none are where the median lies between two far places
+            return f"wow: the lag goes back and forth by {np.ptp(near):.0f} samples"
     return ""
 
 

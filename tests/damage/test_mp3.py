@@ -9,13 +9,13 @@ import pytest
 import soundfile
 
 from audiorestore.damage import mp3
-from audiorestore.damage._damage import hurt
+from audiorestore.damage._damage import Run, hurt
 from audiorestore.damage.mp3 import BITRATES_KBPS, DELAY
 from audiorestore.data.mpeg_frames import scan_mpeg
 from audiorestore.errors import AudioRestoreError
 from audiorestore.signal.align import find_lag
 from audiorestore.signal.level import closest_gain, decibels, dot, mean_power
-from audiorestore.signal.sound import Sound
+from audiorestore.signal.sound import Sound, joined
 
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 37800, 44100, 48000, 88200, 96000, 176400, 192000)
 
@@ -213,6 +213,86 @@ def test_full_scale_is_no_clipping() -> None:
     degraded, told = hurt(mp3, square, 44100, parameters(320))
     assert told["clipped"] == 0
     assert dot(square, degraded) / np.sqrt(dot(square, square) * dot(degraded, degraded)) > 0.98
+
+
+# 6. Bit rates that vary.
+
+
+@pytest.mark.parametrize(("kbps", "channels"), [(48, 1), (96, 1), (128, 2)])
+def test_an_average_bit_rate_is_kept_on_average(kbps: int, channels: int) -> None:
+    clean = sound(44100, channels, 4.0)
+    degraded, told = hurt(mp3, clean, 44100, parameters(kbps, mode="abr"))
+    assert told["bitrate_kbps"] == pytest.approx(kbps, rel=0.1)
+    assert abs(worst_lag(clean, degraded)) < 0.1 * 44100 / told["coded_rate"]
+    assert not scan_mpeg(encode(clean, 44100, parameters(kbps, mode="abr"))).constant
+
+
+def test_a_better_vbr_quality_takes_more_bits_and_leaves_less_error() -> None:
+    clean = sound(44100, 1, 2.0)
+    bitrates_kbps, errors = [], []
+    for vbr_quality in (0, 4, 9):
+        degraded, told = hurt(mp3, clean, 44100, parameters(64, 44100, mode="vbr", vbr_quality=vbr_quality))
+        bitrates_kbps.append(told["bitrate_kbps"])
+        error = clean - closest_gain(clean, degraded) * degraded
+        errors.append(dot(error, error))
+    assert bitrates_kbps == sorted(bitrates_kbps, reverse=True)
+    assert bitrates_kbps[0] > 2 * bitrates_kbps[2]
+    assert errors == sorted(errors)
+    assert errors[2] > 3 * errors[0]
+
+
+def test_vbr_does_not_look_at_kbps() -> None:
+    clean = sound(22050)
+    settings = [parameters(kbps, mode="vbr") for kbps in (16, 320)]
+    assert encode(clean, 22050, settings[0]) == encode(clean, 22050, settings[1])
+
+
+@pytest.mark.parametrize("mode", ["abr", "vbr"])
+@pytest.mark.parametrize(("sample_rate", "channels"), [(22050, 3), (44100, 2), (96000, 1)])
+def test_all_of_a_stream_that_varies_comes_back_in_its_place(mode: str, sample_rate: int, channels: int) -> None:
+    clean = sound(sample_rate, channels, 3.0)
+    degraded, told = hurt(mp3, clean, sample_rate, parameters(64, mode=mode))
+    assert degraded.shape == clean.shape
+    assert abs(worst_lag(clean, degraded)) < 0.1 * sample_rate / told["coded_rate"]
+    last = slice(-sample_rate // 2, None)
+    for there, back in zip(clean[:, last], degraded[:, last], strict=True):
+        assert dot(there, back) / np.sqrt(dot(there, there) * dot(back, back)) > 0.9
+
+
+def test_libsndfile_alone_would_cut_a_stream_that_varies_short() -> None:
+    """It takes the first frame's bit rate, here of full sound, for that of all; so every frame is walked first."""
+    part = sound(44100, 1, 2.0)
+    clean = np.concatenate([part, np.zeros((1, 4 * 44100), np.float32), part], axis=-1)
+    settings = parameters(64, mode="vbr", vbr_quality=2)
+    encoded = encode(clean, 44100, settings)
+    assert scan_mpeg(encoded).samples > clean.shape[-1]
+    assert len(soundfile.read(BytesIO(encoded))[0]) < 0.8 * clean.shape[-1]
+    degraded, _ = hurt(mp3, clean, 44100, settings)
+    end = degraded[:, -part.shape[-1] :]
+    assert dot(part, end) / np.sqrt(dot(part, part) * dot(end, end)) > 0.95
+
+
+@pytest.mark.parametrize("mode", ["cbr", "abr", "vbr"])
+def test_the_codec_file_does_not_hang_on_how_the_sound_is_cut(mode: str) -> None:
+    clean = sound(44100, 2, 2.0)
+    files, outputs = [], []
+    for block_frames in (88200, 777, 4096):
+        run = Run(mp3.apply(Sound.of(clean, 44100, block_frames), parameters(96, mode=mode)))
+        outputs.append(joined(run, 2))
+        files.append(run.result.encoded[0].file.read())
+        run.result.close()
+        np.testing.assert_array_equal(outputs[-1], outputs[0])
+    assert files[0] == files[1] == files[2]
+    assert len(files[0]) > 1000
+
+
+@pytest.mark.parametrize(
+    ("kbps", "coded_rate", "words"), [(320, 22050, "at 22050 Hz where kbps=320"), (16, 44100, "44100 Hz where kbps=16")]
+)
+def test_an_average_that_no_frame_holds_is_refused(kbps: int, coded_rate: int, words: str) -> None:
+    with pytest.raises(AudioRestoreError) as caught:
+        hurt(mp3, sound(44100), 44100, parameters(kbps, coded_rate, mode="abr"))
+    assert words in str(caught.value)
 
 
 # What else the record and the user rely on.
