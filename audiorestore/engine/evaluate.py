@@ -1,16 +1,16 @@
 """Measuring what a restorer did, always beside what doing nothing would have done."""
 
+import contextlib
 import math
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from ..data.audio_file import read_audio
 from ..data.manifest import Record, need
+from ..data.spool import open_sound
 from ..errors import AlignmentError, RecordError
-from ..metrics import METRICS
-from ..metrics._comparison import Comparison, Signal
+from ..metrics import METRICS, chosen
+from ..metrics._comparison import Comparison, Measured, Signal, Undefined
 from ..signal.align import measure as measure_alignment
 from ..signal.level import decibels
 
@@ -23,7 +23,7 @@ def evaluate_record(record: Record, metrics: Sequence[str] | None = None) -> Rec
 
     Args:
         record: With ``reference``, and ``degraded`` or ``restored`` or both.
-        metrics: Names of the metrics to measure; all, by default.
+        metrics: Names of the metrics to measure; by default all that are not measured on request only.
 
     Returns:
         The record with ``metrics``: a row each for ``degraded``, ``degraded_leveled``, ``restored`` and
@@ -36,41 +36,63 @@ def evaluate_record(record: Record, metrics: Sequence[str] | None = None) -> Rec
     roles = [role for role in ("degraded", "restored") if record.get(role)]
     if not roles:
         raise RecordError("the record has neither degraded nor restored audio to measure")
-    waveform, sample_rate = read_audio(reference_path)
-    reference = Signal(waveform, sample_rate)
-    modules = [METRICS.load(name) for name in metrics or METRICS.names()]
-    rows: dict[str, dict[str, float | None]] = {}
+    modules = [METRICS.load(name) for name in chosen(metrics)]
+    rows: dict[str, Measured] = {}
     checks: dict[str, Any] = {}
-    for role in roles:
-        estimate = _load(record[role], reference, reference_path)
-        checks[role] = _check(reference.waveform, estimate.waveform)
-        comparison = Comparison(reference, estimate)
-        for name, compared in ((role, comparison), (f"{role}_leveled", comparison.leveled())):
-            rows[name] = {key: _rounded(value) for module in modules for key, value in module.measure(compared).items()}
+    with contextlib.ExitStack() as stack:
+        reference = Signal(stack.enter_context(open_sound(reference_path)))
+        for role in roles:
+            estimate = Signal(stack.enter_context(open_sound(record[role])))
+            _refuse_unlike(record[role], estimate, reference_path, reference)
+            checks[role] = _check(reference, estimate)
+            rows[role], rows[f"{role}_leveled"] = _measure_both(Comparison(reference, estimate), modules)
     kept = {key: value for key, value in record.items() if key != "metrics_note"}  # from an earlier run
-    updated = {**kept, "metrics": rows, "check": checks}
-    undefined = sorted({key for row in rows.values() for key, value in row.items() if value is None})
-    if undefined:
-        why = "the reference is silent" if not waveform.any() else "nothing of the reference is in the audio to measure"
-        updated["metrics_note"] = f"{', '.join(undefined)} undefined: {why}"
+    told = {row: {key: _rounded(value) for key, value in measured.items()} for row, measured in rows.items()}
+    updated = {**kept, "metrics": told, "check": checks}
+    if note := _note(rows):
+        updated["metrics_note"] = note
     return updated
 
 
-def _load(path: str, reference: Signal, reference_path: str) -> Signal:
-    waveform, sample_rate = read_audio(path)
-    if sample_rate != reference.sample_rate:
-        raise RecordError(f"{path} is at {sample_rate} Hz and {reference_path} at {reference.sample_rate} Hz")
-    if waveform.shape != reference.waveform.shape:
+def _measure_both(comparison: Comparison, modules: Sequence[ModuleType]) -> tuple[Measured, Measured]:
+    """Measure as it is and with the best single gain; what no gain changes is measured once."""
+    raw: Measured = {}
+    leveled: Measured = {}
+    matched = comparison.leveled()
+    for module in modules:
+        numbers: Measured = module.measure(comparison)
+        raw |= numbers
+        leveled |= numbers if getattr(module, "ANY_LEVEL", False) else module.measure(matched)
+    return raw, leveled
+
+
+def _note(rows: dict[str, Measured]) -> str:
+    """Say which numbers are undefined, and why."""
+    reasons: dict[str, set[str]] = {}
+    for measured in rows.values():
+        for key, value in measured.items():
+            if isinstance(value, Undefined):
+                reasons.setdefault(value.reason, set()).add(key)
+            elif not math.isfinite(value):
+                reasons.setdefault("it is not finite", set()).add(key)
+    return "; ".join(f"{', '.join(sorted(keys))} undefined: {reason}" for reason, keys in sorted(reasons.items()))
+
+
+def _refuse_unlike(path: str, estimate: Signal, reference_path: str, reference: Signal) -> None:
+    here, there = estimate.sound, reference.sound
+    if here.sample_rate != there.sample_rate:
+        raise RecordError(f"{path} is at {here.sample_rate} Hz and {reference_path} at {there.sample_rate} Hz")
+    if (here.channels, here.frames) != (there.channels, there.frames):
         raise RecordError(
-            f"{path} has {waveform.shape[0]} channel(s) of {waveform.shape[1]} samples and {reference_path} has "
-            f"{reference.waveform.shape[0]} of {reference.waveform.shape[1]}; 'ar pair' lays them over each other"
+            f"{path} has {here.channels} channel(s) of {here.frames} samples and {reference_path} has "
+            f"{there.channels} of {there.frames}; 'ar pair' lays them over each other"
         )
-    return Signal(waveform, sample_rate)
 
 
-def _check(reference: np.ndarray, estimate: np.ndarray) -> dict[str, Any]:
+def _check(reference: Signal, estimate: Signal) -> dict[str, Any]:
     try:
-        found = [channel for channel in measure_alignment(reference, estimate) if channel is not None]
+        aligned = measure_alignment(reference.sound.whole(), estimate.sound.whole())
+        found = [channel for channel in aligned if channel is not None]
     except AlignmentError as error:
         return {"lag": None, "gain_db": None, "warning": str(error)}
     if not found:
@@ -84,5 +106,5 @@ def _check(reference: np.ndarray, estimate: np.ndarray) -> dict[str, Any]:
     return told
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
+def _rounded(value: float | Undefined) -> float | None:
+    return None if isinstance(value, Undefined) or not math.isfinite(value) else float(f"{value:.6g}")

@@ -18,7 +18,7 @@ from ..data.audio_file import read_audio
 from ..data.manifest import Record, need
 from ..errors import CheckpointError, RecordError, UsageError
 from ..metrics import METRICS
-from ..metrics._comparison import Comparison, Signal
+from ..metrics._comparison import Comparison, Signal, Undefined
 from ..models._restorer import Restorer
 from ..randomness import generator
 from .checkpoint import LoadedModel, save_model
@@ -178,15 +178,14 @@ def compare_record(record: Record, models: dict[str, LoadedModel]) -> dict[str, 
     degraded, degraded_rate = read_audio(degraded_path)
     if (degraded.shape, degraded_rate) != (waveform.shape, sample_rate):
         raise RecordError("degraded and reference audio differ in rate, length or channels; 'ar pair' aligns them")
-    reference = Signal(waveform, sample_rate)
+    reference = Signal.of(waveform, sample_rate)
     estimates = {"degraded": degraded}
     for name, loaded in models.items():
         draw = loaded.model.draw(generator(0, "restore", record["id"], record.get("sample", 0)))
         estimates[name] = restore_waveform(loaded, degraded, sample_rate, draw)
     rows = {}
     for name, estimate in estimates.items():
-        comparison = Comparison(reference, Signal(estimate, sample_rate))
-        rows[name] = {
-            key: value for metric in METRICS_TOLD for key, value in METRICS.load(metric).measure(comparison).items()
-        }
+        comparison = Comparison(reference, Signal.of(estimate, sample_rate))
+        measured = [item for metric in METRICS_TOLD for item in METRICS.load(metric).measure(comparison).items()]
+        rows[name] = {key: None if isinstance(value, Undefined) else value for key, value in measured}
     return rows

@@ -295,7 +295,7 @@ class Listener:
         count = sum(weights)
         mse = {name: error / count for name, error in errors.items()}
         loss = sum(each * weight for each, weight in zip(losses, weights, strict=True)) / count
-        snr = {name: ratio_db(energy, error) for name, error in errors.items()}
+        snr = {name: ratio_db(energy, error) if energy > 0.0 else None for name, error in errors.items()}
         return Validated(state.step, loss, mse, snr, loss < state.best, round(state.seconds, 3))
 
     def _loss(

@@ -1,19 +1,31 @@
-"""What every metric gets and gives: two waveforms side by side, and named numbers that know their unit.
+"""What every metric gets and gives: two recordings side by side, and named numbers that know their unit.
 
 A metric is a module with two things:
 
 - ``NUMBERS``: the numbers that it gives, each a `Number`;
-- ``measure(comparison) -> dict[str, float | None]``: their values, None where one is undefined.
+- ``measure(comparison) -> Measured``: their values, `Undefined` where there is none, with the reason.
+
+And, where it applies, with
+
+- ``ON_REQUEST = True``: it is slow, or needs an extra, and is measured only where it is asked for by name;
+- ``ANY_LEVEL = True``: a gain on the estimate changes nothing, so that the levelled rows need no second measurement;
+- ``missing() -> str``: what has to be installed first, in a sentence; empty where all is there.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..signal.level import closest_gain
-from ..signal.stft import power_spectra
+from ..signal.level import dot
+from ..signal.sound import Block, Sound, regrid
+from ..signal.stft import power_blocks
 
 IDENTICAL_DB = 120.0  # what identical signals score where the formula says infinity
+_KEPT_BYTES = 1 << 26  # spectra of one signal that are kept for the next metric: those of a minute and a half of mono
+
+Spectra = NDArray[np.float32]  # powers, shape (channels, frames, bins)
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class Number:
         meaning: For people, one line.
         source: Where the definition is from.
         style: How to write a value, as in Python's format language.
+        limits: What it does to rates and channels, and where it is not to be trusted; for people.
     """
 
     unit: str
@@ -33,55 +46,144 @@ class Number:
     meaning: str
     source: str
     style: str = ".2f"
+    limits: str = ""
+
+
+@dataclass(frozen=True)
+class Undefined:
+    """There is no such number for this recording.
+
+    Attributes:
+        reason: Why, for people; goes on from "snr_db is undefined: ".
+    """
+
+    reason: str
+
+
+Measured = dict[str, float | Undefined]
+
+SILENT_REFERENCE = Undefined("the reference is silent")
+SILENT_ESTIMATE = Undefined("what is to be measured is silent")
 
 
 @dataclass
 class Signal:
-    """A waveform whose spectra are computed once, however many metrics ask.
+    """A recording, of any length, whose spectra are computed once for all metrics while they take little memory.
 
     Attributes:
-        waveform: Samples, shape (channels, time).
-        sample_rate: In Hz.
+        sound: The samples as they are read.
+        gain: What they are multiplied by.
     """
 
-    waveform: np.ndarray
-    sample_rate: int
-    _spectra: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False)
+    sound: Sound
+    gain: float = 1.0
+    _spectra: dict[tuple[int, int], list[Spectra]] = field(default_factory=dict, repr=False)
 
-    def power(self, n_fft: int, hop_length: int) -> np.ndarray:
-        """Get the power spectra of Hann frames, shape (channels, frames, bins)."""
+    @classmethod
+    def of(cls, waveform: NDArray[np.floating], sample_rate: int) -> "Signal":
+        """Take a waveform, shape (channels, time), that is in memory."""
+        return cls(Sound.of(waveform, sample_rate))
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+        return self.sound.sample_rate
+
+    def blocks(self) -> Iterator[Block]:
+        """Read it from its start, in even blocks of shape (channels, time)."""
+        for block in regrid(self.sound.blocks(), self.sound.channels, self.sound.frames):
+            yield block if self.gain == 1.0 else block * np.float32(self.gain)
+
+    def resampled(self, sample_rate: int) -> Sound:
+        """Get it at another sample rate."""
+        return Sound(self.sound.sample_rate, self.sound.channels, self.sound.frames, self.blocks).resampled(sample_rate)
+
+    def power(self, n_fft: int, hop_length: int) -> Iterator[Spectra]:
+        """Measure the power spectra of Hann frames, see `power_blocks`."""
+        factor = np.float32(self.gain * self.gain)
+        for spectra in self._raw_power(n_fft, hop_length):
+            yield spectra if self.gain == 1.0 else spectra * factor
+
+    def _raw_power(self, n_fft: int, hop_length: int) -> Iterator[Spectra]:
         key = (n_fft, hop_length)
-        if key not in self._spectra:
-            self._spectra[key] = power_spectra(self.waveform, n_fft, hop_length)
-        return self._spectra[key]
+        if key in self._spectra:
+            yield from self._spectra[key]
+            return
+        bins = self.sound.channels * (self.sound.frames // hop_length + 1) * (n_fft // 2 + 1)
+        keep = 4 * bins + sum(each.nbytes for kept in self._spectra.values() for each in kept) <= _KEPT_BYTES
+        kept: list[Spectra] = []
+        for spectra in power_blocks(self.sound, n_fft, hop_length):
+            if keep:
+                kept.append(spectra)
+            yield spectra
+        if keep:
+            self._spectra[key] = kept
 
     def scaled(self, gain: float) -> "Signal":
-        """Get the same sound louder or softer; spectra that are there are scaled along."""
-        spectra = {key: power * np.float32(gain * gain) for key, power in self._spectra.items()}
-        return Signal(self.waveform * np.float32(gain), self.sample_rate, spectra)
+        """Get the same sound louder or softer; the spectra are shared."""
+        return Signal(self.sound, self.gain * gain, self._spectra)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An estimate beside its reference: same shape, same rate, lag 0."""
+    """An estimate beside its reference: same rate, channels and length, lag 0."""
 
     reference: Signal
     estimate: Signal
 
+    @classmethod
+    def of(cls, reference: NDArray[np.floating], estimate: NDArray[np.floating], sample_rate: int) -> "Comparison":
+        """Take two waveforms, shape (channels, time), that are in memory."""
+        return cls(Signal.of(reference, sample_rate), Signal.of(estimate, sample_rate))
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz, of both."""
+        return self.reference.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """How many channels both have."""
+        return self.reference.sound.channels
+
+    @property
+    def frames(self) -> int:
+        """How many samples a channel of both has."""
+        return self.reference.sound.frames
+
+    def blocks(self) -> Iterator[tuple[Block, Block]]:
+        """Read both side by side: reference, estimate; blocks of the same shape (channels, time)."""
+        return zip(self.reference.blocks(), self.estimate.blocks(), strict=True)
+
+    def power(self, n_fft: int, hop_length: int) -> Iterator[tuple[Spectra, Spectra]]:
+        """Measure the power spectra of both side by side: blocks of the same shape (channels, frames, bins)."""
+        return zip(self.reference.power(n_fft, hop_length), self.estimate.power(n_fft, hop_length), strict=True)
+
+    def resampled(self, sample_rate: int) -> tuple[Sound, Sound]:
+        """Get both at another sample rate."""
+        return self.reference.resampled(sample_rate), self.estimate.resampled(sample_rate)
+
+    def energies(self) -> tuple[float, float, float]:
+        """Sum up the reference's energy, the estimate's, and the product of both."""
+        reference = estimate = product = 0.0
+        for clean, dirty in self.blocks():
+            reference += dot(clean, clean)
+            estimate += dot(dirty, dirty)
+            product += dot(clean, dirty)
+        return reference, estimate, product
+
     def leveled(self) -> "Comparison":
         """Get the same with the one gain on the estimate that leaves the smallest squared error."""
-        gain = closest_gain(self.reference.waveform, self.estimate.waveform)
-        return Comparison(self.reference, self.estimate.scaled(gain))
+        _, energy, product = self.energies()
+        return Comparison(self.reference, self.estimate.scaled(product / energy if energy > 0 else 1.0))
 
 
-def ratio_db(signal_power: float, error_power: float) -> float | None:
-    """Say how far a signal lies over an error: None for a silent signal, at most 120 dB.
+def ratio_db(signal_power: float, error_power: float) -> float:
+    """Say how far a signal that is not silent lies over an error: at most 120 dB.
 
-    >>> ratio_db(1.0, 0.01), ratio_db(1.0, 0.0), ratio_db(0.0, 1.0)
-    (20.0, 120.0, None)
+    >>> ratio_db(1.0, 0.01), ratio_db(1.0, 0.0)
+    (20.0, 120.0)
     """
-    if signal_power <= 0.0:
-        return None
     if error_power <= signal_power * 10.0 ** (-IDENTICAL_DB / 10.0):
         return IDENTICAL_DB
     return 10.0 * float(np.log10(signal_power / error_power))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..signal.stft import hann
-from ._comparison import Comparison, Number
+from ._comparison import Comparison, Measured, Number
 
 N_FFT = 2048
 HOP_LENGTH = 512
@@ -22,9 +22,12 @@ NUMBERS = {
 }
 
 
-def measure(comparison: Comparison) -> dict[str, float | None]:
+def measure(comparison: Comparison) -> Measured:
     """Average over frames the root of the mean squared difference of the bins in decibels; channels count as frames."""
-    reference = comparison.reference.power(N_FFT, HOP_LENGTH)
-    estimate = comparison.estimate.power(N_FFT, HOP_LENGTH)
-    distances = 10.0 * np.log10(np.maximum(reference, FLOOR) / np.maximum(estimate, FLOOR))
-    return {"lsd_db": float(np.sqrt(np.mean(np.square(distances, dtype=np.float64), axis=-1)).mean())}
+    total = frames = 0.0
+    for reference, estimate in comparison.power(N_FFT, HOP_LENGTH):
+        distances = 10.0 * np.log10(np.maximum(reference, FLOOR) / np.maximum(estimate, FLOOR))
+        each = np.sqrt(np.mean(np.square(distances, dtype=np.float64), axis=-1))
+        total += float(each.sum())
+        frames += each.size
+    return {"lsd_db": total / frames}

@@ -1,13 +1,14 @@
 """Mean squared error of the samples: the loss of panchenko-2025."""
 
-from ..signal.level import mean_power
-from ._comparison import Comparison, Number
+from ..signal.level import dot
+from ._comparison import Comparison, Measured, Number
 
 NUMBERS = {
     "mse": Number("", False, "mean squared error of the samples", "Panchenko et al., ProfiT AI 2025", ".2e"),
 }
 
 
-def measure(comparison: Comparison) -> dict[str, float | None]:
+def measure(comparison: Comparison) -> Measured:
     """Average the squared differences over all channels and samples."""
-    return {"mse": mean_power(comparison.reference.waveform - comparison.estimate.waveform)}
+    errors = (clean - dirty for clean, dirty in comparison.blocks())
+    return {"mse": sum(dot(error, error) for error in errors) / (comparison.channels * comparison.frames)}

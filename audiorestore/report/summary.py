@@ -1,22 +1,22 @@
 """The numbers of many records, summed up beside what doing nothing would have scored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..data.manifest import Record
-from ..metrics import METRICS
+from ..metrics import METRICS, chosen
 from ..metrics._comparison import Number
 
 ROWS = ("degraded", "degraded_leveled", "restored", "restored_leveled")
 
 
-def numbers(metrics: Iterable[str] | None = None) -> dict[str, Number]:
-    """List the numbers that these metrics give, or all metrics together."""
-    chosen = METRICS.names() if metrics is None else metrics
-    return {name: number for metric in chosen for name, number in METRICS.load(metric).NUMBERS.items()}
+def numbers(metrics: Sequence[str] | None = None) -> dict[str, Number]:
+    """List the numbers that these metrics give, or all that nobody has to ask for."""
+    names = chosen(metrics)
+    return {name: number for metric in names for name, number in METRICS.load(metric).NUMBERS.items()}
 
 
 @dataclass

@@ -8,9 +8,9 @@ from audiorestore.metrics.lsd import FLOOR, HOP_LENGTH, N_FFT, measure
 
 
 def lsd_db(reference: np.ndarray, estimate: np.ndarray) -> float:
-    signals = (Signal(np.atleast_2d(part).astype(np.float32), 44100) for part in (reference, estimate))
+    signals = (Signal.of(np.atleast_2d(part).astype(np.float32), 44100) for part in (reference, estimate))
     value = measure(Comparison(*signals))["lsd_db"]
-    assert value is not None
+    assert isinstance(value, float)
     return value
 
 

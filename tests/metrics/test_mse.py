@@ -7,9 +7,11 @@ from audiorestore.metrics._comparison import Comparison, Signal
 from audiorestore.metrics.mse import measure
 
 
-def mse(reference: np.ndarray, estimate: np.ndarray) -> float | None:
-    signals = (Signal(np.atleast_2d(part).astype(np.float32), 16000) for part in (reference, estimate))
-    return measure(Comparison(*signals))["mse"]
+def mse(reference: np.ndarray, estimate: np.ndarray) -> float:
+    signals = (Signal.of(np.atleast_2d(part).astype(np.float32), 16000) for part in (reference, estimate))
+    value = measure(Comparison(*signals))["mse"]
+    assert isinstance(value, float)
+    return value
 
 
 def test_by_hand() -> None:
