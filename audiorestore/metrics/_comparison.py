@@ -39,6 +39,7 @@ class Number:
         source: Where the definition is from.
         style: How to write a value, as in Python's format language.
         limits: What it does to rates and channels, and where it is not to be trusted; for people.
+        part_of: The number that it is an ingredient of; by itself it need not say how good a recording is.
     """
 
     unit: str
@@ -47,6 +48,7 @@ class Number:
     source: str
     style: str = ".2f"
     limits: str = ""
+    part_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from audiorestore.signal.sound import Sound
 
 RATE = 16000
 NUMBERS = [(name, key) for name in METRICS.names() for key in METRICS.load(name).NUMBERS]
+GRADES = [(name, key) for name, key in NUMBERS if not METRICS.load(name).NUMBERS[key].part_of]
 
 
 def sound(channels: int = 1, frames: int = RATE, seed: int = 0) -> np.ndarray:
@@ -34,6 +35,12 @@ def measure(name: str, reference: np.ndarray, estimate: np.ndarray) -> Measured:
     return measured
 
 
+def assert_alike(measured: Measured, expected: Measured, rel: float) -> None:
+    assert measured.keys() == expected.keys()
+    for key, value in expected.items():
+        assert measured[key] == (value if isinstance(value, Undefined) else pytest.approx(value, rel=rel)), key
+
+
 @pytest.mark.parametrize("name", METRICS.names())
 def test_a_metric_gives_the_numbers_it_declares_and_says_what_they_mean(name: str) -> None:
     module = METRICS.load(name)
@@ -53,7 +60,7 @@ def test_no_two_metrics_give_a_number_of_the_same_name() -> None:
     assert {"mse", "snr_db", "si_sdr_db", "lsd_db"} <= set(keys)
 
 
-@pytest.mark.parametrize(("name", "key"), NUMBERS)
+@pytest.mark.parametrize(("name", "key"), GRADES)
 @pytest.mark.parametrize("channels", [1, 2])
 def test_identical_signals_have_the_best_value(name: str, key: str, channels: int) -> None:
     number = METRICS.load(name).NUMBERS[key]
@@ -69,7 +76,7 @@ def test_identical_signals_have_the_best_value(name: str, key: str, channels: in
     assert (worse < value) if number.higher_is_better else (worse > value)
 
 
-@pytest.mark.parametrize(("name", "key"), NUMBERS)
+@pytest.mark.parametrize(("name", "key"), GRADES)
 @pytest.mark.parametrize("channels", [1, 2])
 def test_more_noise_is_never_better(name: str, key: str, channels: int) -> None:
     number = METRICS.load(name).NUMBERS[key]
@@ -97,7 +104,7 @@ def test_the_same_in_both_channels_is_the_same_as_mono(name: str) -> None:
     noisy = hiss(clean, 0.02)
     mono = measure(name, clean, noisy)
     stereo = measure(name, np.tile(clean, (2, 1)), np.tile(noisy, (2, 1)))
-    assert stereo == pytest.approx(mono, rel=1e-4)
+    assert_alike(stereo, mono, 1e-4)
 
 
 @pytest.mark.parametrize("name", METRICS.names())
@@ -116,9 +123,8 @@ def test_levelled_is_measured_as_if_the_samples_had_been_multiplied(name: str) -
     comparison = Comparison.of(clean, noisy, RATE)
     METRICS.load(name).measure(comparison)  # spectra that are there already are scaled along
     gain = closest_gain(clean, noisy)
-    assert METRICS.load(name).measure(comparison.leveled()) == pytest.approx(
-        measure(name, clean, np.float32(gain) * noisy), rel=1e-3
-    )
+    multiplied = measure(name, clean, np.float32(gain) * noisy)
+    assert_alike(METRICS.load(name).measure(comparison.leveled()), multiplied, 1e-3)
 
 
 def test_levelling_undoes_a_gain() -> None:
@@ -141,4 +147,4 @@ def test_how_a_recording_comes_cut_changes_nothing(name: str) -> None:
     clean, noisy = sound(2), hiss(sound(2), 0.02)
     whole = METRICS.load(name).measure(Comparison.of(clean, noisy, RATE))
     cut = Comparison(*(Signal(Sound.of(each, RATE, block_frames=777)) for each in (clean, noisy)))
-    assert METRICS.load(name).measure(cut) == pytest.approx(whole, rel=1e-6)
+    assert_alike(METRICS.load(name).measure(cut), whole, 1e-6)
