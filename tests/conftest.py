@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,24 @@ import pytest
 
 from audiorestore.data.audio_file import write_audio
 from audiorestore.signal.synthesis import render_demo
+
+# Silent, alone, and without a sandbox, which containers seldom allow.
+_BROWSER_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--autoplay-policy=no-user-gesture-required",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
+    "--mute-audio",
+    "--window-size=1280,900",
+)
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +79,30 @@ def voice(tmp_path: Path) -> Path:
     path = tmp_path / "voice.wav"
     write_audio(path, render_demo("voice-01", 22050)[:, 11025:55125], 22050)
     return path
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Chromium that cannot reach any network, driven by selenium; or no test.
+
+    Its console and all it asks for are logged: ``browser.get_log("browser")`` and ``browser.get_log("performance")``
+    give what came since they were last asked. One is shared by all tests: `get` a page first, and set window size and
+    emulation back where they were changed.
+    """
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: no test in a browser")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    program = next(filter(None, map(shutil.which, names)), None)
+    driver = shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("chromium or chromedriver is not installed: no test in a browser")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in _BROWSER_FLAGS:
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('browser')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
+    opened.set_page_load_timeout(60)
+    opened.set_script_timeout(30)
+    yield opened
+    opened.quit()

@@ -1,0 +1,384 @@
+"""The page of a report: all in one file, true to the records, harmless whatever they say, and always the same."""
+
+import base64
+import hashlib
+import json
+import re
+import struct
+import zlib
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiorestore.data.audio_file import write_audio
+from audiorestore.engine.evaluate import evaluate_record
+from audiorestore.report import page
+from audiorestore.report.page import records as page_records
+from audiorestore.report.page import write_page
+from audiorestore.report.page.charts import density
+from audiorestore.report.page.numbers import cell, columns, numbers_in, ranked
+from audiorestore.report.page.pictures import grid_of, palette, pixels_of, png, ticks
+from audiorestore.report.page.sounds import excerpts, for_ears, versions_of
+from audiorestore.report.power_grid import power_grid
+
+RATE = 16000
+METRICS = ["mse", "snr"]
+VOID = {"meta", "link", "input", "br", "image", "wbr", "path", "line", "circle", "polyline"}
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: elements with their attributes, the text, and what scripts hold."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.held: dict[str, list[str]] = {"script": [], "style": []}
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in self.held:
+            self.held[self.open[-1]].append(data)
+        else:
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def all(self, tag: str, css: str = "") -> list[dict[str, str]]:
+        return [
+            attributes
+            for name, attributes in self.elements
+            if name == tag and (not css or css in attributes.get("class", "").split())
+        ]
+
+    @property
+    def sounds(self) -> list[list[dict[str, Any]]]:
+        """What each player holds."""
+        return [json.loads(text) for text in self.held["script"] if text.startswith("[")]
+
+
+def noise(seed: int, frames: int = RATE, channels: int = 1) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal((channels, frames))).astype(np.float32)
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Any:
+    """Write a reference, a noisy copy and what a system made of it, measured."""
+
+    def make(id: str, restored: float = 0.5, frames: int = RATE, channels: int = 1, rate: int = RATE) -> dict[str, Any]:
+        reference = noise(1, frames, channels)
+        sounds = {
+            "reference": reference,
+            "degraded": reference + 0.1 * noise(2, frames, channels),
+            "restored": reference + restored * 0.1 * noise(2, frames, channels),
+        }
+        record: dict[str, Any] = {"id": id}
+        for role, sound in sounds.items():
+            record[role] = str(tmp_path / f"{len(list(tmp_path.iterdir()))}.wav")
+            write_audio(record[role], sound, rate, subtype="FLOAT")
+        return evaluate_record(record, METRICS)
+
+    return make
+
+
+def written(path: Path, systems: dict[str, list[dict[str, Any]]], **options: Any) -> Page:
+    write_page(path / "page.html", systems, **options)
+    return Page((path / "page.html").read_text("utf-8"))
+
+
+def test_all_that_was_measured_stands_in_the_table(tmp_path: Path, measured: Any) -> None:
+    made = written(tmp_path, {"half": [measured("a", 0.5), measured("b", 0.5)], "tenth": [measured("a", 0.1)]})
+    assert not made.open, "every element is closed"
+    for heading in ("degraded", "degraded, leveled", "half", "half, leveled", "tenth", "tenth, leveled"):
+        assert heading in made.texts
+    # Half of the noise is 6.02 dB less of it, a tenth 20 dB.
+    assert "+6.02" in made.texts
+    assert "+20.00" in made.texts
+    assert "1 of 2" in made.texts
+    assert {name for name, number in numbers_in(columns({"x": [measured("c")]})).items() if number} >= {"mse", "snr_db"}
+
+
+def test_the_page_needs_and_allows_nothing_from_outside(tmp_path: Path, measured: Any) -> None:
+    made = written(tmp_path, {"half": [measured("a")]})
+    (policy,) = (each["content"] for each in made.all("meta") if "http-equiv" in each)
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for tag in ("style", "script"):
+        run = [text for text in made.held[tag] if not text.startswith("[")]
+        (digest,) = re.findall(rf"{tag}-src 'sha256-([^']+)'", policy)
+        assert base64.b64decode(digest) == hashlib.sha256("".join(run).encode()).digest()
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert not re.search(r"https?:|//\w", re.sub(r"[A-Za-z0-9+/=]{200,}", "", "".join(made.held["style"]) + made.text))
+    for _, attributes in made.elements:
+        assert not any(name.startswith("on") or name == "style" for name in attributes)
+        for name in ("src", "href", "action", "data"):
+            assert attributes.get(name, "#").startswith(("#", "data:"))
+    assert "http://" not in text
+    assert "https://" not in text
+
+
+def test_every_control_has_a_name(tmp_path: Path, measured: Any) -> None:
+    text = (written(tmp_path, {"half": [measured("a")]}), (tmp_path / "page.html").read_text("utf-8"))[1]
+    assert 'aria-label="Play a"' in text
+    assert text.count("<label") == 3 + 2  # versions, and two options
+    made = Page(text)
+    assert all(each.get("aria-label") for each in made.all("svg", "spectrogram") + made.all("svg", "chart"))
+    assert made.all("input", "position")[0]["aria-label"]
+    ids = [attributes["id"] for _, attributes in made.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {each["href"][1:] for each in made.all("a")} <= set(ids)
+
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&lt;\u202eevil\udcff</script>"
+
+
+def test_what_records_say_is_shown_and_not_obeyed(tmp_path: Path, measured: Any) -> None:
+    record = measured("a")
+    plain = written(tmp_path, {"half": [record, {"id": "f", "error": {"stage": "eval", "message": "no"}}]})
+    hostile = {
+        **record,
+        "id": HOSTILE,
+        "model": HOSTILE,
+        "damage": [{"name": HOSTILE, HOSTILE: HOSTILE}],
+        "metrics_note": HOSTILE,
+        "check": {HOSTILE: {"warning": HOSTILE}, "degraded": 3},
+        "metrics": {**record["metrics"], "restored": {**record["metrics"]["restored"], HOSTILE: 1.0, "odd": "x"}},
+    }
+    broken = {"id": HOSTILE, "error": {"stage": HOSTILE, "message": HOSTILE}}
+    made = written(tmp_path, {HOSTILE: [hostile, broken]})
+    assert not made.all("img")
+    assert len(made.all("script")) == len(plain.all("script"))
+    assert not any("onerror" in attributes for _, attributes in made.elements)
+    assert "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>" in made.text
+    assert "\u202e" not in made.text
+
+
+def test_failures_are_listed_and_counted_and_never_averaged(tmp_path: Path, measured: Any) -> None:
+    late = measured("late")
+    late["check"]["restored"]["warning"] = "3 samples late: no number is to be trusted"
+    failed = {**measured("bad"), "error": {"stage": "eval", "message": "the lengths differ"}}
+    made = written(tmp_path, {"half": [measured("good"), failed, late, {"id": "raw"}]})
+    assert "2 of 4 records failed" in made.text
+    assert "eval: the lengths differ" in made.text
+    assert "it has not been measured" in made.text
+    assert "restored: 3 samples late: no number is to be trusted" in made.text
+    assert len(made.sounds) == 2
+    column = columns({"half": [measured("good"), failed]})[0]
+    assert cell(column, "snr_db", None, [column]).count == 1
+
+
+def test_missing_sounds_are_told_where_they_are_missed(tmp_path: Path, measured: Any) -> None:
+    whole, gone, empty = measured("whole"), measured("gone"), measured("empty")
+    Path(gone["restored"]).unlink()
+    for role in ("reference", "degraded", "restored"):
+        Path(empty[role]).unlink()
+    made = written(tmp_path, {"half": [whole, gone, empty]})
+    assert sorted(len(each) for each in made.sounds) == [2, 3]
+    assert f"half: {gone['restored']}" in made.text
+    assert f"reference: {empty['reference']}" in made.text
+    assert len(made.all("article", "record")) == 3
+
+
+def test_nothing_at_all_is_a_page_too(tmp_path: Path) -> None:
+    for systems in ({}, {"none": []}, {"none": [{"id": "x", "error": {}}]}):
+        made = written(tmp_path, systems, logs=[tmp_path / "no.log.jsonl"])
+        assert "No record was measured" in made.text
+        assert "no.log.jsonl cannot be read" in made.text
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path: Path, measured: Any) -> None:
+    systems = {"half": [measured("a", channels=2), measured("b")], "tenth": [measured("a", 0.1)]}
+    pages = []
+    for _ in range(2):
+        write_page(tmp_path / "page.html", systems)
+        pages.append((tmp_path / "page.html").read_bytes())
+    assert pages[0] == pages[1]
+    assert sorted(path.name for path in tmp_path.glob("*") if path.suffix != ".wav") == ["page.html"]
+
+
+def test_sounds_are_the_files_own_samples(tmp_path: Path, measured: Any) -> None:
+    record = measured("a", channels=2)
+    made = written(tmp_path, {"half": [record]})
+    for role, sound in zip(("reference", "degraded", "restored"), made.sounds[0], strict=True):
+        heard, rate = soundfile.read(BytesIO(base64.b64decode(sound["flac"])), dtype="float32")
+        own, _ = soundfile.read(record[role], dtype="float32")
+        assert rate == RATE
+        assert heard.shape == own.shape
+        assert np.abs(heard - own).max() <= 0.5 / 32768 + 1e-9, role
+    assert made.sounds[0][0]["gain_db"] == 0.0
+    assert made.sounds[0][2]["gain_db"] == record["check"]["restored"]["gain_db"]
+
+
+def test_only_the_busiest_ten_seconds_are_on_the_page(tmp_path: Path, measured: Any) -> None:
+    record = measured("long", frames=15 * 8000, rate=8000)
+    loud = np.full((1, 15 * 8000), 1e-4, np.float32)
+    loud[:, 4 * 8000 : 13 * 8000] = noise(3, 9 * 8000)
+    for role in ("reference", "degraded", "restored"):
+        write_audio(record[role], loud, 8000, subtype="FLOAT", overwrite=True)
+    taken = excerpts(versions_of({1: record}, ["half"]))
+    assert taken.stretch is not None
+    assert taken.stretch.frames == 10 * 8000
+    assert 3.0 <= taken.stretch.start_seconds <= 4.0
+    assert {waveform.shape for waveform in taken.waveforms.values()} == {(1, 80000)}
+    made = written(tmp_path, {"half": [record]})
+    assert f"{taken.stretch.start_seconds:.1f} to {taken.stretch.start_seconds + 10:.1f} s of 15.0 s" in made.text
+
+
+def test_what_is_carried_for_the_ears_is_bounded() -> None:
+    samples, rate, over = for_ears(noise(1, 96000, channels=6), 96000)
+    assert (samples.shape, rate, over) == ((2, 48000), 48000, 0)
+    samples, rate, over = for_ears(np.array([[0.5, 1.25, -1.5, 1.0]], np.float32), 8000)
+    assert (samples.tolist(), rate, over) == ([[16384, 32767, -32768, 32767]], 8000, 2)
+
+
+def test_a_page_shows_no_more_than_it_may(tmp_path: Path, measured: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = measured("a", frames=4000)
+    many = [{**record, "id": f"record {number}"} for number in range(30)]
+    made = written(tmp_path, {"half": many})
+    assert len(made.all("article", "record")) == page.MOST_RECORDS == len(made.sounds)
+    assert "12 of 30 measured records; 18 are left out" in made.text
+    monkeypatch.setattr(page_records, "MEDIA_BYTES", 200_000)
+    made = written(tmp_path, {"half": many})
+    assert 0 < len(made.sounds) < page.MOST_RECORDS
+    assert "the page would become too large" in made.text
+    assert (tmp_path / "page.html").stat().st_size < 200_000 + 150_000  # the rest is text
+
+
+def test_odd_sounds_do_not_stop_it(tmp_path: Path, measured: Any) -> None:
+    silent, short, wide, fast = (measured(name) for name in ("silent", "short", "wide", "fast"))
+    for record, sound, rate in (
+        (silent, np.zeros((1, 4000), np.float32), 8000),
+        (short, np.full((1, 1), 0.5, np.float32), RATE),
+        (wide, noise(1, 4000, 8), RATE),
+        (fast, noise(1, 19200), 192000),
+    ):
+        for role in ("reference", "degraded", "restored"):
+            write_audio(record[role], sound, rate, subtype="FLOAT", overwrite=True)
+    made = written(tmp_path, {"half": [silent, short, wide, fast]})
+    assert [len(each) for each in made.sounds] == [3] * 4
+    assert "Of 8 channels the first two are heard." in made.text
+    assert "Heard at 48 kHz, recorded at 192 kHz." in made.text
+    assert "half − reference: no difference" in made.text
+
+
+def test_records_that_lost_most_come_first() -> None:
+    def record(id: str, degraded: float, restored: float) -> dict[str, Any]:
+        return {"id": id, "metrics": {"degraded": {"snr_db": degraded}, "restored": {"snr_db": restored}}}
+
+    found = columns({"half": [record("same", 50, 50), record("won", 10, 20), record("lost", 30, 25)]})
+    order = ranked(found, numbers_in(found), list(found[0].values["snr_db"]))
+    assert [key[0] for key in order] == ["lost", "same", "won"]
+
+
+def decoded(image: bytes) -> np.ndarray:
+    """Read a PNG of numbered colours whose rows are not filtered, as its specification says."""
+    assert image.startswith(b"\x89PNG\r\n\x1a\n")
+    place, chunks = 8, {}
+    while place < len(image):
+        (length,) = struct.unpack(">I", image[place : place + 4])
+        name, data = image[place + 4 : place + 8], image[place + 8 : place + 8 + length]
+        assert struct.unpack(">I", image[place + 8 + length : place + 12 + length])[0] == zlib.crc32(name + data)
+        chunks[name] = data
+        place += 12 + length
+    width, height, *kind = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    assert kind == [8, 3, 0, 0, 0]
+    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, width + 1)
+    assert not rows[:, 0].any()
+    return np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)[rows[:, 1:]]
+
+
+def test_a_tone_is_a_bright_line_at_its_frequency() -> None:
+    tone = 0.5 * np.sin(2 * np.pi * 2000.0 * np.arange(RATE) / RATE)[np.newaxis].astype(np.float32)
+    colours = decoded(png(pixels_of(grid_of(tone, RATE), 0.0))).astype(int).sum(axis=2)
+    brightest = colours[:, 5:-5].argmax(axis=0)
+    assert set(brightest.tolist()) <= {191, 192}  # 2 of 8 kHz, from below, of 256 rows
+    assert colours[:100, 5:-5].max() == 0
+
+
+@pytest.mark.parametrize(("frames", "rate", "channels"), [(1, 8000, 1), (30001, 44100, 2), (700, 192000, 3)])
+def test_spectrograms_of_excerpts_are_those_of_other_pictures(frames: int, rate: int, channels: int) -> None:
+    sound = noise(5, frames, channels)
+    fast, slow = grid_of(sound, rate), power_grid(sound, rate)
+    np.testing.assert_allclose(fast.power, slow.power, rtol=1e-5)
+    np.testing.assert_allclose(fast.mean, slow.mean, rtol=1e-4)
+    assert (fast.column_seconds, fast.left_seconds, fast.bin_hz) == (
+        slow.column_seconds,
+        slow.left_seconds,
+        slow.bin_hz,
+    )
+
+
+def test_colours_get_lighter_from_black_to_white() -> None:
+    light = palette().astype(float) @ [0.299, 0.587, 0.114]
+    assert light[0] == 0.0
+    assert light[-1] > 250.0
+    assert np.all(np.diff(light) > -1.0)  # but for rounding
+    assert np.all(np.diff(light[::8]) > 0.0)
+
+
+def test_a_density_is_that_of_its_definition() -> None:
+    values = np.array([NormalDist(3.0, 2.0).inv_cdf((place + 0.5) / 2000) for place in range(2000)])
+    places, height = density(values)
+    assert np.sum(height) * (places[1] - places[0]) == pytest.approx(1.0, abs=0.01)
+    assert places[height.argmax()] == pytest.approx(3.0, abs=0.1)
+    # A normal distribution of this width is 0.1995 high; the Gaussians blur it a little.
+    assert height.max() == pytest.approx(0.1995, rel=0.06)
+    two = np.concatenate([values - 10.0, values + 10.0])
+    places, height = density(two)
+    assert height[np.abs(places - 3.0).argmin()] < 0.3 * height.max()  # two groups are seen as two
+    assert [each.tolist() for each in density(np.array([7.0, 7.0]))] == [[7.0], [1.0]]
+    assert np.all(np.isfinite(density(np.array([0.0] * 9 + [1.0]))[1]))
+
+
+@pytest.mark.parametrize("span", [(0.0, 1.0), (-3e-5, 7e-6), (0.0, 48.0), (123456.0, 123457.0), (2.0, 2.0)])
+def test_ticks_are_few_and_inside(span: tuple[float, float]) -> None:
+    found = ticks(*span)
+    assert 1 <= len(found) <= 6
+    assert all(span[0] - 1e-9 <= each <= span[1] + 1e-9 for each in found)
+
+
+def test_a_training_is_drawn_from_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "<b>.log.jsonl"
+    lines = [{"event": "stepped", "step": step, "loss": 1.0 / step, "losses": {"mse": 1.0}} for step in range(1, 3000)]
+    heard = {
+        "event": "validated",
+        "step": 3000,
+        "loss": 0.5,
+        "snr_db": {"restored": 9.0, "degraded": 8.0, "level": None},
+    }
+    text = "\n".join(json.dumps(each) for each in [*lines, heard])
+    log.write_text(text + '\nno json\n[]\n{"event": "stepped"}\n', "utf-8")
+    made = written(tmp_path, {}, logs=[log])
+    assert "<b>.log.jsonl" in made.text
+    assert "3 line(s) of it are no events" in made.text
+    assert [each for each in made.texts if each in ("training", "validation", "restored", "degraded", "level")] == [
+        "training",
+        "validation",
+        "degraded",
+        "restored",
+    ]
+    points = [each["points"].split() for each in made.all("polyline", "curve")]
+    assert len(points[0]) == 600
+    heights = [float(point.split(",")[1]) for point in points[0]]
+    assert heights == sorted(heights)  # a falling loss falls: y grows downwards
