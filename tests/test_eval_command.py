@@ -4,8 +4,11 @@ import csv
 import io
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from audiorestore.commands._evaluation import Wishes, measured, read_batch
 from audiorestore.data.audio_file import read_audio, write_audio
+from audiorestore.errors import UsageError
+from audiorestore.metrics import METRICS
+from audiorestore.report.summary import numbers
 
 
 @pytest.fixture
@@ -35,24 +42,24 @@ def pairs(tmp_path: Path, voice: Path) -> Path:
 
 
 def test_only_the_metrics_that_were_asked_for_are_measured(ar: Callable, pairs: Path) -> None:
-    done = ar("eval", pairs, "--metric", "snr", "--metric", "lsd")
+    done = ar("eval", pairs, "--metric", "snr", "--metric", "mse")
     assert done.status == 0, done.stderr
     assert len(done.records) == 2
     for record in done.records:
         assert list(record["metrics"]) == ["degraded", "degraded_leveled", "restored", "restored_leveled"]
         for row in record["metrics"].values():
-            assert list(row) == ["snr_db", "lsd_db"]
+            assert list(row) == ["snr_db", "mse"]
     assert "snr_db ↑" in done.stderr
-    assert "lsd_db ↓" in done.stderr
-    assert "mse" not in done.stderr
+    assert "mse ↓" in done.stderr
+    assert "lsd" not in done.stderr
     assert "si_sdr" not in done.stderr
 
 
 def test_a_chosen_number_is_the_same_as_among_all(ar: Callable, pairs: Path) -> None:
     everything, chosen = ar("eval", pairs).records, ar("eval", pairs, "--metric", "si_sdr").records
     for whole, part in zip(everything, chosen, strict=True):
-        for row, numbers in part["metrics"].items():
-            assert numbers == {"si_sdr_db": whole["metrics"][row]["si_sdr_db"]}
+        for row, values in part["metrics"].items():
+            assert values == {"si_sdr_db": whole["metrics"][row]["si_sdr_db"]}
 
 
 def test_summaries_hold_the_chosen_numbers_in_their_order(ar: Callable, pairs: Path) -> None:
@@ -73,14 +80,14 @@ def test_an_unknown_metric_is_refused_before_any_work(ar: Callable, tmp_path: Pa
 
 
 def test_each_record_gets_its_picture(ar: Callable, pairs: Path, tmp_path: Path) -> None:
-    done = ar("eval", pairs, "--plot", "plots")
+    done = ar("eval", pairs, "--metric", "snr", "--plot", "plots")
     assert done.status == 0, done.stderr
     names = [record["plot"] for record in done.records]
     assert names == ["plots/first.png", "plots/album/second.png"]
     for name in names:
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     plain = [{key: value for key, value in record.items() if key != "plot"} for record in done.records]
-    assert plain == ar("eval", pairs).records
+    assert plain == ar("eval", pairs, "--metric", "snr").records
 
 
 def test_running_again_or_with_more_jobs_gives_the_same_bytes(ar: Callable, pairs: Path, tmp_path: Path) -> None:
@@ -88,14 +95,14 @@ def test_running_again_or_with_more_jobs_gives_the_same_bytes(ar: Callable, pair
         found = (tmp_path / folder).rglob("*.png")
         return {path.relative_to(tmp_path / folder).as_posix(): path.read_bytes() for path in found}
 
-    one = ar("eval", pairs, "--plot", "one")
+    one = ar("eval", pairs, "--metric", "snr", "--plot", "one")
     first = bytes_of("one")
-    two = ar("eval", pairs, "--plot", "two", "--jobs", "2")
+    two = ar("eval", pairs, "--metric", "snr", "--plot", "two", "--jobs", "2")
     assert len(first) == 2
     assert bytes_of("two") == first
     assert two.stdout.replace("two/", "one/") == one.stdout
     (tmp_path / "one" / "first.png").write_bytes(b"something old")
-    again = ar("eval", "--plot", "one", stdin=one.stdout)
+    again = ar("eval", "--metric", "snr", "--plot", "one", stdin=one.stdout)
     assert again.status == 0, again.stderr
     assert bytes_of("one") == first
 
@@ -119,9 +126,9 @@ def test_two_records_of_one_id_are_both_measured_and_the_first_is_drawn(
     ar: Callable, pairs: Path, tmp_path: Path
 ) -> None:
     lines = pairs.read_text().replace("album/second", "first").splitlines(True)
-    alone = ar("eval", "--plot", "alone", stdin=lines[0])
+    alone = ar("eval", "--metric", "snr", "--plot", "alone", stdin=lines[0])
     assert alone.status == 0
-    together = ar("eval", "--plot", "together", "--jobs", "2", stdin="".join(lines))
+    together = ar("eval", "--metric", "snr", "--plot", "together", "--jobs", "2", stdin="".join(lines))
     assert together.status == 3
     assert ["plot" in record for record in together.records] == [True, False]
     assert ["plot_note" in record for record in together.records] == [False, True]
@@ -131,7 +138,7 @@ def test_two_records_of_one_id_are_both_measured_and_the_first_is_drawn(
 
 def test_a_record_that_cannot_be_measured_gets_no_picture(ar: Callable, pairs: Path, tmp_path: Path) -> None:
     (tmp_path / "degraded1.wav").unlink()
-    done = ar("eval", pairs, "--plot", "plots")
+    done = ar("eval", pairs, "--metric", "snr", "--plot", "plots")
     assert done.status == 3
     assert "error" in done.records[0]
     assert sorted(path.name for path in (tmp_path / "plots").rglob("*.png")) == ["second.png"]
@@ -142,6 +149,225 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_any_work(ar: Callab
     assert done.status == 2
     assert "voice.wav is a file; give a folder" in done.stderr
     assert done.stdout == ""
+
+
+def test_all_is_every_metric_that_is_installed(ar: Callable, pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from audiorestore import metrics
+    from audiorestore.metrics import mse
+
+    assert set(metrics.chosen()) <= set(metrics.chosen(["all"])) <= set(metrics.METRICS.names())
+    monkeypatch.setattr(mse, "missing", lambda: "mse needs a slide rule", raising=False)
+    assert "mse" not in metrics.chosen(["snr", "all"])
+    with pytest.raises(UsageError, match="--metric mse: mse needs a slide rule"):
+        Wishes(metrics=["snr", "mse"]).check([], None, [])
+    assert "snr_db" in Wishes(metrics=["all"]).check([], None, []).numbers
+
+
+@pytest.fixture
+def systems(pairs: Path) -> tuple[Path, Path]:
+    """What one system restored, and what another, that did nothing, did not."""
+    records = [json.loads(line) for line in pairs.read_text().splitlines()]
+    lazy = pairs.with_name("lazy.jsonl")
+    lazy.write_text("".join(json.dumps({**each, "restored": each["degraded"]}) + "\n" for each in records))
+    return pairs, lazy
+
+
+def test_systems_side_by_side_give_records_of_each_and_one_table(ar: Callable, systems: tuple[Path, Path]) -> None:
+    done = ar("eval", *systems, "--metric", "snr", "--jobs", "2")
+    assert done.status == 0, done.stderr
+    assert [(record["system"], record["id"]) for record in done.records] == [
+        (system, id) for system in ("pairs", "lazy") for id in ("first", "album/second")
+    ]
+    again = ar("eval", "--metric", "snr", "--format", "csv", stdin=done.stdout)
+    lines = list(csv.DictReader(io.StringIO(again.stdout)))
+    assert [(line["system"], line["row"], line["count"]) for line in lines if "leveled" not in line["row"]] == [
+        ("", "degraded", "2"),
+        ("pairs", "restored", "2"),
+        ("lazy", "restored", "2"),
+    ]
+    assert float(lines[-1]["difference"]) < -5
+    assert lines[-1]["p"] == "0.5"
+    one = ar("eval", "--metric", "snr", stdin="".join(line + "\n" for line in done.stdout.splitlines()[:2]))
+    assert one.records[0]["metrics"] == done.records[0]["metrics"]
+
+
+def test_each_system_has_a_folder_of_pictures(systems: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    spectrograms = pytest.importorskip("audiorestore.report.spectrograms", reason="matplotlib is not installed")
+    monkeypatch.setattr(spectrograms, "plot_record", lambda record, folder: f"{folder}/{record['id']}.png")
+    batch = read_batch([*map(str, systems), str(systems[0])], None, {})
+    records = list(measured(batch, ["snr"], Wishes(plot=Path("plots"))))
+    assert [(record["system"], record["plot"]) for record in records if record["id"] == "first"] == [
+        ("pairs", "plots/pairs/first.png"),
+        ("lazy", "plots/lazy/first.png"),
+        ("pairs-3", "plots/pairs-3/first.png"),
+    ]
+
+
+def test_output_is_the_same_whatever_the_jobs(ar: Callable, systems: tuple[Path, Path], tmp_path: Path) -> None:
+    words = ("eval", *systems, "--metric", "snr", "--by", "id", "--require", "all:restored.snr_db>=degraded.snr_db+1")
+    runs = []
+    for jobs in ("1", "2"):
+        done = ar(*words, "--junit", f"{jobs}.xml", "--jobs", jobs)
+        assert done.status == 4, done.stderr
+        runs.append((done.stdout, done.stderr, (tmp_path / f"{jobs}.xml").read_bytes()))
+    assert runs[0] == runs[1]
+
+
+def test_a_gate_that_fails_ends_with_4_and_names_the_worst(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+    words = ("eval", pairs, "--metric", "snr")
+    assert ar(*words, "--require", "restored.snr_db>=degraded.snr_db+1").status == 0
+    done = ar(*words, "--require", "restored.snr_db>=degraded.snr_db+50", "--junit", "new/out.xml")
+    assert done.status == 4
+    assert len(done.records) == 2
+    assert "1 of 1 conditions are not met" in done.stderr
+    assert "album/second: " in done.stderr
+    (suite,) = ElementTree.parse(tmp_path / "new/out.xml").getroot()
+    assert suite.get("failures") == "1"
+
+
+def test_a_later_run_is_held_against_an_earlier_one(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+    words = ("eval", pairs, "--metric", "snr")
+    (tmp_path / "baseline.jsonl").write_text(ar(*words).stdout)
+    held = (*words, "--baseline", "baseline.jsonl")
+    same = ar(*held)
+    assert same.status == 0, same.stderr
+    assert same.stdout == (tmp_path / "baseline.jsonl").read_text()
+    shutil.copy(tmp_path / "degraded1.wav", tmp_path / "restored1.wav")
+    worse = ar(*held)
+    assert worse.status == 4
+    assert "restored.snr_db" in worse.stderr
+    assert "→" in worse.stderr
+    assert ar(*held, "--tolerance", "snr_db=20").status == 0
+    assert ar(*held, "--tolerance", "snr_db=20", "--tolerance", "all:snr_db=5").status == 4
+
+
+def test_the_graver_end_is_told(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+    words = ("eval", pairs, "--metric", "snr", "--junit", "out.xml", "--require")
+    (tmp_path / "restored1.wav").unlink()
+    assert ar(*words, "restored.snr_db>=1").status == 3  # some records failed
+    assert ar(*words, "restored.snr_db>=99").status == 4
+    assert ar(*words, "all:restored.snr_db>=1").status == 4  # for what failed meets no condition
+    (suite,) = ElementTree.parse(tmp_path / "out.xml").getroot()
+    assert [case.get("classname") for case in suite] == ["audiorestore.require", "audiorestore.record"]
+    assert suite[1].get("name") == "first"
+    (tmp_path / "restored2.wav").unlink()
+    assert ar(*words, "restored.snr_db>=99").status == 1  # nothing could be measured
+
+
+def test_what_failed_before_is_counted_and_named(ar: Callable, pairs: Path) -> None:
+    broken = json.dumps({"id": "lost", "error": {"stage": "restore", "message": "it broke"}})
+    done = ar("eval", "--metric", "snr", "--format", "json", stdin=broken + "\n" + pairs.read_text().splitlines()[0])
+    assert done.status == 3
+    assert "1 record(s) had failed before, and could not be measured: lost" in done.stderr
+    told = json.loads(done.stdout)
+    assert (told["records"], told["failed"]) == (1, 1)
+    assert told["failures"] == [{"id": "lost", "system": "", "stage": "restore", "message": "it broke"}]
+
+
+def test_a_lag_is_told_and_undone_on_demand(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+    late, rate = read_audio(tmp_path / "degraded1.wav")
+    late = np.concatenate([np.zeros((1, 30), np.float32), late[:, :-30]], axis=1)
+    write_audio(tmp_path / "degraded1.wav", late, rate, subtype="FLOAT", overwrite=True)
+    told = ar("eval", pairs, "--metric", "snr")
+    assert "30 samples late: no number is to be trusted" in told.stderr
+    assert "1 record(s) do not lie on their reference; --align undoes a lag" in told.stderr
+    undone = ar("eval", pairs, "--metric", "snr", "--align")
+    assert undone.status == 0
+    assert "eval first, degraded: 30 samples late, which was undone before measuring" in undone.stderr
+    check = undone.records[0]["check"]["degraded"]
+    assert (check["lag"], check["aligned"], check["frames"]) == (30.0, True, 44070)
+    assert undone.records[0]["metrics"]["degraded"]["snr_db"] > told.records[0]["metrics"]["degraded"]["snr_db"] + 5
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"metrics": ["snr_bd"]}, "no metric 'snr_bd'"),
+        ({"by": ("damage..kbps",)}, "names no field"),
+        ({"logs": (Path("voice.wav"),)}, "--log shows in the page that --report FILE writes"),
+        ({"logs": (Path("none.jsonl"),), "report": Path("r.html")}, "--log none.jsonl is no file"),
+        ({"junit": Path()}, "--junit . is a folder"),
+        ({"report": Path("voice.wav/report.html")}, "voice.wav is a file, not a folder"),
+        ({"plot": Path("voice.wav")}, "voice.wav is a file"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_any_work(
+    options: dict[str, Any], words: str, voice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(voice.parent)
+    with pytest.raises(UsageError) as refused:
+        Wishes(**options).check([], None, [])
+    assert words in str(refused.value)
+    assert [path.name for path in voice.parent.iterdir()] == ["voice.wav"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--require", "restored.snr>=1"], "no number 'snr' (did you mean"),
+        (["--metric", "snr", "--require", "restored.mse<=1"], "give --metric mse"),
+        (["--tolerance", "mse=1"], "--baseline; give that too"),
+        (["--baseline", "none.jsonl"], "--baseline none.jsonl is no file"),
+        (["--kind", "mos"], "--listening-test DIR and --kind"),
+        (["--listening-test", "page"], "--listening-test DIR and --kind"),
+        (["--listening-test", "page", "--kind", "acr", "--report", "r.html"], "does not go with --report"),
+        (["--ratings", "r.csv", "--metric", "snr"], "--ratings measures nothing, so it does not go with --metric"),
+        (["--ratings", "r.csv", "-j", "2"], "--ratings measures nothing, so it does not go with --jobs"),
+        (["--list"], "--list measures nothing, so it does not go with arguments"),
+    ],
+)
+def test_odd_combinations_are_wrong_usage(
+    words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from typer.testing import CliRunner
+
+    from audiorestore.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["eval", "no-such-manifest.jsonl", *words])
+    assert done.exit_code == 2
+    assert sentence in " ".join(done.stderr.split())
+    assert done.stdout == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_list_names_every_number(ar: Callable) -> None:
+    done = ar("eval", "--list")
+    assert done.status == 0, done.stderr
+    assert all(name in done.stdout for name in numbers(METRICS.names()))
+
+
+def test_a_listening_test_is_made_and_nothing_measured_and_ratings_are_summed_up(
+    ar: Callable, systems: tuple[Path, Path], tmp_path: Path
+) -> None:
+    done = ar("eval", *systems, "--listening-test", "page", "--kind", "mos")
+    assert done.status == 0, done.stderr
+    assert done.stdout == ""
+    assert re.search(r"ar: \d+ trial\(s\) in page", done.stderr)
+    assert (tmp_path / "page" / "index.html").is_file()
+    key = json.loads((tmp_path / "page.key.json").read_text())
+    columns = "test,kind,listener,group,position,trial,stimulus,against,score,seconds"
+    heard = [(trial, code) for trial, told in key["trials"].items() for code in told["stimuli"]]
+    for name, start in (("one", 0), ("two", 1)):
+        lines = [
+            f"{key['test']},mos,{name},amateur,{place + 1},{trial},{code},,{1 + (place + start) % 5},3.5"
+            for place, (trial, code) in enumerate(heard)
+        ]
+        (tmp_path / f"{name}.csv").write_text("\n".join([columns, *lines]) + "\n")
+    rated = ar("eval", "--ratings", "one.csv", "two.csv", "--format", "csv")
+    assert rated.status == 0, rated.stderr
+    told = list(csv.DictReader(io.StringIO(rated.stdout)))
+    assert {line["system"]: line["listeners"] for line in told if not line["against"]}["lazy"] == "2"
+    assert "lazy" in rated.stderr
+
+
+def test_a_report_is_one_page(ar: Callable, systems: tuple[Path, Path], tmp_path: Path) -> None:
+    done = ar("eval", *systems, "--metric", "snr", "--report", "out/report.html")
+    assert done.status == 0, done.stderr
+    assert len(done.records) == 4
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "lazy" in page
+    assert "snr_db" in page
 
 
 def run_python(script: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -8,14 +8,18 @@ from typing import Any
 
 from ..data.manifest import Record, need
 from ..data.spool import open_sound
-from ..errors import AlignmentError, RecordError
+from ..errors import RecordError
 from ..metrics import METRICS, chosen
 from ..metrics._comparison import Comparison, Measured, Signal, Undefined
-from ..signal.align import measure as measure_alignment
-from ..signal.level import decibels
+from ..signal.sound import Sound
+from .lag_check import lay
+
+Known = dict[tuple[str, str], tuple[dict[str, Measured], dict[str, Any]]]
 
 
-def evaluate_record(record: Record, metrics: Sequence[str] | None = None) -> Record:
+def evaluate_record(
+    record: Record, metrics: Sequence[str] | None = None, align: bool = False, known: Known | None = None
+) -> Record:
     """Measure a record's degraded and restored audio against its reference, raw and with the best single gain.
 
     Lag and gain are looked at first and told in ``check``, since a few samples of lag make every other number
@@ -24,6 +28,8 @@ def evaluate_record(record: Record, metrics: Sequence[str] | None = None) -> Rec
     Args:
         record: With ``reference``, and ``degraded`` or ``restored`` or both.
         metrics: Names of the metrics to measure; by default all that are not measured on request only.
+        align: Whether to undo a lag before measuring, and to measure only where both recordings are.
+        known: What was measured on degraded audio before, kept here for other records that start from the same.
 
     Returns:
         The record with ``metrics``: a row each for ``degraded``, ``degraded_leveled``, ``restored`` and
@@ -42,10 +48,19 @@ def evaluate_record(record: Record, metrics: Sequence[str] | None = None) -> Rec
     with contextlib.ExitStack() as stack:
         reference = Signal(stack.enter_context(open_sound(reference_path)))
         for role in roles:
-            estimate = Signal(stack.enter_context(open_sound(record[role])))
-            _refuse_unlike(record[role], estimate, reference_path, reference)
-            checks[role] = _check(reference, estimate)
-            rows[role], rows[f"{role}_leveled"] = _measure_both(Comparison(reference, estimate), modules)
+            path = record[role]
+            done = known.get((reference_path, path)) if known and role == "degraded" else None
+            if done is None:
+                estimate = stack.enter_context(open_sound(path))
+                _refuse_unlike(path, estimate, reference_path, reference.sound, align)
+                laid = lay(reference.sound, estimate, align)
+                clean = reference if laid.reference is reference.sound else Signal(laid.reference)
+                raw, leveled = _measure_both(Comparison(clean, Signal(laid.estimate)), modules)
+                done = {role: raw, f"{role}_leveled": leveled}, laid.check
+            if known is not None and role == "degraded":
+                known[reference_path, path] = done
+            rows |= done[0]
+            checks[role] = done[1]
     kept = {key: value for key, value in record.items() if key != "metrics_note"}  # from an earlier run
     told = {row: {key: _rounded(value) for key, value in measured.items()} for row, measured in rows.items()}
     updated = {**kept, "metrics": told, "check": checks}
@@ -78,32 +93,17 @@ def _note(rows: dict[str, Measured]) -> str:
     return "; ".join(f"{', '.join(sorted(keys))} undefined: {reason}" for reason, keys in sorted(reasons.items()))
 
 
-def _refuse_unlike(path: str, estimate: Signal, reference_path: str, reference: Signal) -> None:
-    here, there = estimate.sound, reference.sound
+def _refuse_unlike(path: str, here: Sound, reference_path: str, there: Sound, any_length: bool) -> None:
     if here.sample_rate != there.sample_rate:
         raise RecordError(f"{path} is at {here.sample_rate} Hz and {reference_path} at {there.sample_rate} Hz")
-    if (here.channels, here.frames) != (there.channels, there.frames):
+    if here.channels != there.channels or (here.frames != there.frames and not any_length):
+        hint = "'ar pair' lays them over each other"
+        if here.channels == there.channels:
+            hint += ", and --align measures where they overlap"
         raise RecordError(
             f"{path} has {here.channels} channel(s) of {here.frames} samples and {reference_path} has "
-            f"{there.channels} of {there.frames}; 'ar pair' lays them over each other"
+            f"{there.channels} of {there.frames}; {hint}"
         )
-
-
-def _check(reference: Signal, estimate: Signal) -> dict[str, Any]:
-    try:
-        aligned = measure_alignment(reference.sound.whole(), estimate.sound.whole())
-        found = [channel for channel in aligned if channel is not None]
-    except AlignmentError as error:
-        return {"lag": None, "gain_db": None, "warning": str(error)}
-    if not found:
-        return {"lag": None, "gain_db": None}
-    worst = max(found, key=lambda channel: abs(channel.lag))
-    gain = decibels(worst.gain**2) if worst.gain else -math.inf
-    told: dict[str, Any] = {"lag": round(worst.lag, 2) + 0.0, "gain_db": round(gain, 2) + 0.0}
-    if worst.lag:
-        side = "late" if worst.lag > 0 else "early"
-        told["warning"] = f"{round(abs(worst.lag), 2):g} samples {side}: no number is to be trusted"
-    return told
 
 
 def _rounded(value: float | Undefined) -> float | None:

@@ -7,12 +7,27 @@ from ..registry import Registry
 METRICS = Registry("audiorestore.metrics", "metric")
 
 
-def chosen(names: Sequence[str] | None = None) -> list[str]:
-    """Say which metrics are to be measured: those named, or all that nobody has to ask for.
+ALL = "all"  # as a name: every metric that is installed
 
-    >>> "mse" in chosen(), chosen(["mse", "snr", "mse"])
-    (True, ['mse', 'snr'])
+
+def chosen(names: Sequence[str] | None = None) -> list[str]:
+    """Say which metrics are to be measured: those named, or all that nobody has to ask for; ``all`` is all there are.
+
+    >>> "mse" in chosen(), chosen(["mse", "snr", "mse"]), set(chosen()) <= set(chosen(["all"]))
+    (True, ['mse', 'snr'], True)
     """
-    if names is not None:
-        return list(dict.fromkeys(names))
-    return [name for name in METRICS.names() if not getattr(METRICS.load(name), "ON_REQUEST", False)]
+    if names is None:
+        return [name for name in METRICS.names() if not getattr(METRICS.load(name), "ON_REQUEST", False)]
+    if ALL in names:
+        return [name for name in METRICS.names() if not missing(name)]
+    return list(dict.fromkeys(names))
+
+
+def missing(name: str) -> str:
+    """Say what has to be installed before a metric can be measured; empty where all is there.
+
+    Raises:
+        UsageError: There is no such metric.
+    """
+    ask = getattr(METRICS.load(name), "missing", None)
+    return str(ask()) if ask else ""

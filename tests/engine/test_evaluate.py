@@ -10,7 +10,7 @@ import pytest
 from audiorestore.data.audio_file import write_audio
 from audiorestore.engine.evaluate import evaluate_record
 from audiorestore.errors import AudioFileError, RecordError
-from audiorestore.metrics import METRICS
+from audiorestore.metrics import METRICS, chosen
 
 RATE = 16000
 ROWS = ["degraded", "degraded_leveled", "restored", "restored_leveled"]
@@ -33,13 +33,15 @@ def hiss(waveform: np.ndarray, share: float, seed: int = 1) -> np.ndarray:
 def measure(tmp_path: Path) -> Any:
     """Write waveforms by role and evaluate their record."""
 
-    def evaluate(rate: int = RATE, **waveforms: np.ndarray) -> dict[str, Any]:
+    def evaluate(
+        rate: int = RATE, metrics: list[str] | None = None, align: bool = False, **waveforms: np.ndarray
+    ) -> dict[str, Any]:
         record: dict[str, Any] = {"id": "song", "mood": "blue"}
         for role, waveform in waveforms.items():
             record[role] = str(tmp_path / f"{role}.wav")
             own_rate = RATE if role == "reference" else rate
             write_audio(record[role], waveform, own_rate, subtype="FLOAT", overwrite=True)
-        return evaluate_record(record)
+        return evaluate_record(record, metrics, align)
 
     return evaluate
 
@@ -48,7 +50,7 @@ def test_four_rows_stand_side_by_side_each_with_every_number(measure: Any) -> No
     reference = music()
     record = measure(reference=reference, degraded=hiss(reference, 0.1), restored=hiss(reference, 0.01))
     assert list(record["metrics"]) == ROWS
-    names = {number for metric in METRICS.names() for number in METRICS.load(metric).NUMBERS}
+    names = {number for metric in chosen() for number in METRICS.load(metric).NUMBERS}
     for row in ROWS:
         assert record["metrics"][row].keys() == names
     assert record["metrics"]["degraded"]["snr_db"] == pytest.approx(10, abs=0.2)
@@ -114,7 +116,7 @@ def test_other_content_and_turned_polarity_are_measured_with_a_warning(measure: 
 
 def test_a_silent_reference_leaves_ratios_undefined_with_a_note(measure: Any) -> None:
     reference = np.zeros((1, 8_000), np.float32)
-    record = measure(reference=reference, degraded=music(8_000))
+    record = measure(metrics=["mse", "si_sdr", "snr"], reference=reference, degraded=music(8_000))
     row = record["metrics"]["degraded"]
     assert row["snr_db"] is None
     assert row["si_sdr_db"] is None
@@ -125,7 +127,7 @@ def test_a_silent_reference_leaves_ratios_undefined_with_a_note(measure: Any) ->
 
 def test_silent_output_leaves_the_scale_invariant_ratio_undefined(measure: Any) -> None:
     reference = music(8_000)
-    record = measure(reference=reference, restored=0 * reference)
+    record = measure(metrics=["si_sdr", "snr"], reference=reference, restored=0 * reference)
     assert record["metrics"]["restored"]["si_sdr_db"] is None
     assert record["metrics"]["restored"]["snr_db"] == pytest.approx(0, abs=1e-6)
     assert record["metrics_note"].startswith("si_sdr_db undefined: ")
@@ -180,3 +182,63 @@ def test_what_is_undefined_is_noted_among_the_chosen_only(measure: Any) -> None:
     silent = measure(reference=np.zeros((1, 8_000), np.float32), degraded=music(8_000))
     assert evaluate_record(silent, ["snr"])["metrics_note"] == "snr_db undefined: the reference is silent"
     assert "metrics_note" not in evaluate_record(silent, ["mse"])
+
+
+def test_a_lag_is_undone_before_measuring_if_asked(measure: Any) -> None:
+    reference = music()
+    late = np.concatenate(
+        [np.zeros((1, 1105), np.float32), hiss(reference, 0.01), hiss(reference, 1.0)[:, :300]], axis=1
+    )
+    with pytest.raises(RecordError, match="--align measures where they overlap"):
+        measure(metrics=["snr"], reference=reference, degraded=late)
+    record = measure(metrics=["snr"], align=True, reference=reference, degraded=late, restored=reference)
+    assert record["metrics"]["degraded"]["snr_db"] == pytest.approx(20, abs=0.3)
+    assert record["metrics"]["restored"]["snr_db"] == 120.0
+    assert record["check"]["degraded"] == {
+        "lag": 1105.0,
+        "gain_db": pytest.approx(0.0, abs=0.05),
+        "aligned": True,
+        "residual_lag": 0.0,
+    }
+    assert record["check"]["restored"] == {"lag": 0.0, "gain_db": 0.0}
+
+
+def test_a_fraction_of_a_sample_is_undone_too(measure: Any) -> None:
+    from audiorestore.signal.align import shift
+
+    # What lies just under half the rate cannot be moved by a fraction.
+    reference = np.stack([np.convolve(row, np.hanning(9) / 4.0, "same") for row in music()]).astype(np.float32)
+    late = shift(reference, -10.4, reference.shape[1])
+    without, undone = (
+        measure(metrics=["snr"], align=align, reference=reference, degraded=late)["metrics"]["degraded"]["snr_db"]
+        for align in (False, True)
+    )
+    assert without < 3
+    assert undone > 25
+
+
+def test_rates_and_channels_have_to_agree_even_where_a_lag_is_undone(measure: Any) -> None:
+    reference = music()
+    with pytest.raises(RecordError, match="Hz"):
+        measure(align=True, rate=8000, reference=reference, degraded=reference)
+    with pytest.raises(RecordError, match="2 channel"):
+        measure(align=True, reference=reference, degraded=np.concatenate([reference, reference]))
+
+
+def test_degraded_audio_that_several_systems_started_from_is_measured_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audiorestore.metrics import snr
+
+    reference = music()
+    for name, share in (("reference", 0.0), ("degraded", 0.1), ("one", 0.01), ("two", 0.02)):
+        write_audio(tmp_path / f"{name}.wav", hiss(reference, share), RATE, subtype="FLOAT")
+    record = {"id": "song", **{role: str(tmp_path / f"{role}.wav") for role in ("reference", "degraded")}}
+    records = [{**record, "restored": str(tmp_path / f"{name}.wav")} for name in ("one", "two")]
+    alone = [evaluate_record(each, ["snr"]) for each in records]
+    calls = []
+    plain = snr.measure
+    monkeypatch.setattr(snr, "measure", lambda comparison: calls.append(1) or plain(comparison))
+    known: dict = {}
+    assert [evaluate_record(each, ["snr"], known=known) for each in records] == alone
+    assert len(calls) == 2 + 2 + 2  # degraded, one, two; each raw and levelled

@@ -51,6 +51,8 @@ def test_mean_and_median_are_over_records(summary: Summary) -> None:
         "mean": 24.0,
         "median": 21.0,
         "gain": 4.0,
+        "low": 13.0,  # of 27 equally likely resamples of three, one in 27 is nothing but the lowest
+        "high": 38.0,
     }
 
 
@@ -79,6 +81,8 @@ def test_a_number_that_nobody_has_is_none_everywhere(summary: Summary) -> None:
         "mean": None,
         "median": None,
         "gain": None,
+        "low": None,
+        "high": None,
     }
 
 
@@ -98,14 +102,27 @@ def test_rows_come_in_their_order_whatever_the_records_had() -> None:
 
 def test_nothing_at_all_is_an_empty_table() -> None:
     assert Summary().table() == []
-    assert json.loads(summary_as(Summary(), "json")) == {"records": 0, "failed": 0, "table": []}
+    assert json.loads(summary_as(Summary(), "json")) == {
+        "records": 0,
+        "failed": 0,
+        "table": [],
+        "failures": [],
+    }
     assert len(summary_as(Summary(), "markdown").splitlines()) == 2
 
 
 def test_json_is_one_object_with_the_whole_table(summary: Summary) -> None:
     text = summary_as(summary, "json")
     assert text.count("\n") == 1
-    assert json.loads(text) == {"records": 3, "failed": 2, "table": summary.table()}
+    assert json.loads(text) == {
+        "records": 3,
+        "failed": 2,
+        "table": summary.table(),
+        "failures": [
+            {"id": "broken", "system": "", "stage": "eval", "message": "broken"},
+            {"id": "never measured", "system": "", "stage": "eval", "message": "it was not measured"},
+        ],
+    }
 
 
 def test_csv_has_a_line_for_each_row_and_number_in_full_precision(summary: Summary) -> None:
@@ -118,10 +135,12 @@ def test_csv_has_a_line_for_each_row_and_number_in_full_precision(summary: Summa
 
 
 def test_markdown_has_cells_under_its_headings(summary: Summary) -> None:
-    lines = summary_as(summary, "markdown").splitlines()
-    assert {line.count("|") for line in lines} == {7}
-    assert "| restored | snr_db | 3 | 24.00 | 21.00 | +4.00 |" in lines
-    assert "| degraded | snr_db | 3 | 20.00 | 20.00 | – |" in lines
+    table, failures = summary_as(summary, "markdown").split("\n\n", 1)
+    lines = table.splitlines()
+    assert {line.count("|") for line in lines} == {9}
+    assert "| restored | snr_db | 3 | 24.00 | 21.00 | +4.00 | 13.00 | 38.00 |" in lines
+    assert "| degraded | snr_db | 3 | 20.00 | 20.00 | – | 10.00 | 30.00 |" in lines
+    assert failures == "2 record(s) failed:\n\n- broken: broken\n- never measured: it was not measured\n"
 
 
 def test_the_terminal_s_table_shows_which_way_is_up_and_signs_the_gain(summary: Summary) -> None:
@@ -134,7 +153,9 @@ def test_the_terminal_s_table_shows_which_way_is_up_and_signs_the_gain(summary: 
     assert "+4.00" in text
     assert "-0.50" in text
     (line,) = [line for line in text.splitlines() if "+2.50" in line]
-    assert line.split("│")[2].strip() == "restored"
+    assert line.split()[0] == "restored"
+    assert "[13.00, 38.00]" in text
+    assert "2 failed" in text
 
 
 def test_the_terminal_s_table_fits_80_columns(summary: Summary) -> None:
@@ -153,14 +174,14 @@ def test_numbers_are_written_in_their_metric_s_style(value: float | None, style:
 
 
 def test_a_summary_of_chosen_metrics_has_only_their_numbers_in_their_order() -> None:
-    held = Summary(metrics=["snr", "lsd"])
-    held.add(measured(degraded={"snr_db": 1.0, "lsd_db": 9.0}, restored={"snr_db": 2.0, "lsd_db": 8.0}))
-    assert [each["number"] for each in held.table()] == ["snr_db", "lsd_db"] * 2
-    assert entry(held, "restored", "lsd_db")["gain"] == 1.0
-    assert [line.split(",")[1] for line in summary_as(held, "csv").splitlines()[1:]] == ["snr_db", "lsd_db"] * 2
-    assert "mse" not in summary_as(held, "markdown")
+    held = Summary(metrics=["snr", "mse"])
+    held.add(measured(degraded={"snr_db": 1.0, "mse": 9.0}, restored={"snr_db": 2.0, "mse": 8.0}))
+    assert [each["number"] for each in held.table()] == ["snr_db", "mse"] * 2
+    assert entry(held, "restored", "mse")["gain"] == 1.0
+    assert [line.split(",")[1] for line in summary_as(held, "csv").splitlines()[1:]] == ["snr_db", "mse"] * 2
+    assert "si_sdr" not in summary_as(held, "markdown")
     console = Console(width=80, file=io.StringIO(), color_system=None)
     console.print(summary_table(held))
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert text.index("snr_db ↑") < text.index("lsd_db ↓")
-    assert "mse" not in text
+    assert text.index("snr_db ↑") < text.index("mse ↓")
+    assert "si_sdr" not in text

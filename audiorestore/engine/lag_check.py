@@ -1,0 +1,125 @@
+"""Looking at how two recordings lie on each other before anything is measured on them, and undoing a lag if asked."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import AlignmentError
+from ..signal.align import LAG_TOLERANCE, ChannelAlignment, measure
+from ..signal.level import decibels
+from ..signal.sound import Sound
+from ..signal.undo_lag import excerpts, loudest_parts, without_lag
+
+_WHOLE_BYTES = 1 << 26  # samples of recordings up to this size are looked at all together
+_PART_FRAMES = 1 << 21  # of longer ones, the loudest part of each third
+_PARTS = 3
+_SAME_LAG = 0.5  # samples between two parts: more is a drift
+
+Channels = Sequence[ChannelAlignment | None]
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Two recordings as they are to be compared, and what was found on the way.
+
+    Attributes:
+        reference: The clean one; cut, where only a part of it is left.
+        estimate: The other one; of the same length.
+        check: What is told in the record: ``lag`` and ``gain_db`` of the channel that lags most, ``warning``, and where
+            a lag was undone ``aligned``, ``residual_lag`` and, if something was cut off, ``frames``.
+    """
+
+    reference: Sound
+    estimate: Sound
+    check: dict[str, Any]
+
+
+def lay(reference: Sound, estimate: Sound, align: bool = False) -> Laid:
+    """Look at lag and gain, and where it is wanted lay one recording over the other.
+
+    Args:
+        reference: The clean recording.
+        estimate: The other, of the same rate and channels, and of the same length unless ``align``.
+        align: Whether to undo a lag, and to cut both to where they overlap.
+    """
+    channels, warning = _look(reference, estimate)
+    check = _told(channels, warning)
+    if not align:
+        return Laid(reference, estimate, check)
+    if warning or not any(channels):
+        return Laid(*_common_part(reference, estimate, check), check)
+    lags = _lags(channels)
+    start = max(0, *(-math.floor(lag) for lag in lags))
+    stop = min(reference.frames, *(estimate.frames - math.ceil(lag) for lag in lags))
+    if any(lags):
+        check.pop("warning", None)
+        estimate = without_lag(estimate, [lag + start for lag in lags], stop - start)
+        if (start, stop) != (0, reference.frames):
+            reference = without_lag(reference, [start] * reference.channels, stop - start)
+            check["frames"] = stop - start
+        left, trouble = _look(reference, estimate)
+        check |= {"aligned": True, "residual_lag": _told(left, trouble)["lag"]}
+        if trouble or max(map(abs, _lags(left)), default=0.0) >= LAG_TOLERANCE:
+            check["warning"] = (
+                trouble or f"{check['residual_lag']:g} samples of lag are left: no number is to be trusted"
+            )
+        return Laid(reference, estimate, check)
+    return Laid(*_common_part(reference, estimate, check), check)
+
+
+def _common_part(reference: Sound, estimate: Sound, check: dict[str, Any]) -> tuple[Sound, Sound]:
+    """Cut the longer one to the length of the other, where no lag is to be undone."""
+    frames = min(reference.frames, estimate.frames)
+    if reference.frames == estimate.frames:
+        return reference, estimate
+    check["frames"] = frames
+    cut = (without_lag(sound, [0] * sound.channels, frames) for sound in (reference, estimate))
+    return next(cut), next(cut)
+
+
+def _lags(channels: Channels) -> list[float]:
+    """Say what to undo in each channel; one in which nothing can be seen lies as the first in which something can."""
+    known = next((channel for channel in channels if channel and channel.gain > 0), None)
+    if known is None:
+        return [0.0] * len(channels)
+    found = (channel if channel and channel.gain > 0 else known for channel in channels)
+    return [channel.lag if abs(channel.lag) >= LAG_TOLERANCE else 0.0 for channel in found]
+
+
+def _look(reference: Sound, estimate: Sound) -> tuple[Channels, str]:
+    """Measure each channel, and say what speaks against the pair."""
+    try:
+        if 4 * max(reference.frames, estimate.frames) * reference.channels <= _WHOLE_BYTES:
+            return measure(reference.whole(), estimate.whole()), ""
+        return _look_at_parts(reference, estimate)
+    except AlignmentError as error:
+        return [], str(error)
+
+
+def _look_at_parts(reference: Sound, estimate: Sound) -> tuple[Channels, str]:
+    """Measure the loudest part of each third of a long recording, each by itself; the lag has to be the same."""
+    starts = loudest_parts(reference, _PARTS, _PART_FRAMES)
+    clean, dirty = excerpts(reference, starts, _PART_FRAMES), excerpts(estimate, starts, _PART_FRAMES)
+    found = [measure(*part) for part in zip(clean, dirty, strict=True) if part[1].shape[-1]]
+    worst: list[ChannelAlignment | None] = []
+    for heard in zip(*found, strict=True):
+        known = [channel for channel in heard if channel is not None and channel.gain > 0]
+        lags = [channel.lag for channel in known]
+        if lags and max(lags) - min(lags) > _SAME_LAG:
+            return [], f"the lag is not the same everywhere: from {min(lags):.1f} to {max(lags):.1f} samples"
+        worst.append(max(known, key=lambda channel: abs(channel.lag)) if known else next(filter(None, heard), None))
+    return worst, ""
+
+
+def _told(channels: Channels, warning: str) -> dict[str, Any]:
+    found = [channel for channel in channels if channel is not None]
+    if warning or not found:
+        return {"lag": None, "gain_db": None} | ({"warning": warning} if warning else {})
+    worst = max(found, key=lambda channel: abs(channel.lag))
+    gain = decibels(worst.gain**2) if worst.gain else -math.inf
+    told: dict[str, Any] = {"lag": round(worst.lag, 2) + 0.0, "gain_db": round(gain, 2) + 0.0}
+    if worst.lag:
+        side = "late" if worst.lag > 0 else "early"
+        told["warning"] = f"{round(abs(worst.lag), 2):g} samples {side}: no number is to be trusted"
+    return told
