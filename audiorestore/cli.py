@@ -58,7 +58,7 @@ def describe(
       ar restore --model cnn.safetensors noisy.mp3 -o clean.wav
 
     Records go to stdout, words to stderr. Exit statuses are 0 done, 1 failed, 2 wrong usage,
-    3 finished but some records failed, 130 interrupted, 143 terminated.
+    3 finished but some records failed, 4 a quality gate failed, 130 interrupted, 143 terminated.
     """
 
 

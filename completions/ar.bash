@@ -200,7 +200,10 @@ _audiorestore_options() {
         restore)
             known='--model -m --output -o --residual --mix --bits --clip --dither --device --seed --force -f --help -h'
             ;;
-        eval) known='--reference --degraded --restored --format --metric --plot --jobs -j --help -h' ;;
+        eval)
+            known='--reference --degraded --restored --metric --align --jobs -j --list --format --by --require
+                --baseline --tolerance --junit --plot --report --log --listening-test --kind --ratings --help -h'
+            ;;
         quantize) known='--output -o --pairs --force -f --help -h' ;;
         models) known='--names --json --help -h' ;;
         demo) known='--sample-rate --jobs -j --force -f --help -h' ;;
@@ -233,10 +236,16 @@ _audiorestore_expected() {
         restore.--clip) known='saturate refuse' ;;
         restore.--device) known='auto cpu cuda' ;;
         restore.--output | restore.-o | restore.--residual | restore.[1-9]*) files='*' ;;
+        eval.--metric)
+            known='all bandwidth log_mel lsd mr_stft mse peaq pesq segmental_snr si_sdr snr spectral_mse ssim stoi'
+            ;;
+        eval.--jobs | eval.-j | eval.--by | eval.--require | eval.--tolerance) ;;
         eval.--format) known='records json csv markdown' ;;
-        eval.--metric) known='lsd mse si_sdr snr' ;;
-        eval.--jobs | eval.-j) ;;
-        eval.--reference | eval.--degraded | eval.--restored | eval.--plot | eval.[1-9]*) files='*' ;;
+        eval.--kind) known='mos mushra acr cmp' ;;
+        eval.--reference | eval.--degraded | eval.--restored | eval.--baseline | eval.--junit | eval.--plot \
+        | eval.--report | eval.--log | eval.--listening-test | eval.--ratings | eval.[1-9]*)
+            files='*'
+            ;;
         quantize.--output | quantize.-o | quantize.--pairs) files='*' ;;
         quantize.1) files='*.safetensors' ;;
         models.1) known='cnn identity level mlp unet' files='*.safetensors' ;;

@@ -378,8 +378,9 @@ function __audiorestore_takes_value
         case restore.--model restore.-m restore.--output restore.-o restore.--residual restore.--mix \
             restore.--bits restore.--clip restore.--device restore.--seed
             return 0
-        case eval.--reference eval.--degraded eval.--restored eval.--format eval.--metric eval.--plot eval.--jobs \
-            eval.-j
+        case eval.--reference eval.--degraded eval.--restored eval.--metric eval.--jobs eval.-j eval.--format \
+            eval.--by eval.--require eval.--baseline eval.--tolerance eval.--junit eval.--plot eval.--report \
+            eval.--log eval.--listening-test eval.--kind eval.--ratings
             return 0
         case quantize.--output quantize.-o quantize.--pairs
             return 0
@@ -451,10 +452,22 @@ complete -c ar -n __audiorestore_first -f -a eval -d 'Measure restored and degra
 complete -c ar -n '__audiorestore_in eval' -l reference -r -F -d 'Folder (or file) of clean audio, instead of records'
 complete -c ar -n '__audiorestore_in eval' -l degraded -r -F -d 'Folder (or file) of the same names, as it was'
 complete -c ar -n '__audiorestore_in eval' -l restored -r -F -d 'Folder (or file) of the same names, restored'
-complete -c ar -n '__audiorestore_in eval' -l format -x -a 'records json csv markdown' -d 'What stdout gets: a record a file, or the summary'
-complete -c ar -n '__audiorestore_in eval' -l metric -x -a 'lsd mse si_sdr snr' -d 'Measure only this, such as snr'
-complete -c ar -n '__audiorestore_in eval' -l plot -r -F -d 'Folder for a PNG of each record: spectrograms, and those of what differs from the reference'
+complete -c ar -n '__audiorestore_in eval' -l metric -x -a 'all bandwidth log_mel lsd mr_stft mse peaq pesq segmental_snr si_sdr snr spectral_mse ssim stoi' -d 'Measure only this, such as snr'
+complete -c ar -n '__audiorestore_in eval' -l align -d 'Undo a lag before measuring, and measure only where both recordings are'
 complete -c ar -n '__audiorestore_in eval' -l jobs -s j -x -d 'Files worked on at the same time'
+complete -c ar -n '__audiorestore_in eval' -l list -d 'Show each metric with its numbers, units, limits and source, and end'
+complete -c ar -n '__audiorestore_in eval' -l format -x -a 'records json csv markdown' -d 'What stdout gets: a record a file, or the summary'
+complete -c ar -n '__audiorestore_in eval' -l by -x -d 'A part of the table for each value of this field, such as damage.mp3.kbps or group'
+complete -c ar -n '__audiorestore_in eval' -l require -x -d 'End with status 4 unless this holds, such as \'restored.snr_db>=degraded.snr_db+1.0\': in the mean, with median: in front in the median, with all: for every record'
+complete -c ar -n '__audiorestore_in eval' -l baseline -r -F -d 'Records that an earlier eval wrote: end with status 4 where the mean of a number is worse now, or a record is missing'
+complete -c ar -n '__audiorestore_in eval' -l tolerance -x -d 'By how much a number may be worse than in the baseline, such as lsd_db=0.05'
+complete -c ar -n '__audiorestore_in eval' -l junit -r -F -d 'Write gates and failed records as the XML of JUnit, for build servers'
+complete -c ar -n '__audiorestore_in eval' -l plot -r -F -d 'Folder for a PNG of each record: spectrograms, and those of what differs from the reference'
+complete -c ar -n '__audiorestore_in eval' -l report -r -F -d 'Write one HTML page with tables, pictures and sound, to be opened anywhere'
+complete -c ar -n '__audiorestore_in eval' -l log -r -F -d 'A log of ar train, whose curves the report shows'
+complete -c ar -n '__audiorestore_in eval' -l listening-test -r -F -d 'Measure nothing'
+complete -c ar -n '__audiorestore_in eval' -l kind -x -a 'mos mushra acr cmp' -d 'What listeners are asked in the listening test'
+complete -c ar -n '__audiorestore_in eval' -l ratings -r -F -d 'Measure nothing'
 complete -c ar -n '__audiorestore_in eval' -l help -s h -d 'Show this message and exit'
 
 complete -c ar -n __audiorestore_first -f -a quantize -d 'Store a model\'s weights in int8, a quarter of the size, and compute in int8 where that is faster'

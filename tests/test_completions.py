@@ -221,7 +221,7 @@ def what_the_program_knows() -> dict[str, set[str]]:
         "ar train --preset ": set().union(*presets.values()),
         "ar train --set ": set().union(*map(settings_of, families)),
         "ar degrade --chain ": set(domains),
-        "ar eval --metric ": set(METRICS.names()),
+        "ar eval --metric ": {"all", *METRICS.names()},
         **{f"ar {name} -": options_of(name) for name in COMMANDS},
         **{f"ar train {family} --preset ": names for family, names in presets.items()},
         **{f"ar train {family} --set ": settings_of(family) for family in families},

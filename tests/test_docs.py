@@ -55,9 +55,9 @@ def test_readme_lists_every_damage_and_number() -> None:
         assert f"| `{name}` |" in README
         for parameter in DAMAGES.load(name).Config.domains():
             assert f"`{parameter}`" in README
-    for name in numbers():
-        assert f"| `{name}` |" in README
-    assert METRICS.names()
+    for name, number in numbers(METRICS.names()).items():
+        row = rf"^\| (`\w+`, )?`{name}`(, `\w+`)? \|"  # one of two that share a row
+        assert number.part_of or name == "peaq_di" or re.search(row, README, re.MULTILINE), name
 
 
 def test_links_lead_somewhere() -> None:
