@@ -4,7 +4,15 @@ from ..signal.level import dot
 from ._comparison import Comparison, Measured, Number
 
 NUMBERS = {
-    "mse": Number("", False, "mean squared error of the samples", "Panchenko et al., ProfiT AI 2025", ".2e"),
+    "mse": Number(
+        "",
+        False,
+        "mean squared error of the samples",
+        "Panchenko et al., ProfiT AI 2025",
+        ".2e",
+        limits="any rate; all channels together. Grows with the square of the level: only for comparing estimates of "
+        "one reference. A wrong phase, a lag or a gain counts as much as noise.",
+    )
 }
 
 

@@ -8,7 +8,12 @@ from ._comparison import SILENT_ESTIMATE, SILENT_REFERENCE, Comparison, Measured
 ANY_LEVEL = True
 NUMBERS = {
     "si_sdr_db": Number(
-        "dB", True, "signal-to-distortion ratio whatever the level", "Le Roux et al., ICASSP 2019, eq. 4–5"
+        "dB",
+        True,
+        "signal-to-distortion ratio whatever the level",
+        "Le Roux et al., ICASSP 2019, eq. 4–5",
+        limits="any rate; one scale for all channels together; 120 dB at most. Level and polarity do not count, "
+        "a constant offset does; a lag or a wrong phase counts as distortion, as for the SNR.",
     )
 }
 

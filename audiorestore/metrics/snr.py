@@ -4,7 +4,14 @@ from ..signal.level import dot
 from ._comparison import SILENT_REFERENCE, Comparison, Measured, Number, ratio_db
 
 NUMBERS = {
-    "snr_db": Number("dB", True, "signal-to-noise ratio of the waveform", "Lattner and Nistal, Electronics 2021, eq. 7")
+    "snr_db": Number(
+        "dB",
+        True,
+        "signal-to-noise ratio of the waveform",
+        "Lattner and Nistal, Electronics 2021, eq. 7",
+        limits="any rate; all channels together; 120 dB at most. Loud parts decide. A wrong phase, a lag or a gain "
+        "counts as noise: sound that is brought back with another phase lowers it, however good it sounds.",
+    )
 }
 
 

@@ -1,7 +1,8 @@
 """Spectrograms of a record's sounds, and of what each still has wrong: the pictures of ``ar eval --plot``.
 
-The layout follows Panchenko et al. 2025, Figure 1, with the reference and a mean spectrum beside it. Importing this
-file imports matplotlib, of which only the parts without a global current figure are used.
+Above lies what Panchenko et al. 2025 show in Figure 1, with the reference and the mean spectra of the residuals beside
+it; below the phase, for Deshpande et al. 2021, Figure 4, and the frequency profiles of Lattner and Nistal 2021,
+Figure 5. Importing this file imports matplotlib, of which only the parts without a global current figure are used.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ..data.audio_file import read_audio
@@ -28,6 +30,7 @@ from ._canvas import (
     scale_top_db,
     title_of,
 )
+from .phase_grid import Turns, phase_grid
 from .power_grid import PowerGrid, in_decibels, power_grid
 
 __all__ = ["RANGE_DB", "draw", "name_apart", "plot_path", "plot_record", "title_of"]
@@ -36,7 +39,7 @@ _LEAST_RANGE_DB = 60.0  # of the mean spectra, so that flat ones look flat
 
 
 def plot_record(record: Record, folder: Path) -> str:
-    """Draw a record's degraded and restored audio beside the reference, and below each what it still has wrong.
+    """Draw a record's degraded and restored audio beside the reference, and below each what is still wrong with it.
 
     A picture that is there already is replaced. Without degraded or without restored audio, its column is left out.
     The mean power over channels is drawn.
@@ -54,7 +57,7 @@ def plot_record(record: Record, folder: Path) -> str:
     (reference_path,) = need(record, "reference")
     reference, sample_rate = read_audio(reference_path)
     grids = {"reference": power_grid(reference, sample_rate)}
-    residuals = {}
+    residuals, phases = {}, {}
     for role in ("degraded", "restored"):
         if record.get(role):
             estimate, rate = read_audio(record[role])
@@ -62,57 +65,87 @@ def plot_record(record: Record, folder: Path) -> str:
                 raise RecordError(f"{record[role]} and {reference_path} differ in length, rate or channels")
             grids[role] = power_grid(estimate, sample_rate)
             residuals[role] = power_grid(estimate - reference, sample_rate)
+            lowest = 10.0 ** ((scale_top_db([grids["reference"]]) - RANGE_DB) / 10.0)
+            phases[role] = phase_grid(reference, estimate, sample_rate, lowest)
     target = plot_path(record, folder)
-    save(target, lambda: draw(grids, residuals, sample_rate, title_of(record), _snr(record)))
+    save(target, lambda: draw(grids, residuals, phases, sample_rate, title_of(record), _snr(record)))
     return str(target)
 
 
 def draw(
     grids: dict[str, PowerGrid],
     residuals: dict[str, PowerGrid],
+    phases: dict[str, Turns],
     sample_rate: int,
     title: str,
     snr_db: dict[str, float],
 ) -> Figure:
-    """Lay out spectrograms above, residuals below, all on one scale of colours.
+    """Lay out spectrograms above and residuals below, all on one scale of colours, and phases under them.
 
     Args:
         grids: Of ``reference``, and of ``degraded``, ``restored`` or both.
         residuals: Of the latter, less the reference.
+        phases: Of the latter, against the reference's, see `phase_grid`.
         sample_rate: In Hz.
         title: Of the whole picture.
         snr_db: For the titles of ``degraded`` and ``restored``, where it is known.
     """
     roles = list(residuals)
     figure = Figure(
-        figsize=(5.2 * (len(roles) + 1), 8.4), dpi=100, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
+        figsize=(5.2 * (len(roles) + 1), 12.4), dpi=100, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
     )
-    axes = figure.subplots(2, len(roles) + 1, squeeze=False)
+    axes = figure.subplots(3, len(roles) + 1, squeeze=False)
     top = scale_top_db([*grids.values(), *residuals.values()])
     for column, role in enumerate([*roles, "reference"]):
-        above, below = axes[:, column]
-        image = draw_grid(above, grids[role], sample_rate, top)
-        above.set_title(f"{role}, SNR {snr_db[role]:.2f} dB" if role in snr_db else role)
+        image = draw_grid(axes[0, column], grids[role], sample_rate, top)
+        axes[0, column].set_title(f"{role}, SNR {snr_db[role]:.2f} dB" if role in snr_db else role)
         if role != "reference":
-            draw_grid(below, residuals[role], sample_rate, top)
-            below.set_title(f"{role} − reference{': no difference' if residuals[role].silent else ''}")
-            below.set_xlabel("time (s)")
+            draw_grid(axes[1, column], residuals[role], sample_rate, top)
+            axes[1, column].set_title(f"{role} − reference{': no difference' if residuals[role].silent else ''}")
+            turns = _draw_phases(axes[2, column], phases[role], grids[role], sample_rate)
+            axes[2, column].set_title(f"phase of {role} − of reference")
+            axes[2, column].set_xlabel("time (s)")
     axes[0, -1].set_xlabel("time (s)")
     for row in axes[:, 0]:
         row.set_ylabel("frequency (kHz)")
-    _draw_means(axes[1, -1], grids["reference"], residuals, sample_rate)
-    draw_scale(figure, image, list(axes.flat))
+    _draw_errors(axes[1, -1], grids["reference"], residuals, sample_rate)
+    _draw_profiles(axes[2, -1], grids, sample_rate)
+    draw_scale(figure, image, list(axes[:2].flat))
+    scale = figure.colorbar(turns, ax=list(axes[2]), aspect=20, pad=0.01, ticks=[-np.pi, 0.0, np.pi])
+    scale.set_ticklabels(["−π", "0", "π"])
+    scale.set_label("angle (grey: too soft)")
     figure.suptitle(title, parse_math=False)
     return figure
 
 
-def _draw_means(axes: Axes, reference: PowerGrid, residuals: dict[str, PowerGrid], sample_rate: int) -> None:
-    """Draw the mean spectra of the reference and of the residuals as curves; a silent one has none."""
-    sounds = {"reference": ("reference", reference)}
-    sounds |= {role: (f"{role} − reference", grid) for role, grid in residuals.items()}
+def _draw_phases(axes: Axes, phases: Turns, grid: PowerGrid, sample_rate: int) -> AxesImage:
+    """Draw angles over seconds and kilohertz: light where the phase is right, dark where it is upside down."""
+    image = draw_grid(axes, grid, sample_rate, 0.0)
+    image.set_data(np.ma.masked_invalid(phases.T))
+    image.set(cmap="twilight_shifted", clim=(-np.pi, np.pi), interpolation="nearest")
+    axes.set_facecolor("0.6")  # shows where there is no angle
+    return image
+
+
+def _draw_errors(axes: Axes, reference: PowerGrid, residuals: dict[str, PowerGrid], sample_rate: int) -> None:
+    """Draw the mean spectra of the reference and of the residuals."""
+    curves = {"reference": ("reference", reference)}
+    curves |= {role: (f"{role} − reference", grid) for role, grid in residuals.items()}
+    _draw_means(axes, curves, sample_rate)
+    axes.set_title("mean over time (dB)")
+
+
+def _draw_profiles(axes: Axes, grids: dict[str, PowerGrid], sample_rate: int) -> None:
+    """Draw the mean spectra of all sounds: whether the bands that were lost are back."""
+    _draw_means(axes, {role: (role, grid) for role, grid in grids.items()}, sample_rate)
+    axes.set_title("frequency profiles: mean over time (dB)")
+
+
+def _draw_means(axes: Axes, sounds: dict[str, tuple[str, PowerGrid]], sample_rate: int) -> None:
+    """Draw mean spectra as curves; a silent one has none."""
     curves = {role: (label, in_decibels(grid.mean)) for role, (label, grid) in sounds.items() if not grid.silent}
     for role, (label, curve) in curves.items():
-        frequencies = np.arange(len(curve)) * reference.bin_hz / 1000.0
+        frequencies = np.arange(len(curve)) * sounds[role][1].bin_hz / 1000.0
         # The degraded one's is broad and lies below, so that it shows where another takes the same way.
         width, order = (3.0, 2) if role == "degraded" else (1.2, 3)
         axes.plot(frequencies, curve, color=COLOURS[role], label=label, linewidth=width, zorder=order)
@@ -121,7 +154,7 @@ def _draw_means(axes: Axes, reference: PowerGrid, residuals: dict[str, PowerGrid
     bottom = min(max(top - RANGE_DB, lowest - STEP_DB), top - _LEAST_RANGE_DB)
     axes.set_ylim(bottom, top + STEP_DB)
     axes.set_xlim(0.0, sample_rate / 2000.0)
-    axes.set(title="mean over time (dB)", xlabel="frequency (kHz)")
+    axes.set_xlabel("frequency (kHz)")
     axes.grid(alpha=0.3)
     if curves:
         axes.legend(loc="upper right", fontsize=11)

@@ -96,3 +96,34 @@ def test_two_channels_are_the_mean_of_both() -> None:
     reference, estimate = noise(channels=2), noise(channels=2, seed=1)
     alone = [lsd_db(reference[channel], estimate[channel]) for channel in (0, 1)]
     assert lsd_db(reference, estimate) == pytest.approx(np.mean(alone), rel=1e-5)
+
+
+def lsd_deshpande(reference: np.ndarray, estimate: np.ndarray) -> float:
+    value = measure(Comparison.of(np.atleast_2d(reference), np.atleast_2d(estimate), 22050))["lsd_deshpande"]
+    assert isinstance(value, float)
+    return value
+
+
+@pytest.mark.parametrize(("frames", "channels"), [(1, 1), (100, 2), (2049, 1), (10_000, 2)])
+def test_deshpandes_is_the_literal_equation_6(frames: int, channels: int) -> None:
+    """S = log10(|STFT|² + 1e-8), window 2048; the mean over frames of √(mean over bins of (S − Ŝ)²)."""
+    reference, estimate = noise(frames, channels), noise(frames, channels, 0.02, 1)
+    window = np.sin(np.pi * np.arange(2048) / 2048) ** 2
+    distances = []
+    for clean, dirty in zip(reference, estimate, strict=True):
+        for start in range(0, max(1, frames - 2048 + 512), 512):
+            parts = [np.pad(row, (0, 2048))[start : start + 2048] for row in (clean, dirty)]
+            first, second = (np.log10(np.abs(np.fft.rfft(window * part)) ** 2 + 1e-8) for part in parts)
+            distances.append(np.sqrt(np.mean((first - second) ** 2)))
+    assert lsd_deshpande(reference, estimate) == pytest.approx(np.mean(distances), rel=1e-3)
+
+
+def test_deshpandes_counts_powers_of_ten() -> None:
+    sound = noise()
+    assert lsd_deshpande(sound, 0.1 * sound) == pytest.approx(2.0, abs=1e-3)  # a hundredth of the power
+    assert lsd_deshpande(sound, -sound) == 0.0
+    # Digital silence against a power of 1 in every bin: eight powers of ten, whatever is in 16 bit.
+    click = np.zeros(2048)
+    click[1024] = 1.0  # where the window is 1
+    assert lsd_deshpande(click, 0 * click) == pytest.approx(8.0, abs=1e-4)
+    assert lsd_db(click, 0 * click) == pytest.approx(-10 * np.log10(FLOOR), abs=1e-3)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from audiorestore.data.audio_file import write_audio
 from audiorestore.errors import AudioFileError, RecordError
 from audiorestore.report import spectrograms
+from audiorestore.report.phase_grid import phase_grid
 from audiorestore.report.power_grid import power_grid
 from audiorestore.report.spectrograms import RANGE_DB, draw, name_apart, plot_record
 
@@ -46,12 +47,14 @@ def figure_of(snr_db: dict[str, float] | None = None, title: str = "song", **wav
     residuals = {
         role: power_grid(waveforms[role] - waveforms["reference"], RATE) for role in grids if role != "reference"
     }
-    return draw(grids, residuals, RATE, title, snr_db or {})
+    phases = {role: phase_grid(waveforms["reference"], waveforms[role], RATE, 1e-9) for role in residuals}
+    return draw(grids, residuals, phases, RATE, title, snr_db or {})
 
 
-def panels(figure: Figure) -> dict[str, np.ndarray]:
-    """Get what each spectrogram of a figure shows in decibels, shape (bins, columns), by its title."""
-    return {axes.get_title(): np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images}
+def panels(figure: Figure, phases: bool = False) -> dict[str, np.ndarray]:
+    """Get what each spectrogram of a figure shows in decibels, or in radians, shape (bins, columns), by its title."""
+    pictures = [axes for axes in figure.axes if axes.images and axes.get_title().startswith("phase") == phases]
+    return {axes.get_title(): np.asarray(axes.images[0].get_array()) for axes in pictures}
 
 
 def test_each_sound_stands_in_its_panel() -> None:
@@ -78,6 +81,9 @@ def test_the_left_is_degraded_the_right_reference_and_residuals_lie_below() -> N
         "degraded − reference": (1, 0),
         "restored − reference": (1, 1),
         "mean over time (dB)": (1, 2),
+        "phase of degraded − of reference": (2, 0),
+        "phase of restored − of reference": (2, 1),
+        "frequency profiles: mean over time (dB)": (2, 2),
     }
 
 
@@ -89,7 +95,7 @@ def test_without_the_other_one_there_are_two_columns(role: str) -> None:
 
 def test_one_scale_of_colours_holds_for_all_with_the_peak_near_its_top() -> None:
     figure = figure_of(reference=tone(1000.0), degraded=0.1 * noise(1), restored=0.01 * noise(2))
-    scales = {axes.images[0].get_clim() for axes in figure.axes if axes.images}
+    scales = {axes.images[0].get_clim() for axes in figure.axes if axes.get_title() in panels(figure)}
     (scale,) = scales
     assert scale == (-5.0 - RANGE_DB, -5.0)  # half of full scale is −6 dB
 
@@ -101,8 +107,9 @@ def test_axes_are_in_seconds_and_kilohertz() -> None:
             assert axes.get_xlim() == (0.0, 2.0)
             assert axes.get_ylim() == (0.0, 8.0)
     assert figure.axes[0].get_ylabel() == "frequency (kHz)"
-    assert figure.axes[2].get_xlabel() == "time (s)"
-    assert "dB" in figure.axes[-1].get_ylabel()
+    assert [figure.axes[index].get_xlabel() for index in (1, 4)] == ["time (s)"] * 2
+    assert ["dB" in axes.get_ylabel() for axes in figure.axes[-2:]] == [True, False]
+    assert "angle" in figure.axes[-1].get_ylabel()
 
 
 def test_no_difference_is_drawn_empty_and_said() -> None:
@@ -126,6 +133,36 @@ def test_the_mean_spectra_are_of_the_reference_and_of_both_residuals() -> None:
         assert lowest < curve[1].max() < highest
 
 
+def test_the_profiles_are_of_all_three_sounds_and_end_where_the_sound_does() -> None:
+    spectrum = np.fft.rfft(noise(0))
+    spectrum[:, RATE // 4 :] = 0.0  # nothing from 4 kHz on
+    half = np.fft.irfft(spectrum, RATE).astype(np.float32)
+    figure = figure_of(reference=noise(0), degraded=half, restored=0.1 * noise(0))
+    profiles = next(axes for axes in figure.axes if axes.get_title().startswith("frequency profiles"))
+    curves = {line.get_label(): np.asarray(line.get_data()) for line in profiles.lines}
+    assert set(curves) == {"reference", "degraded", "restored"}
+    hz, reference = curves["reference"]
+    low, high = hz < 3.8, (hz > 4.2) & (hz < 7.9)
+    np.testing.assert_allclose((reference - curves["restored"][1])[low | high], 20.0, atol=0.01)
+    np.testing.assert_allclose(reference[low], curves["degraded"][1][low], atol=0.2)
+    assert (reference[high] - curves["degraded"][1][high]).min() > 40.0
+
+
+def test_phases_are_shown_where_there_are_any() -> None:
+    turned = 0.5 * np.sin(2 * np.pi * 1000.0 * np.arange(RATE) / RATE + np.pi / 2)[np.newaxis].astype(np.float32)
+    figure = figure_of(reference=tone(1000.0), degraded=turned, restored=-tone(1000.0))
+    shown = panels(figure, phases=True)
+    assert list(shown) == ["phase of degraded − of reference", "phase of restored − of reference"]
+    middle = [shown[title][32, 4:-4] for title in shown]  # the bin of 1000 Hz
+    np.testing.assert_allclose(middle[0], np.pi / 2, atol=0.01)
+    np.testing.assert_allclose(np.abs(middle[1]), np.pi, atol=0.01)
+    for axes in figure.axes:
+        if axes.get_title() in shown:
+            assert axes.images[0].get_clim() == (-np.pi, np.pi)
+            drawn = np.ma.asarray(axes.images[0].get_array())
+            assert drawn.mask[100:, 4:-4].all(), "far from the tone nothing is drawn"
+
+
 def test_titles_tell_the_snr_where_it_is_known() -> None:
     sounds = {"reference": noise(0), "degraded": noise(1), "restored": noise(2)}
     titles = list(panels(figure_of({"degraded": -3.0103, "restored": 12.0}, **sounds)))
@@ -134,7 +171,7 @@ def test_titles_tell_the_snr_where_it_is_known() -> None:
 
 def test_the_snr_is_that_of_the_record(record: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr(spectrograms, "draw", lambda *args: seen.append(args[3:]) or draw(*args))
+    monkeypatch.setattr(spectrograms, "draw", lambda *args: seen.append(args[4:]) or draw(*args))
     made = record(reference=noise(0, 99), degraded=noise(1, 99), restored=noise(2, 99)) | {"sample": 2}
     made["metrics"] = {"degraded": {"snr_db": 7.5}, "restored": {"snr_db": None, "mse": 0.1}}
     assert plot_record(made, tmp_path / "plots") == str(tmp_path / "plots" / "song.2.png")
@@ -176,7 +213,7 @@ def test_an_earlier_picture_is_replaced_and_nothing_else_lies_there(record: Any,
     target.parent.mkdir(parents=True)
     target.write_bytes(b"old")
     plot_record(made, tmp_path / "plots")
-    assert pixels(target).shape == (840, 1040, 4)
+    assert pixels(target).shape == (1240, 1040, 4)
     assert [path.name for path in (tmp_path / "plots").rglob("*")] == ["album", "song.png"]
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from audiorestore.signal import stft
-from audiorestore.signal.stft import hann, power_spectra
+from audiorestore.signal.sound import Sound
+from audiorestore.signal.stft import hann, power_blocks, power_spectra
 
 
 def literal(waveform: np.ndarray, n_fft: int, hop_length: int) -> np.ndarray:
@@ -66,3 +67,35 @@ def test_white_noise_has_its_variance_times_the_window_energy_in_every_bin() -> 
     mean = power_spectra(noise, 256, 256)[0].mean(axis=0)[1:-1]
     assert mean.mean() == pytest.approx(0.01 * np.sum(hann(256) ** 2), rel=0.01)
     assert mean.max() / mean.min() < 1.4
+
+
+@pytest.mark.parametrize("frames", [1, 2, 63, 64, 65, 127, 128, 129, 1000, 5003])
+@pytest.mark.parametrize("channels", [1, 2, 8])
+@pytest.mark.parametrize(("n_fft", "hop_length"), [(64, 16), (64, 64), (64, 100), (63, 20)])
+def test_blocks_are_the_spectra_of_the_whole(frames: int, channels: int, n_fft: int, hop_length: int) -> None:
+    waveform = np.random.default_rng(frames).standard_normal((channels, frames)).astype(np.float32)
+    blocks = list(power_blocks(Sound.of(waveform, 8000), n_fft, hop_length))
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), power_spectra(waveform, n_fft, hop_length))
+
+
+@pytest.mark.parametrize("step", [1, 3, 1000])
+@pytest.mark.parametrize(("n_fft", "hop_length"), [(64, 16), (64, 100)])
+def test_any_cut_gives_the_same_blocks(step: int, n_fft: int, hop_length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the recording comes and however many frames are made at a time."""
+    waveform = np.random.default_rng(0).standard_normal((2, 3001)).astype(np.float32)
+    whole = power_spectra(waveform, n_fft, hop_length)
+    monkeypatch.setattr(stft, "BLOCK_FRAMES", step * hop_length)
+    for block_frames in (1, 7, 64, 100, 2999, 3001, 10_000):
+        blocks = list(power_blocks(Sound.of(waveform, 8000, block_frames), n_fft, hop_length))
+        assert [block.shape[1] for block in blocks[:-1]] == [step] * (len(blocks) - 1)
+        assert 1 <= blocks[-1].shape[1] <= step
+        np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
+
+
+def test_blocks_are_few_frames_of_a_long_recording_and_start_anew_each_time() -> None:
+    sound = Sound.of(np.random.default_rng(0).standard_normal((1, 400_000)), 44100)
+    sizes = [block.shape[1] for block in power_blocks(sound, 2048, 512)]
+    assert max(sizes) * 512 <= 65536
+    assert sum(sizes) == 1 + -(-(400_000 - 2048) // 512)
+    first, again = (next(power_blocks(sound, 2048, 512)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)

@@ -1,0 +1,56 @@
+"""Segmental signal-to-noise ratio: how clean the sound is from moment to moment, loud and soft ones alike."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._comparison import IDENTICAL_DB, SILENT_REFERENCE, Comparison, Measured, Number
+
+FRAMES_PER_SECOND = 50  # 20 ms each, side by side
+LOWEST_DB, HIGHEST_DB = -10.0, 35.0
+ACTIVE_DB = 40.0  # a frame further under the loudest one counts as silent, as when levels are measured here
+
+NUMBERS = {
+    "segmental_snr_db": Number(
+        "dB",
+        True,
+        "mean of the SNRs of 20 ms frames, each held within -10 and 35 dB, without silent frames",
+        "Quackenbush, Barnwell and Clements, Objective Measures of Speech Quality, 1988; "
+        "limits: Hansen and Pellom, ICSLP 1998",
+        limits="any rate; channels are summed up in each frame. Frames that lie over 40 dB under the reference's "
+        "loudest are left out, quiet music with them. No more than 35 dB, but 120 dB where nothing differs at all.",
+    )
+}
+
+
+def measure(comparison: Comparison) -> Measured:
+    """Average the ratios of the reference's energy to the error's in decibels over the frames that are not silent."""
+    signal, noise = _frame_energies(comparison)
+    loudest = signal.max()
+    if loudest == 0.0:
+        return {"segmental_snr_db": SILENT_REFERENCE}
+    if not noise.any():
+        return {"segmental_snr_db": IDENTICAL_DB}
+    active = signal >= loudest * 10.0 ** (-ACTIVE_DB / 10.0)
+    clean = signal[active]
+    least = clean * 10.0 ** (-HIGHEST_DB / 10.0)  # more than the highest ratio is not counted
+    ratios = 10.0 * np.log10(clean / np.maximum(noise[active], least))
+    return {"segmental_snr_db": float(np.mean(np.maximum(ratios, LOWEST_DB)))}
+
+
+def _frame_energies(comparison: Comparison) -> NDArray[np.float64]:
+    """Sum the squares of reference and error over channels and frames, shape (2, frames).
+
+    What is left at the end is a frame too, with the energy that it would have if it went on in the same way.
+    """
+    length = max(1, comparison.sample_rate // FRAMES_PER_SECOND)
+    energies = []
+    rest = np.zeros((2, 0))
+    for clean, dirty in comparison.blocks():
+        squares = [np.square(part, dtype=np.float64).sum(axis=0) for part in (clean, clean - dirty)]
+        rest = np.concatenate([rest, squares], axis=-1)
+        frames = rest.shape[-1] // length
+        energies.append(rest[:, : frames * length].reshape(2, frames, length).sum(axis=-1))
+        rest = rest[:, frames * length :]
+    if rest.shape[-1]:
+        energies.append(length * rest.mean(axis=-1, keepdims=True))
+    return np.concatenate(energies, axis=-1)

@@ -1,0 +1,51 @@
+"""How the phase of a sound differs from its reference's over time and frequency, in as few columns as a picture shows.
+
+The phase itself is no picture: it turns at every frequency with time, and looks like noise whatever the sound.
+"""
+
+import math
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from ..signal.align import shift
+from ..signal.stft import hann
+from .power_grid import MAX_COLUMNS, frame_length
+
+Turns = NDArray[np.float32]  # shape (columns, bins)
+
+
+def phase_grid(
+    reference: NDArray[np.floating], estimate: NDArray[np.floating], sample_rate: int, lowest_power: float
+) -> Turns:
+    """Measure by what angle the estimate is ahead of the reference: that of their cross-spectrum in each column.
+
+    Columns and bins are those of `power_grid`. Where a column has several frames or channels, loud ones decide.
+
+    Args:
+        reference: Samples, shape (channels, time), time ≥ 1.
+        estimate: The same of the other, same shape.
+        sample_rate: In Hz.
+        lowest_power: Where either has less, 1 being a sine of full scale, there is no phase to speak of.
+
+    Returns:
+        Radians from −π to π, NaN where there is none, shape (columns, bins).
+    """
+    frames = reference.shape[-1]
+    n_fft = frame_length(sample_rate)
+    hop_length = min(n_fft // 2, max(n_fft // 8, math.ceil(frames / MAX_COLUMNS)))
+    count = math.ceil(frames / hop_length)
+    per_column = math.ceil(count / MAX_COLUMNS)
+    window = hann(n_fft) / (np.sum(hann(n_fft)) / 2.0)
+    angles = []
+    for start in range(0, count, per_column):
+        here = min(per_column, count - start)
+        place = start * hop_length - n_fft // 2, (here - 1) * hop_length + n_fft
+        stretches = np.stack([shift(side, *place) for side in (reference, estimate)])
+        views = sliding_window_view(stretches, n_fft, axis=-1)[..., ::hop_length, :]
+        spectra = np.fft.rfft(views * window)
+        powers = np.square(np.abs(spectra)).mean(axis=(1, 2))
+        angle = np.angle((np.conj(spectra[0]) * spectra[1]).sum(axis=(0, 1)))
+        angles.append(np.where(powers.min(axis=0) >= lowest_power, angle, np.nan).astype(np.float32))
+    return np.stack(angles)
