@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from audiorestore.metrics import METRICS, chosen
+from audiorestore.metrics import METRICS, chosen, missing
 from audiorestore.metrics._comparison import IDENTICAL_DB, Comparison, Measured, Number, Signal, Undefined
 from audiorestore.signal.level import closest_gain
 from audiorestore.signal.sound import Sound
@@ -14,6 +14,14 @@ from audiorestore.signal.sound import Sound
 RATE = 16000
 NUMBERS = [(name, key) for name in METRICS.names() for key in METRICS.load(name).NUMBERS]
 GRADES = [(name, key) for name, key in NUMBERS if not METRICS.load(name).NUMBERS[key].part_of]
+
+
+@pytest.fixture(autouse=True)
+def _installed(request: pytest.FixtureRequest) -> None:
+    """Skip what an extra is missing for."""
+    name = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name")
+    if name and (words := missing(name)):
+        pytest.skip(words)
 
 
 def sound(channels: int = 1, frames: int = RATE, seed: int = 0) -> np.ndarray:

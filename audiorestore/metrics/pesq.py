@@ -1,0 +1,94 @@
+"""PESQ: how good listeners on a telephone would find transmitted speech, on their scale from 1, bad, to 5.
+
+It compares loudness in critical bands from moment to moment, and has been fitted to listening tests with speech. It
+levels both recordings and undoes lags of each utterance by itself, so that it hears neither.
+
+Source:
+    ITU-T Recommendations P.862 (2001), with the mapping of P.862.1 (2003), and P.862.2 (2005, wide band). Rix,
+    Beerends, Hollier and Hekstra, "Perceptual evaluation of speech quality (PESQ)", ICASSP 2001. Computed by the
+    ITU's own code, in the package ``pesq``.
+"""
+
+import importlib.util
+
+from ._comparison import Comparison, Measured, Number, Undefined
+from ._pesq_process import PesqCrashError, PesqProcess
+from ._segments import Row, Score, mean_over_segments, to_peak
+
+ON_REQUEST = True
+ANY_LEVEL = True  # both are brought to one power between 350 and 3250 Hz
+
+# P.862.3 asks for 8 to 30 s. The ITU's code has room for 50 utterances and writes past it without a word: of the
+# shortest ones, 0.2 s with 0.2 s between them, more would fit into 20 s. What is longer gets segments of over 9.5 s.
+LONGEST_SECONDS = 19.0
+SHORTEST_SECONDS = 0.25  # what the ITU's code takes
+
+_LIMITS = (
+    "Brought to {rate} Hz; {hears}. For speech: of music it is not known to say anything. Each channel by itself, then "
+    "averaged; over 19 s in even segments, each levelled by itself, averaged over those where the reference speaks."
+)
+_WIDE = _LIMITS.format(rate="16,000", hears="at most 4.64")
+_NARROW = _LIMITS.format(rate="8,000", hears="hears a telephone's 300 to 3400 Hz; at most 4.55")
+
+NUMBERS = {
+    "pesq_wb": Number(
+        "", True, "PESQ in wide band, a predicted mean opinion from 1 to 4.64", "ITU-T P.862.2, 2005", limits=_WIDE
+    ),
+    "pesq_nb": Number(
+        "",
+        True,
+        "PESQ in narrow band, a predicted mean opinion from 1 to 4.55",
+        "ITU-T P.862, 2001, mapped by P.862.1, 2003",
+        limits=_NARROW,
+    ),
+}
+
+_TOO_SHORT = Undefined("it is shorter than a quarter of a second")
+_NOTHING_SAID = Undefined("no utterance is found in the reference")
+_NOTHING_HEARD = Undefined("no utterance is found in what is to be measured")
+_CRASHED = Undefined("the pesq package crashed")
+
+
+def missing() -> str:
+    """Say what has to be installed first; nothing where it is."""
+    if importlib.util.find_spec("pesq"):
+        return ""
+    return "the package pesq is not installed: pip install 'audiorestore[speech]'"
+
+
+def measure(comparison: Comparison) -> Measured:
+    """Predict the mean opinion in wide band and in narrow band, over segments and channels.
+
+    What the reference holds no utterance in is left out. Undefined where nothing is left, and where the estimate is
+    silent or has no utterance while the reference speaks.
+    """
+    with PesqProcess() as process:
+        return {
+            "pesq_wb": _mean(comparison, 16000, _listener(process, 16000, wide=True)),
+            "pesq_nb": _mean(comparison, 8000, _listener(process, 8000, wide=False)),
+        }
+
+
+def _mean(comparison: Comparison, sample_rate: int, score: Score) -> float | Undefined:
+    sounds = (comparison.reference.sound, comparison.estimate.sound)  # as they are: gains do not count
+    reference, estimate = (sound.resampled(sample_rate) for sound in sounds)
+    if reference.frames < SHORTEST_SECONDS * sample_rate:
+        return _TOO_SHORT
+    means = mean_over_segments(reference, estimate, LONGEST_SECONDS, score, _NOTHING_SAID)
+    return means if isinstance(means, Undefined) else means[0]
+
+
+def _listener(process: PesqProcess, sample_rate: int, wide: bool) -> Score:
+    def score(clean: Row, dirty: Row) -> tuple[float] | Undefined | None:
+        if not clean.any():
+            return None
+        reference, estimate = to_peak(clean), to_peak(dirty)
+        try:
+            if dirty.any() and (opinion := process.score(reference, estimate, sample_rate, wide)) > 0.0:
+                return (opinion,)
+            # Whose fault is it? The reference against itself tells.
+            return _NOTHING_HEARD if process.score(reference, reference, sample_rate, wide) > 0.0 else None
+        except PesqCrashError:
+            return _CRASHED
+
+    return score
