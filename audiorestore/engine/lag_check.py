@@ -26,8 +26,9 @@ class Laid:
     Attributes:
         reference: The clean one; cut, where only a part of it is left.
         estimate: The other one; of the same length.
-        check: What is told in the record: ``lag`` and ``gain_db`` of the channel that lags most, ``warning``, and where
-            a lag was undone ``aligned``, ``residual_lag`` and, if something was cut off, ``frames``.
+        check: What is told in the record: ``lag`` and ``gain_db`` of the channel that lags most (the gain is None where
+            nothing of the reference is found), ``warning``, and where a lag was undone ``aligned``, ``residual_lag``
+            and, if something was cut off, ``frames``.
     """
 
     reference: Sound
@@ -117,8 +118,10 @@ def _told(channels: Channels, warning: str) -> dict[str, Any]:
     if warning or not found:
         return {"lag": None, "gain_db": None} | ({"warning": warning} if warning else {})
     worst = max(found, key=lambda channel: abs(channel.lag))
-    gain = decibels(worst.gain**2) if worst.gain else -math.inf
-    told: dict[str, Any] = {"lag": round(worst.lag, 2) + 0.0, "gain_db": round(gain, 2) + 0.0}
+    gain = round(decibels(worst.gain**2), 2) + 0.0 if worst.gain else None
+    told: dict[str, Any] = {"lag": round(worst.lag, 2) + 0.0, "gain_db": gain}
+    if gain is None:
+        told["warning"] = "nothing of the reference is found in it"
     if worst.lag:
         side = "late" if worst.lag > 0 else "early"
         told["warning"] = f"{round(abs(worst.lag), 2):g} samples {side}: no number is to be trusted"

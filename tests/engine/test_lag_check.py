@@ -90,6 +90,12 @@ def test_silence_and_single_samples_are_no_trouble() -> None:
         assert laid.reference.frames == laid.estimate.frames == min(reference.shape[1], estimate.shape[1])
 
 
+@pytest.mark.parametrize("estimate", [-music(50), np.array([[-0.5]])])
+def test_where_nothing_of_a_short_reference_is_left_the_gain_is_unknown(estimate: np.ndarray) -> None:
+    laid = lay(sound(-estimate), sound(estimate))
+    assert laid.check == {"lag": 0.0, "gain_db": None, "warning": "nothing of the reference is found in it"}
+
+
 @pytest.fixture
 def long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat four seconds as a long recording, of which parts are looked at."""
