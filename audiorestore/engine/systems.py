@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import PurePosixPath
 
 from ..data.manifest import MANIFEST_SUFFIXES, Record, is_clean_id
@@ -15,8 +16,8 @@ def side_by_side(parts: Sequence[tuple[str, Sequence[Record]]]) -> list[Record]:
 
     Manifests that share no item are parts of one whole, and simply follow one another. Otherwise each record gets
     ``system``: the name of its manifest, with as many of its folders as it takes to tell it from the others. Records
-    that name their system already, as `ar eval` writes them, keep it, as long as no other manifest has one of that
-    name.
+    that name their system already, as `ar eval` writes them, keep it, as long as no other manifest has or is one of
+    that name.
 
     Args:
         parts: Path of each manifest, and its records.
@@ -35,14 +36,12 @@ def side_by_side(parts: Sequence[tuple[str, Sequence[Record]]]) -> list[Record]:
                 "measure it by itself"
             )
     names = distinct_names([path for path, _ in parts])
-    owners = Counter(system for _, records in parts for system in {_own(record) for record in records})
-    named = []
-    for name, (_, records) in zip(names, parts, strict=True):
-        for record in records:
-            own = _own(record)
-            system = name if not own else own if owners[own] == 1 else f"{name}/{own}"
-            named.append({**record, FIELD: system})
-    return named
+    owned = [(name, _own(each), each) for name, (_, held) in zip(names, parts, strict=True) for each in held]
+    makers = list(dict.fromkeys((name, own) for name, own, _ in owned))
+    claims = Counter(own or name for name, own in makers)
+    wanted = [f"{name}/{own}" if own and claims[own] > 1 else own or name for name, own in makers]
+    systems = dict(zip(makers, _numbered(wanted), strict=True))
+    return [{**record, FIELD: systems[name, own]} for name, own, record in owned]
 
 
 def by_system(records: Sequence[Record], otherwise: str) -> Mapping[str, list[Record]]:
@@ -76,13 +75,22 @@ def distinct_names(paths: Sequence[str]) -> list[str]:
     >>> distinct_names(["runs/cnn/scores.jsonl", "runs/mlp/scores.jsonl.gz"])
     ['cnn/scores', 'mlp/scores']
     """
-    parts = [[part for part in _stem(PurePosixPath(path)).parts if part not in ("/", ".", "..")] for path in paths]
+    plain = [path.replace("\\", "_") for path in paths]  # which no system's name may have, see `is_clean_id`
+    parts = [[part for part in _stem(PurePosixPath(path)).parts if part not in ("/", ".", "..")] for path in plain]
     for depth in range(1, max(map(len, parts), default=0) + 1):
         names = ["/".join(each[-depth:]) or "records" for each in parts]
         if len(set(names)) == len(names):
             return names
-    names = ["/".join(each[-1:]) or "records" for each in parts]
-    return [name if name not in names[:place] else f"{name}-{place + 1}" for place, name in enumerate(names)]
+    return _numbered(["/".join(each[-1:]) or "records" for each in parts])
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Tell equal names apart by their place, or a higher number that makes none the same as another one."""
+    told: list[str] = []
+    for place, name in enumerate(names, 1):
+        numbered = (f"{name}-{number}" for number in count(place))
+        told.append(name if name not in told else next(each for each in numbered if each not in {*names, *told}))
+    return told
 
 
 def _stem(path: PurePosixPath) -> PurePosixPath:

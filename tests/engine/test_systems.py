@@ -52,6 +52,13 @@ def test_records_keep_the_system_that_they_name_unless_two_manifests_have_it() -
     assert systems(old, ("new.jsonl", records("a", system="../up"))) == [("a", "cnn"), ("a", "new")]
 
 
+def test_a_manifest_that_is_called_like_a_system_of_another_is_a_system_of_its_own() -> None:
+    both = ("both.jsonl", records("a", system="cnn") + records("a", system="mlp"))
+    assert systems(both, ("cnn.jsonl", records("a"))) == [("a", "both/cnn"), ("a", "mlp"), ("a", "cnn")]
+    nested = ("new/cnn.jsonl", records("a")), ("old/cnn.jsonl", records("a", system="new/cnn"))
+    assert [system for _, system in systems(*nested)] == ["new/cnn", "old/cnn/new/cnn"]
+
+
 @pytest.mark.parametrize(
     ("paths", "names"),
     [
@@ -60,6 +67,8 @@ def test_records_keep_the_system_that_they_name_unless_two_manifests_have_it() -
         (["a/x.jsonl", "b/x.jsonl.gz", "y.jsonl"], ["a/x", "b/x", "y"]),
         (["../x.jsonl", "x.jsonl"], ["x", "x-2"]),
         (["x.jsonl", "x.jsonl"], ["x", "x-2"]),
+        (["x.jsonl", "x.jsonl", "x-2.jsonl", "x.jsonl"], ["x", "x-3", "x-2", "x-4"]),
+        (["x\\y.jsonl", "z.jsonl"], ["x_y", "z"]),
         (["v1.2.jsonl", "v1.3.jsonl"], ["v1.2", "v1.3"]),
         ([".jsonl", "x.jsonl"], [".jsonl", "x"]),
     ],
