@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ class Key(NamedTuple):
     Attributes:
         id: The record's.
         sample: Which of several versions, where it is one of several.
-        copy: How many records of the same id and sample came before.
+        copy: How many records of the same id and sample came before, those that failed too.
     """
 
     id: str
@@ -51,22 +52,23 @@ class Columns:
 
     keys: list[Key] = field(default_factory=list)
     _held: dict[tuple[str, str], "array[float]"] = field(default_factory=dict, repr=False)
-    _seen: dict[tuple[str, int | None], int] = field(default_factory=dict, repr=False)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, copy: int = 0) -> None:
         """Take in a record with ``metrics``.
+
+        Args:
+            record: What was measured.
+            copy: How many records of the same id and sample came before.
 
         Raises:
             RecordError: They are not what `ar eval` writes.
         """
         scores = _checked(record["metrics"])
-        name = (str(record["id"]), record.get("sample"))
-        copy = self._seen[name] = self._seen.get(name, -1) + 1
         for where, value in scores.items():
             column = self._held.setdefault(where, array("d"))
             column.extend([math.nan] * (len(self.keys) - len(column)))
             column.append(value)
-        self.keys.append(Key(*name, copy))
+        self.keys.append(Key(str(record["id"]), record.get("sample"), copy))
 
     def __contains__(self, where: tuple[str, str]) -> bool:
         return where in self._held
@@ -108,6 +110,7 @@ class Scores:
 
     systems: dict[str, Columns] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    _seen: Counter[tuple[str, str, int | None]] = field(default_factory=Counter, repr=False)
 
     @property
     def records(self) -> int:
@@ -117,12 +120,14 @@ class Scores:
     def add(self, record: Record) -> bool:
         """Take in one record that was measured, or that failed; tell whether it has scores."""
         system = system_of(record)
+        name = (system, str(record.get("id", "")), record.get("sample"))
+        self._seen[name] += 1
         if "error" in record or "metrics" not in record:
             error = record.get("error", {})
             stage, message = (str(error.get(key) or otherwise) for key, otherwise in _UNMEASURED.items())
             self.failures.append(Failure(str(record.get("id", "")), system, stage, message))
             return False
-        self.systems.setdefault(system, Columns()).add(record)
+        self.systems.setdefault(system, Columns()).add(record, self._seen[name] - 1)
         return True
 
 

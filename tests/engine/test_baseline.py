@@ -90,6 +90,18 @@ def test_records_of_one_id_are_matched_in_their_order_and_samples_by_number() ->
     assert missed(run({"a": 1}), run({"a": 1})) == {}
 
 
+def test_a_record_that_failed_keeps_its_place_among_those_of_its_id() -> None:
+    before, after = Scores(), Scores()
+    for value in (1.0, 5.0):
+        before.add({"id": "a", "metrics": {"restored": {"snr_db": value}}})
+    after.add({"id": "a", "error": {"stage": "eval", "message": "broken"}})
+    after.add({"id": "a", "metrics": {"restored": {"snr_db": 3.0}}})
+    assert missed(before, after) == {
+        "records": "not measured now: 1 record(s): a",
+        "restored.snr_db": "the mean was 5 and is worse by 2",
+    }
+
+
 def test_systems_are_matched_by_name_and_a_plain_baseline_is_everybody_s() -> None:
     cnn, mlp = run({"a": 10}, system="cnn"), run({"a": 5}, system="mlp")
     both = Scores({**cnn.systems, **mlp.systems})
