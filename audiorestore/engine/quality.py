@@ -63,7 +63,8 @@ class Conditions:
         judged: list[Judged] = []
         for gate in self.gates:
             for system, columns in (systems or {"": Columns()}).items():
-                failed = sum(failure.system == system for failure in scores.failures)
+                # What does not say whose it is, such as a line that is no record, may be anybody's.
+                failed = sum(failure.system in (system, "") for failure in scores.failures)
                 judged.append(("require", judge(gate, columns, self.numbers, failed, system)))
         if self.baseline is not None:
             compared = compare(self.baseline, scores, self.numbers, self.tolerances)

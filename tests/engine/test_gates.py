@@ -172,3 +172,13 @@ def test_each_system_is_held_to_it_and_so_is_one_that_only_failed() -> None:
         ("require", "unet: restored.snr_db>=2", True),
     ]
     assert judged[-1][1].reason == "no record was measured"
+
+
+def test_what_failed_and_names_no_system_is_held_against_all() -> None:
+    held = Scores()
+    for system in ("cnn", "mlp"):
+        held.add({"id": "a", "system": system, "metrics": {"restored": {"snr_db": 9}}})
+    conditions = Conditions.parse(["all:restored.snr_db>=1"], None, [], NUMBERS)
+    assert [verdict.reason for _, verdict in conditions.judge(held)] == ["", ""]
+    held.add({"id": "scores.jsonl:3", "error": {"stage": "eval", "message": "is not JSON"}})
+    assert [verdict.reason for _, verdict in conditions.judge(held)] == ["1 record(s) failed"] * 2
