@@ -89,7 +89,8 @@ def compare(
 
     Records are matched by id, sample and system; where the baseline names no system, each is compared with it. Numbers
     are compared in the mean over the files in which both runs have them. A record or a number that has gone missing
-    fails; a new one is not compared.
+    fails; a new one is not compared. Nor is one that is part of another, whose ingredients may well move while it gets
+    better, unless a tolerance is given for it.
 
     Args:
         baseline: The earlier scores.
@@ -149,8 +150,9 @@ class _Shared:
             for name, number in numbers.items():
                 before = self.earlier.column(row, name)[self.here]
                 after = self.columns.column(row, name)[self.there]
-                if not np.isnan(before).all():
-                    allowed = (tolerances.mean.get(name, 0.0), tolerances.each.get(name))
+                allowed = (tolerances.mean.get(name, 0.0), tolerances.each.get(name))
+                wanted = not number.part_of or name in tolerances.mean or name in tolerances.each
+                if wanted and not np.isnan(before).all():
                     verdicts.append(self._verdict(f"{prefix}{row}.{name}", number, before, after, allowed))
         return verdicts
 

@@ -75,6 +75,16 @@ def test_a_number_that_has_become_undefined_fails_and_one_that_became_defined_do
     assert missed(run({"a": 10, "b": None}), run({"a": 10, "b": 1})) == {}
 
 
+def test_the_ingredients_of_a_grade_are_compared_only_where_a_tolerance_is_given() -> None:
+    runs = [Scores(), Scores()]
+    for held, grade, steps in zip(runs, (-1.0, -0.5), (1.0, 1.5), strict=True):
+        held.add({"id": "a", "metrics": {"restored": {"peaq_odg": grade, "peaq_adb": steps}}})
+    told = compare(*runs, numbers(["peaq"]))
+    assert [(each.name, each.reason) for each in told] == [("records", ""), ("restored.peaq_odg", "")]
+    told = compare(*runs, numbers(["peaq"]), Tolerances({"peaq_adb": 0.1}))
+    assert [each.name for each in told if each.reason] == ["restored.peaq_adb"]
+
+
 def test_two_runs_that_share_nothing_are_no_pass() -> None:
     assert "numbers" in missed(run({"a": 1}, "lsd_db"), run({"a": 1}))
     assert missed(run({"a": 1}), Scores()).keys() == {"records", "numbers"}
