@@ -291,6 +291,17 @@ def test_records_that_lost_most_come_first() -> None:
     assert [key[0] for key in order] == ["lost", "same", "won"]
 
 
+def test_the_ingredients_of_a_grade_do_not_order_records() -> None:
+    def record(id: str, grade: float, part: float) -> dict[str, Any]:
+        before = {"peaq_odg": -4.0, "peaq_adb": 0.0, "peaq_ehs": 0.0}
+        after = {"peaq_odg": grade, "peaq_adb": part, "peaq_ehs": part}
+        return {"id": id, "metrics": {"degraded": before, "restored": after}}
+
+    found = columns({"half": [record("good", -1.0, 2.0), record("bad", -3.0, 1.0)]})
+    order = ranked(found, numbers_in(found), list(found[0].values["peaq_odg"]))
+    assert [key[0] for key in order] == ["bad", "good"]
+
+
 def decoded(image: bytes) -> np.ndarray:
     """Read a PNG of numbered colours whose rows are not filtered, as its specification says."""
     assert image.startswith(b"\x89PNG\r\n\x1a\n")

@@ -145,12 +145,13 @@ def ranked(found: Sequence[Column], meant: Mapping[str, Number | None], keys: Se
     """Order records from those where the first system did worst to those where it did best.
 
     Each number ranks the records by what was gained over doing nothing (by its own value, where nothing was
-    restored), and the mean of all ranks counts: no number alone decides, and none for its unit.
+    restored), and the mean of all ranks counts: no number alone decides, and none for its unit. The ingredients of a
+    grade have no rank of their own.
     """
     judged = next((column for column in found if column.index == 1 and not column.leveled), None)
     places: dict[Key, list[float]] = {key: [] for key in keys}
     for name, number in meant.items():
-        if number is None:
+        if number is None or number.part_of:
             continue
         if judged is not None:
             scores = _gains(judged, name, number, found) if name in judged.values else {}
