@@ -1,6 +1,7 @@
 """What many recordings scored: numbers in columns, eight bytes each, however many recordings there are."""
 
 import math
+import sys
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ def _checked(metrics: Any) -> dict[tuple[str, str], float]:
         for name, value in numbers.items():
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
                 raise RecordError(f"{row}.{name} is {value!r}, not a number")
-            if value is not None and not math.isfinite(value):
+            if value is not None and not abs(value) <= sys.float_info.max:  # which whole numbers may go beyond
                 raise RecordError(f"{row}.{name} is {value!r}; what is undefined has to be null")
             scores[row, name] = math.nan if value is None else float(value)
     return scores

@@ -1,6 +1,7 @@
 """Which recordings belong together: groups by what their records say of damage, split, or anything else."""
 
 import json
+import math
 from typing import Any
 
 from ..data.manifest import Record
@@ -51,18 +52,19 @@ def _inside(value: Any, path: list[str]) -> Any:
 
 
 def _told(value: Any) -> Value:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # not a number is not even equal to itself
     if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
         return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def in_order(group: tuple[Value, ...]) -> list[tuple[int, float, str]]:
+def in_order(group: tuple[Value, ...]) -> list[tuple[int, int | float, str]]:
     """Sort groups: numbers by size, then words, and last what is missing.
 
     >>> sorted([("b",), (None,), (128,), (32,), ("a",)], key=in_order)
     [(32,), (128,), ('a',), ('b',), (None,)]
     """
     return [
-        (2, 0.0, "") if value is None else (1, 0.0, value) if isinstance(value, str) else (0, float(value), "")
-        for value in group
+        (2, 0, "") if value is None else (1, 0, value) if isinstance(value, str) else (0, value, "") for value in group
     ]

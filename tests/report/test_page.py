@@ -379,10 +379,11 @@ def test_a_training_is_drawn_from_its_log(tmp_path: Path) -> None:
         "snr_db": {"restored": 9.0, "degraded": 8.0, "level": None},
     }
     text = "\n".join(json.dumps(each) for each in [*lines, heard])
-    log.write_text(text + '\nno json\n[]\n{"event": "stepped"}\n', "utf-8")
+    endless = f'{{"event": "stepped", "loss": 1, "step": 1{"0" * 400}}}'
+    log.write_text(text + f'\nno json\n[]\n{{"event": "stepped"}}\n{endless}\n', "utf-8")
     made = written(tmp_path, {}, logs=[log])
     assert "<b>.log.jsonl" in made.text
-    assert "3 line(s) of it are no events" in made.text
+    assert "4 line(s) of it are no events" in made.text
     assert [each for each in made.texts if each in ("training", "validation", "restored", "degraded", "level")] == [
         "training",
         "validation",

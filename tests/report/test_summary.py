@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,13 @@ def test_each_group_is_summed_up_by_itself_in_order_of_size() -> None:
         (None, 1, 5.0, None),
         (None, 1, 5.0, 0.0),
     ]
+
+
+def test_odd_numbers_part_records_too() -> None:
+    values = [10**400, math.nan, 3, math.nan, 2.5]
+    table = gathered([record(str(value), 1, 2, mood=value) for value in values], by=["mood"]).table()
+    found = {entry["group"]["mood"]: entry["count"] for entry in table if entry["row"] == "restored"}
+    assert list(found.items()) == [(2.5, 1), (3, 1), (10**400, 1), ("nan", 2)]
 
 
 def test_several_fields_give_crossed_groups_in_every_format() -> None:
@@ -177,7 +185,14 @@ def test_words_of_users_are_no_markup() -> None:
 
 @pytest.mark.parametrize(
     "metrics",
-    [3, {"degraded": 3}, {"degraded": {"snr_db": "ten"}}, {"degraded": {"snr_db": True}}, {"r": {"x": 1e999}}],
+    [
+        3,
+        {"degraded": 3},
+        {"degraded": {"snr_db": "ten"}},
+        {"degraded": {"snr_db": True}},
+        {"r": {"x": 1e999}},
+        {"r": {"x": 10**400}},
+    ],
 )
 def test_scores_that_are_no_numbers_are_refused(metrics: Any) -> None:
     with pytest.raises(RecordError):

@@ -44,7 +44,7 @@ def read_log(path: Path) -> Log:
             try:
                 event = json.loads(line)
                 _take(log, event["event"], float(event["step"]), event)
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 log.unread += 1
     return log
 
