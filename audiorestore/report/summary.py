@@ -154,12 +154,13 @@ class Summary:
         return entry, values
 
     def _fresh(self) -> dict[str, Mask]:
-        """Mark in each system the records that no earlier one has."""
-        seen: set[Key] = set()
+        """Mark in each system the records that no earlier one has in the same group."""
+        seen: set[tuple[Key, int]] = set()
         fresh = {}
         for system, columns in self.scores.systems.items():
-            fresh[system] = np.array([key not in seen for key in columns.keys], bool)
-            seen.update(columns.keys)
+            placed = list(zip(columns.keys, self._groups[system], strict=True))
+            fresh[system] = np.array([each not in seen for each in placed], bool)
+            seen.update(placed)
         return fresh
 
     def _compare(self, entries: list[Entry]) -> None:

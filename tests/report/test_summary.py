@@ -128,6 +128,15 @@ def test_systems_stand_side_by_side_and_what_they_started_from_is_counted_once()
     assert "against cnn" in shown(summary)
 
 
+def test_each_group_has_what_it_started_from_where_systems_are_in_groups_of_their_own() -> None:
+    records = [record("a", 10, 12, system=name, model=name) for name in ("cnn", "mlp")]
+    table = gathered(records, by=["model"]).table()
+    assert [(each["group"]["model"], each["count"], each["mean"]) for each in table if each["row"] == "degraded"] == [
+        ("cnn", 1, 10.0),
+        ("mlp", 1, 10.0),
+    ]
+
+
 def test_a_system_is_compared_with_the_first_pair_by_pair() -> None:
     _, first, second = gathered(SYSTEMS).table()
     assert (first["difference"], first["p"]) == (None, None)
