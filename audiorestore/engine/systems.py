@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from ..data.manifest import MANIFEST_SUFFIXES, Record, is_clean_id
 from ..errors import UsageError
+from ..metrics._scores import system_of
 
 FIELD = "system"
 
@@ -53,7 +54,7 @@ def by_system(records: Sequence[Record], otherwise: str) -> Mapping[str, list[Re
     """
     parted: dict[str, list[Record]] = {}
     for record in records:
-        parted.setdefault(_own(record) or otherwise, []).append(record)
+        parted.setdefault(system_of(record) or otherwise, []).append(record)
     return parted
 
 

@@ -78,8 +78,10 @@ def test_names_are_short_and_tell_apart(paths: list[str], names: list[str]) -> N
 
 
 def test_records_are_parted_by_system() -> None:
-    parted = by_system([*records("a", system="x"), *records("b"), *records("c", system="x")], "restored")
+    odd = records("a", system="../y") + records("a", system=3)
+    parted = by_system([*records("a", system="x"), *records("b"), *records("c", system="x"), *odd], "restored")
     assert {name: [record["id"] for record in held] for name, held in parted.items()} == {
         "x": ["a", "c"],
-        "restored": ["b"],
+        "restored": ["b", "a"],
+        "../y": ["a"],
     }
