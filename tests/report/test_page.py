@@ -185,7 +185,7 @@ def test_failures_are_listed_and_counted_and_never_averaged(tmp_path: Path, meas
     assert "restored: 3 samples late: no number is to be trusted" in made.text
     assert len(made.sounds) == 2
     column = columns({"half": [measured("good"), failed]})[0]
-    assert cell(column, "snr_db", None, [column]).count == 1
+    assert cell(column, "snr_db", None).count == 1
 
 
 def test_missing_sounds_are_told_where_they_are_missed(tmp_path: Path, measured: Any) -> None:
@@ -289,6 +289,15 @@ def test_records_that_lost_most_come_first() -> None:
     found = columns({"half": [record("same", 50, 50), record("won", 10, 20), record("lost", 30, 25)]})
     order = ranked(found, numbers_in(found), list(found[0].values["snr_db"]))
     assert [key[0] for key in order] == ["lost", "same", "won"]
+
+
+def test_a_system_s_gain_is_over_what_it_started_from() -> None:
+    def record(degraded: float, restored: float) -> dict[str, Any]:
+        return {"id": "a", "metrics": {"degraded": {"snr_db": degraded}, "restored": {"snr_db": restored}}}
+
+    found = columns({"cnn": [record(10, 12)], "mlp": [record(20, 21)]})
+    meant = numbers_in(found)
+    assert [cell(column, "snr_db", meant["snr_db"]).gain for column in found] == [None, 2.0, 1.0]
 
 
 def test_the_ingredients_of_a_grade_do_not_order_records() -> None:

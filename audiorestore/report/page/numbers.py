@@ -13,6 +13,7 @@ from ...metrics._comparison import Number
 from ..summary import numbers
 
 Key = tuple[str, int | None, int]  # id, sample, and which of the records that share both
+Values = dict[str, dict[Key, float]]
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Column:
         index: 0 for doing nothing, then a number for each system.
         leveled: Whether it was measured with the best single gain.
         values: What each record measured: number to record to value; undefined ones are not there.
+        before: Of a system, what it started from, in the same form.
     """
 
     label: str
     index: int
     leveled: bool
-    values: dict[str, dict[Key, float]] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
+    before: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def is_measured(record: Record) -> bool:
 def columns(systems: Mapping[str, Sequence[Record]]) -> list[Column]:
     """Gather all that was measured: doing nothing, raw and levelled, and then the same of each system.
 
-    What was measured of the degraded sound is the same for all systems; it is taken from the first that has it.
+    What was measured of the degraded sound is taken from the first system that has it; each system's gain is over what
+    that system itself started from.
     """
     nothing = [Column("degraded", 0, False), Column("degraded, leveled", 0, True)]
     found = list(nothing)
@@ -75,18 +79,19 @@ def columns(systems: Mapping[str, Sequence[Record]]) -> list[Column]:
         mine = [Column(name, index, False), Column(f"{name}, leveled", index, True)]
         for key, record in keyed(records):
             if is_measured(record):
-                for row, column in zip(("degraded", "degraded_leveled"), nothing, strict=True):
-                    _take(column, key, record["metrics"].get(row))
-                for row, column in zip(("restored", "restored_leveled"), mine, strict=True):
-                    _take(column, key, record["metrics"].get(row))
+                for leveled, nothing_done, restored in zip(("", "_leveled"), nothing, mine, strict=True):
+                    before = record["metrics"].get(f"degraded{leveled}")
+                    _take(nothing_done.values, key, before)
+                    _take(restored.before, key, before)
+                    _take(restored.values, key, record["metrics"].get(f"restored{leveled}"))
         found += mine
     return [column for column in found if column.values]
 
 
-def _take(column: Column, key: Key, measured: object) -> None:
+def _take(values: Values, key: Key, measured: object) -> None:
     if isinstance(measured, dict):
         for name, value in measured.items():
-            known = column.values.setdefault(str(name), {})
+            known = values.setdefault(str(name), {})
             if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
                 known.setdefault(key, float(value))
 
@@ -104,23 +109,22 @@ def numbers_in(found: Sequence[Column], metrics: Sequence[str] | None = None) ->
     return listed if metrics is not None else listed | {name: meant.get(name) for name in there}
 
 
-def cell(column: Column, name: str, number: Number | None, found: Sequence[Column]) -> Cell:
+def cell(column: Column, name: str, number: Number | None) -> Cell:
     """Sum up one number of one column."""
     values = column.values.get(name, {})
     if not values:
         return Cell(0)
-    gains = list(_gains(column, name, number, found).values())
+    gains = list(_gains(column, name, number).values())
     listed = list(values.values())
-    gain = float(np.mean(gains)) if gains and column.index else None
+    gain = float(np.mean(gains)) if gains else None
     return Cell(len(values), float(np.mean(listed)), float(np.median(listed)), gain)
 
 
-def _gains(column: Column, name: str, number: Number | None, found: Sequence[Column]) -> dict[Key, float]:
+def _gains(column: Column, name: str, number: Number | None) -> dict[Key, float]:
     """Say for each record how much better it is than doing nothing."""
     if number is None:
         return {}
-    base = next((each for each in found if not each.index and each.leveled == column.leveled), None)
-    nothing = base.values.get(name, {}) if base else {}
+    nothing = column.before.get(name, {})
     direction = 1 if number.higher_is_better else -1
     return {key: direction * (value - nothing[key]) for key, value in column.values[name].items() if key in nothing}
 
@@ -154,7 +158,7 @@ def ranked(found: Sequence[Column], meant: Mapping[str, Number | None], keys: Se
         if number is None or number.part_of:
             continue
         if judged is not None:
-            scores = _gains(judged, name, number, found) if name in judged.values else {}
+            scores = _gains(judged, name, number) if name in judged.values else {}
         else:
             direction = 1 if number.higher_is_better else -1
             scores = {key: direction * value for key, value in found[0].values.get(name, {}).items()} if found else {}

@@ -54,7 +54,7 @@ def summary_section(found: Sequence[Column], meant: Mapping[str, Number | None])
         yield f'<th scope="col" class="{colour_of(column.index)}"><span>{escaped(column.label, 60)}</span></th>'
     yield "</tr></thead><tbody>"
     for name, number in meant.items():
-        cells = [cell(column, name, number, found) for column in found]
+        cells = [cell(column, name, number) for column in found]
         marked = best(cells, number)
         full = max(each.count for each in cells)
         unit = f" <small>{escaped(number.unit)}</small>" if number and number.unit else ""
