@@ -235,7 +235,7 @@ def _tell_doubts(record: "Record") -> bool:
 
 def _tell_all(summary: "Summary", lagging: int) -> None:
     """Say what concerns the numbers as a whole."""
-    before = [failure.id for failure in summary.scores.failures if failure.stage != "eval"]
+    before = [failure.name for failure in summary.scores.failures if failure.stage != "eval"]
     if before:
         more = f" and {len(before) - _MOST_NAMES} more" if len(before) > _MOST_NAMES else ""
         names = ", ".join(before[:_MOST_NAMES]) + more

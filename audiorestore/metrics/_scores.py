@@ -35,12 +35,30 @@ class Key(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A record without scores, and why."""
+    """A record without scores, and why.
+
+    Attributes:
+        id: The record's.
+        system: Which made it; "" where it does not say.
+        stage: The stage that failed.
+        message: Why, for people.
+        sample: Which of several versions, where it is one of several.
+    """
 
     id: str
     system: str
     stage: str
     message: str
+    sample: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name the record as its scores would be, so that samples of one id are told apart."""
+        return str(Key(self.id, self.sample))
+
+    def as_object(self) -> dict[str, Any]:
+        """Write it as an object of JSON, with the sample only where it is one of several."""
+        return {key: value for key, value in self._asdict().items() if value is not None}
 
 
 @dataclass
@@ -126,7 +144,7 @@ class Scores:
         if "error" in record or "metrics" not in record:
             error = record.get("error", {})
             stage, message = (str(error.get(key) or otherwise) for key, otherwise in _UNMEASURED.items())
-            self.failures.append(Failure(str(record.get("id", "")), system, stage, message))
+            self.failures.append(Failure(name[1], system, stage, message, record.get("sample")))
             return False
         self.systems.setdefault(system, Columns()).add(record, self._seen[name] - 1)
         return True

@@ -38,7 +38,7 @@ def write_junit(path: Path, conditions: Sequence[tuple[str, Verdict]], failures:
             lines = [verdict.reason, *(f"{name}: {words}" for name, words in verdict.worst)]
             _outcome(case, "failure", kind, verdict.reason, lines)
     for failure in failures:
-        name = f"{failure.system}: {failure.id}" if failure.system else failure.id
+        name = f"{failure.system}: {failure.name}" if failure.system else failure.name
         _outcome(_case(suite, "record", name), "error", failure.stage, failure.message, [failure.message])
     ElementTree.indent(root)
     with atomic_path(path, overwrite=True) as temporary:

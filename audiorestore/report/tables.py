@@ -92,7 +92,7 @@ def summary_as(summary: Summary, format: str) -> str:
     """
     entries = summary.table()
     if format == "json":
-        failures = [failure._asdict() for failure in summary.scores.failures]
+        failures = [failure.as_object() for failure in summary.scores.failures]
         told = {"records": summary.records, "failed": summary.failed, "table": entries, "failures": failures}
         return json.dumps(told) + "\n"
     compared = len(summary.systems) > 1
@@ -124,7 +124,7 @@ def _markdown(summary: Summary, entries: list[Entry], places: list[list[Any]], h
     failures = summary.scores.failures
     if failures:
         lines += ["", f"{len(failures)} record(s) failed:", ""]
-        lines += [f"- {_one_line(each.id)}: {_one_line(each.message)}" for each in failures]
+        lines += [f"- {_one_line(each.name)}: {_one_line(each.message)}" for each in failures]
     return "\n".join(lines) + "\n"
 
 

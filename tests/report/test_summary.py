@@ -185,6 +185,17 @@ def test_samples_of_one_id_are_told_apart() -> None:
     assert [entry["count"] for entry in gathered(records).table()] == [2, 2, 2]
 
 
+def test_failed_samples_of_one_id_are_told_apart() -> None:
+    error = {"error": {"stage": "eval", "message": "broken"}}
+    summary = gathered([{"id": "a", **error}, *({"id": "a", "sample": sample, **error} for sample in (0, 1))])
+    assert [line for line in summary_as(summary, "markdown").splitlines() if line.startswith("- ")] == [
+        "- a: broken",
+        "- a.0: broken",
+        "- a.1: broken",
+    ]
+    assert [each.get("sample") for each in json.loads(summary_as(summary, "json"))["failures"]] == [None, 0, 1]
+
+
 def test_words_of_users_are_no_markup() -> None:
     summary = gathered([record("a", 1, 2, system="[red]x|y", group="[/]")], by=["group"])
     assert "[red]x|y restored" in shown(summary)
