@@ -584,6 +584,7 @@
   window.addEventListener("pagehide", () => {
     if (!byId("next")) return;
     state.spent = spent();
+    started = performance.now(); // a browser may show this very page again
     remember();
   });
 
