@@ -289,6 +289,7 @@ def test_a_lag_is_told_and_undone_on_demand(ar: Callable, pairs: Path, tmp_path:
         ({"junit": Path()}, "--junit . is a folder"),
         ({"report": Path("voice.wav/report.html")}, "voice.wav is a file, not a folder"),
         ({"plot": Path("voice.wav")}, "voice.wav is a file"),
+        ({"junit": Path("out"), "report": Path("new/../out")}, "--junit and --report are both new/../out"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_work(

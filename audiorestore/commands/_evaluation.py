@@ -117,6 +117,8 @@ class Wishes:
         check_plot(self.plot)
         check_writable(self.junit, "--junit")
         check_writable(self.report, "--report")
+        if self.junit and self.report and self.junit.resolve() == self.report.resolve():
+            raise UsageError(f"--junit and --report are both {self.report}; give each a file of its own")
         return Conditions.parse(require, baseline, tolerance, numbers(self.metrics))
 
 
