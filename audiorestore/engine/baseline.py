@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.manifest import read_records
+from ..data.manifest import MANIFEST_SUFFIXES, read_records
 from ..errors import RecordError, UsageError
 from ..metrics._comparison import Number
 from ..metrics._scores import ROWS, Columns, Scores
@@ -70,6 +70,9 @@ def read_baseline(path: Path) -> Scores:
     scores = Scores()
     if not path.is_file():
         raise UsageError(f"--baseline {path} is no file; give the records that an earlier 'ar eval' wrote")
+    if (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower() not in MANIFEST_SUFFIXES:
+        endings = ", ".join(sorted(MANIFEST_SUFFIXES))
+        raise UsageError(f"--baseline {path} has no name of a manifest's; give it one that ends in {endings}")
     for record in read_records([str(path)], "degraded", _MALFORMED, unique=False):
         if record.get("error", {}).get("stage") == _MALFORMED:
             raise UsageError(f"--baseline: {record['error']['message']}")

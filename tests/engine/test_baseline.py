@@ -151,6 +151,13 @@ def test_a_baseline_is_what_eval_wrote(tmp_path: Path) -> None:
     assert [failure.id for failure in held.failures] == ["b"]
 
 
+def test_a_baseline_is_known_by_its_name_as_any_manifest_is(tmp_path: Path) -> None:
+    path = tmp_path / "scores"
+    path.write_text(json.dumps(GOOD) + "\n")
+    with pytest.raises(UsageError, match=r"one that ends in \.json, \.jsonl, "):
+        read_baseline(path)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
