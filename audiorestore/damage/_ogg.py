@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 
+from ..data.container_chunks import MAPPED_BYTES, let_go
 from ..data.spool import scratch_errors
 from ..errors import AudioRestoreError
 from ..signal.sound import Sound
@@ -105,7 +106,11 @@ class Page(NamedTuple):
 def pages(data: bytes | mmap.mmap) -> Iterator[Page]:
     """Walk the pages of an Ogg file with a single stream."""
     start, goes_on = 0, False
+    held = MAPPED_BYTES
     while start + 27 <= len(data):
+        if start > held:
+            let_go(data, start)
+            held = start + MAPPED_BYTES
         _, _, _, serial, _, checksum, segments = _PAGE.unpack_from(data, start)
         lacing = data[start + 27 : start + 27 + segments]
         position = start + 27 + segments

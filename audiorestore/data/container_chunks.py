@@ -3,6 +3,7 @@
 WAV, RF64, AIFF, CAF and W64 are chunks one behind the other, each with a name and a size; only the widths differ.
 """
 
+import mmap
 import os
 import stat
 import struct
@@ -13,6 +14,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import AudioFileError
+
+MAPPED_BYTES = 1 << 24  # of a mapped file are held at once while it is walked
 
 
 @dataclass(frozen=True)
@@ -133,3 +136,9 @@ def map_wav(path: str | Path) -> np.memmap[Any, Any] | None:
     there = length - sound.start
     frames = (there if size_is_unknown(sound.size) else min(sound.size, there)) // frame_bytes
     return np.memmap(path, kind, "r", sound.start, (frames, channels)) if frames else None
+
+
+def let_go(data: bytes | mmap.mmap, position: int) -> None:
+    """Tell that a mapped file was read up to here, so that what was read no longer counts as this program's memory."""
+    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED, 0, position // mmap.PAGESIZE * mmap.PAGESIZE)

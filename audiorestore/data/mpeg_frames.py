@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .container_chunks import MAPPED_BYTES, let_go
+
 # The bits that all frames of a stream share: sync, version, layer, sample rate. Bit rate, padding, checksum and
 # stereo mode may change from frame to frame.
 _SAME_STREAM = 0xFFFE0C00
@@ -175,7 +177,11 @@ def _walk(data: bytes | mmap.mmap, start: int, end: int, first_word: int) -> _Wa
     counts: Counter[int] = Counter()
     runs: list[tuple[int, int]] = []
     position = run_start = start
+    held = start + MAPPED_BYTES
     while position + 4 <= end:
+        if position > held:
+            let_go(data, position)
+            held = position + MAPPED_BYTES
         key = read_word(data, position)[0] >> 8
         if key not in step:
             header = parse_header(key << 8) if (key << 8 ^ first_word) & _SAME_STREAM == 0 else None

@@ -1,16 +1,19 @@
 """What the frame headers of an MP3 say, against what LAME was told and what a decoder yields."""
 
 import io
+import mmap
 import os
 import struct
 import threading
 import time
+from pathlib import Path
 
 import lameenc
 import numpy as np
 import pytest
 import soundfile
 
+from audiorestore.data import mpeg_frames
 from audiorestore.data.mpeg_frames import length_frames, parse_header, scan_mpeg
 
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -237,3 +240,17 @@ def test_two_hours_are_walked_in_well_under_two_seconds() -> None:
     start = time.perf_counter()
     assert scan_mpeg(data).frames > 270_000
     assert time.perf_counter() - start < 1.5
+
+
+def test_a_mapped_file_is_let_go_as_it_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(44100, 2, 5.0, bit_rate=320)
+    path = tmp_path / "long.mp3"
+    path.write_bytes(data)
+    let_go: list[int] = []
+    real = mpeg_frames.let_go
+    monkeypatch.setattr(mpeg_frames, "MAPPED_BYTES", 3 * mmap.PAGESIZE)
+    monkeypatch.setattr(mpeg_frames, "let_go", lambda data, position: (let_go.append(position), real(data, position)))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert scan_mpeg(mapped) == scan_mpeg(data)
+        assert mapped[:] == data
+    assert len(let_go) > 2 * len(data) / (4 * mmap.PAGESIZE) - 4
