@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 OUT=${OUT:-runs/codecs}
 JOBS=${JOBS:-2}
 CHAINS=${CHAINS:-"mp3:kbps=16 mp3:kbps=32 mp3:kbps=64 mp3:kbps=96 mp3:kbps=128 mp3:kbps=192 mp3:kbps=224 mp3:kbps=256
-    mp3:kbps=128|mp3:kbps=32 vorbis:kbps=64,coded_rate=32000 vorbis:kbps=96 opus:kbps=32 opus:kbps=64"}
+    mp3:kbps=128|mp3:kbps=32 vorbis:kbps=64,coded_rate=32000 vorbis:kbps=96"}
 sh "$here/install.sh"
 PATH=$here/../.venv/bin:$PATH
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
