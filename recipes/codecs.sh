@@ -36,6 +36,12 @@ mean() {
 }
 
 mkdir -p "$OUT"
+asked=$(cd "$DATA" && pwd)
+if [ -f "$OUT/asked" ] && [ "$(cat "$OUT/asked")" != "$asked" ]; then
+    echo "OUT=$OUT holds the numbers of other recordings ($(cat "$OUT/asked")); choose another OUT" >&2
+    exit 2
+fi
+echo "$asked" > "$OUT/asked"
 echo "| chain | files | no such bit rate | refused | lag 0, equal length | gain, median | SNR | after one gain | MSE |"
 echo "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
 for chain in $CHAINS; do

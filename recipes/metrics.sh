@@ -14,6 +14,10 @@ OUT=${OUT:-runs/metrics}
 JOBS=${JOBS:-2}
 KBPS=${KBPS:-16 32 64 96 128}
 ROW=${ROW:-degraded}
+case $ROW in
+degraded | degraded_leveled) ;;
+*) echo "ROW=$ROW is neither degraded nor degraded_leveled" >&2; exit 2 ;;
+esac
 sh "$here/install.sh" speech
 PATH=$here/../.venv/bin:$PATH
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
@@ -24,10 +28,17 @@ but_some() { "$@" || [ $? -eq 3 ]; }
 set --
 for metric in ${METRICS:-all}; do set -- "$@" --metric "$metric"; done
 mkdir -p "$OUT"
+asked="$(cd "$DATA" && pwd) $*"
+if [ -f "$OUT/asked" ] && [ "$(cat "$OUT/asked")" != "$asked" ]; then
+    echo "OUT=$OUT holds the numbers of other recordings or metrics ($(cat "$OUT/asked")); choose another OUT" >&2
+    exit 2
+fi
+echo "$asked" > "$OUT/asked"
 for kbps in $KBPS; do
     [ -s "$OUT/$kbps.csv" ] && continue
     but_some audiorestore degrade "$DATA" --chain "mp3:kbps=$kbps" --jobs "$JOBS" -f -o "$OUT/$kbps" > "$OUT/$kbps.jsonl"
-    but_some audiorestore eval "$OUT/$kbps.jsonl" "$@" --jobs "$JOBS" --format csv > "$OUT/$kbps.csv.part" 2> "$OUT/$kbps.log"
+    but_some audiorestore eval "$OUT/$kbps.jsonl" "$@" --jobs "$JOBS" --format csv > "$OUT/$kbps.csv.part" \
+        2> "$OUT/$kbps.log" || { tail -n 3 "$OUT/$kbps.log" >&2; exit 1; }
     rm -rf "${OUT:?}/$kbps"
     mv "$OUT/$kbps.csv.part" "$OUT/$kbps.csv"
 done

@@ -59,3 +59,12 @@ def test_where_no_file_has_the_bit_rate_there_are_dashes(place: Path) -> None:
     (place / "my songs" / "44100.wav").unlink()
     (line,) = table(place, "mp3:kbps=320")
     assert line == ["| `mp3:kbps=320`", "2", "2", "0", "0", "–", "–", "–", "– |"]
+
+
+def test_numbers_of_other_recordings_are_not_shown_as_these(place: Path) -> None:
+    table(place, "mp3:kbps=320")
+    (place / "others").mkdir()
+    env = {**os.environ, "DATA": "others", "OUT": "a run", "CHAINS": "mp3:kbps=320"}
+    done = subprocess.run(["sh", "recipes/codecs.sh"], cwd=place, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "choose another OUT" in done.stderr

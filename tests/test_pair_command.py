@@ -142,3 +142,15 @@ def test_wow_is_followed_by_the_reference(ar: Callable, voice: Path, tmp_path: P
     again = ar("pair", "--split", "100:0:0", "-o", "b", stdin=done.stdout)
     assert again.status == 0, again.stderr
     assert again.records[0]["alignment"]["lag"] == 0.0, "a reference that was bent already is not bent again"
+
+
+def test_why_there_are_too_few_groups_is_told(ar: Callable, voice: Path, tmp_path: Path) -> None:
+    spoken, rate = read_audio(voice)
+    for folder, gains in (("clean", (0.5, 0.7)), ("dirty", (0.5, -0.7))):
+        (tmp_path / folder).mkdir()
+        for name, gain in zip("ab", gains, strict=True):
+            write_audio(tmp_path / folder / f"{name}.wav", np.float32(gain) * spoken, rate)
+    done = ar("pair", "--reference", "clean", "--degraded", "dirty", "--split", "50:0:50")
+    assert done.status == 2
+    assert "1 group(s) cannot fill 2 splits" in done.stderr
+    assert done.stderr.count("--allow polarity") == 1

@@ -18,6 +18,7 @@ from ._shell import (
     read_sides,
     say,
     shell_command,
+    tell_failure,
     tell_undrawn,
     with_bar,
 )
@@ -109,7 +110,14 @@ def pair(
     config = PairConfig(level, output, force, frozenset(allow or []))
     aligned = _aligned(splitter.note(records), config, plot, seed, jobs)
     # Splits are known once all groups are, so the bar runs while the pairs are gathered.
-    shared = list(splitter.share(list(with_bar(aligned, "pair", total))))
+    gathered = list(with_bar(aligned, "pair", total))
+    try:
+        shared = list(splitter.share(gathered))
+    except UsageError:
+        for record in gathered:  # why there are so few groups
+            if "error" in record:
+                tell_failure(record, "pair")
+        raise
     if splitter.replaced:
         say(f"{splitter.replaced} records had another split, which --split replaced")
     undrawn = [record for record in shared if plot and tell_undrawn(record, "pair")]
