@@ -42,9 +42,13 @@ class TrainConfig:
         optimizer: Which rule turns gradients into steps.
         learning_rate: Its step size at the most.
         weight_decay: As the optimizer defines it.
-        schedule: constant; cosine: down to 0 over the budget; plateau: halved where validation stagnates.
+        schedule: constant; cosine: down to 0 over the budget; plateau: halved where validation stagnates; cyclical: up
+            from a tenth and down again, each time less high (Smith, "Cyclical learning rates for training neural
+            networks", WACV 2017, "exp_range").
         warmup_steps: Steps over which the learning rate rises from 0.
         plateau_patience: Validations without improvement before the learning rate is halved.
+        cycle_steps: Steps from one peak of the cyclical schedule to the next.
+        cycle_decay: By what share of its height over the tenth the peak sinks in each step.
         batch_size: Segments a step.
         segment_frames: Length of a segment, without its context, in samples.
         steps: Rounds of the loop at the most.
@@ -60,9 +64,11 @@ class TrainConfig:
     optimizer: Literal["adam", "adamw", "nadam", "radam", "rmsprop", "sgd"] = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    schedule: Literal["constant", "cosine", "plateau", "cyclical"] = "constant"
     warmup_steps: int = 0
     plateau_patience: int = 5
+    cycle_steps: int = 640
+    cycle_decay: float = 5e-4
     batch_size: int = 16
     segment_frames: int = 1024
     steps: int = 1000
@@ -75,10 +81,11 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "segment_frames", "validate_every", "steps", "plateau_patience"):
+        for name in ("batch_size", "segment_frames", "validate_every", "steps", "plateau_patience", "cycle_steps"):
             require(getattr(self, name) >= 1, f"{name}={getattr(self, name)} is not possible; it is at least 1")
         for name in ("weight_decay", "warmup_steps", "patience", "clip_norm"):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name)} is not possible; it is at least 0")
+        require(0 <= self.cycle_decay < 1, f"cycle_decay={self.cycle_decay} is not possible; it is 0 to less than 1")
         require(self.batch_size * self.segment_frames > 1, "one sample a step is too little; raise segment_frames")
         require(self.learning_rate > 0, f"learning_rate={self.learning_rate} is not possible; it is more than 0")
         require(self.validation_seconds > 0, f"validation_seconds={self.validation_seconds} leaves nothing to hear")
@@ -242,6 +249,9 @@ def _learning_rate(state: TrainState, config: TrainConfig, done: float) -> float
     rate = config.learning_rate
     if config.schedule == "cosine":
         rate *= 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))
+    if config.schedule == "cyclical":
+        rise = 1.0 - abs(1.0 - 2.0 * (state.step / config.cycle_steps % 1.0))
+        rate *= 0.1 + 0.9 * rise * (1.0 - config.cycle_decay) ** state.step
     rate *= 0.5**state.halvings
     return rate * min(1.0, (state.step + 1) / (config.warmup_steps + 1))
 

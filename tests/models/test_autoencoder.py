@@ -1,0 +1,331 @@
+"""The autoencoder is the paper's network, restores any length, and starts from doing nothing where that is promised."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from audiorestore import losses
+from audiorestore.engine.settings import build
+from audiorestore.engine.train import TrainConfig, TrainState, _learning_rate
+from audiorestore.errors import UsageError
+from audiorestore.models import autoencoder
+from audiorestore.models._network import count_parameters
+from audiorestore.models._restorer import OverlapSave
+
+TINY: dict[str, Any] = {"n_fft": 15, "hop_length": 4, "latent": 5}
+DEPTHS = [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def sound(*shape: int, seed: int = 1) -> Tensor:
+    return 0.3 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def lively(**options: Any) -> autoencoder.Model:
+    """Build a model in which nothing is at its neutral start."""
+    torch.manual_seed(0)
+    model = autoencoder.Model(autoencoder.Config(**{**TINY, **options}))
+    for name, parameter in model.named_parameters():
+        if name.endswith(("slope", "bias")):
+            nn.init.uniform_(parameter, -0.5, 1.5)
+        elif name == "gain":
+            nn.init.constant_(parameter, 0.9)
+        elif not parameter.any():
+            nn.init.uniform_(parameter, -0.3, 0.3)
+    return model.eval()
+
+
+# The network.
+
+
+def separable(layer: Any, values: Tensor) -> Tensor:
+    """(batch, channels, 2, frames) through a whole 5 × 5 kernel for each channel, then 1 × 1 convolutions."""
+    moved = functional.conv2d(values, layer.depthwise, padding="same", groups=values.shape[1])
+    return functional.conv2d(moved, layer.dense.weight[:, :, None, None], layer.dense.bias)
+
+
+def literal(model: autoencoder.Model, pairs: Tensor) -> Tensor:
+    """Run the paper's network as it is drawn: (batch, 2, frames, channels) to the same."""
+
+    def block(each: Any, values: Tensor) -> Tensor:
+        latent = separable(each.down, values)
+        slope = each.slope.squeeze(1).T[None, :, :, None]
+        return separable(each.up, torch.where(latent > 0, latent, slope * latent))
+
+    values = pairs.permute(0, 3, 1, 2)
+    blocks, depth = list(model.network.blocks), model.config.depth
+    passed = []
+    for each in blocks[: depth // 2]:
+        values = block(each, values)
+        passed.append(values)
+    if depth % 2:
+        values = block(blocks[depth // 2], values)
+    for each, skip in zip(blocks[math.ceil(depth / 2) :], reversed(passed), strict=True):
+        values = block(each, values) * skip
+    if depth > 1:
+        values = separable(model.network.last, values)
+    return values.permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize("options", [*({"depth": depth} for depth in DEPTHS), {"kernel_size": 1}, {"kernel_size": 3}])
+@torch.no_grad()
+def test_the_network_is_the_paper_s_written_out(options: dict[str, Any]) -> None:
+    model = lively(**options).double()
+    pairs = sound(2, 2, 11, 8).double()
+    expected = literal(model, pairs)
+    torch.testing.assert_close(model.network(pairs), expected, rtol=1e-9, atol=1e-12)
+    assert expected.std() > 1e-3
+
+
+def test_a_training_example_is_two_rows_of_400_frames_with_512_channels() -> None:
+    model = autoencoder.Model(autoencoder.Config())
+    training = build(TrainConfig, autoencoder.PRESETS["paper"])
+    seen: list[torch.Size] = []
+    model.network.register_forward_pre_hook(lambda module, values: seen.append(values[0].shape))
+    assert training.segment_frames + 2 * model.context == 100_000
+    with torch.no_grad():
+        model.objective(sound(1, 1, 100_000), sound(1, 1, 100_000), np.random.default_rng(0))
+    assert seen == [(1, 2, 400, 512)]
+    assert (training.optimizer, training.learning_rate, training.batch_size) == ("adam", 1e-3, 32)
+    assert training.steps == pytest.approx(200 * 0.85 * 3_000 / 32, rel=0.01)
+
+
+def test_sizes_are_those_worked_out_by_hand_and_five_blocks_are_six_times_one() -> None:
+    down = 512 * 25 + 512 * 256 + 256
+    up = 256 * 25 + 256 * 512 + 512
+    last = 512 * 25 + 512 * 512 + 512
+    sizes = []
+    for depth in DEPTHS:
+        with torch.device("meta"):
+            sizes.append(count_parameters(autoencoder.Model(autoencoder.Config(depth=depth))))
+        assert sizes[-1] == depth * (down + 2 * 256 + up) + (last if depth > 1 else 0)
+    assert sizes[0] == 282_624
+    assert sizes[4] / sizes[0] == pytest.approx(6.0, rel=0.01)  # "six times", says the paper
+    assert autoencoder.__doc__ is not None
+    assert " | ".join(f"{size:,}" for size in sizes) in autoencoder.__doc__
+    assert " | ".join(f"{4 * size / 1000:,.0f}" for size in sizes) in autoencoder.__doc__
+
+
+def test_presets_name_the_paper_s_depths() -> None:
+    depths = {name: build(autoencoder.Config, settings).depth for name, settings in autoencoder.PRESETS.items()}
+    assert depths["paper"] == 1
+    assert [depths[f"paper-{depth}"] for depth in DEPTHS[1:]] == DEPTHS[1:]
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_an_untrained_network_neither_explodes_nor_dies_away(depth: int) -> None:
+    torch.manual_seed(depth)
+    model = autoencoder.Model(autoencoder.Config(depth=depth))
+    with torch.no_grad():
+        power = model.network(sound(1, 2, 60, 512) / 0.3).square().mean()
+    assert 1e-2 < power < 1e2
+    assert all(not block.slope.any() for block in model.network.blocks)  # PReLU starts as ReLU
+
+
+def test_rows_of_a_kernel_that_meet_only_padding_change_nothing() -> None:
+    model = lively()
+    model.network(sound(1, 2, 9, 8)).sum().backward()
+    for layer in (model.network.blocks[0].down, model.network.blocks[0].up):
+        assert not layer.depthwise.grad[:, :, [0, 4]].any()
+        assert layer.depthwise.grad[:, :, 1:4].abs().min() > 0
+
+
+# Recordings.
+
+
+@pytest.mark.parametrize("options", [{"depth": 2}, {"depth": 3, "kernel_size": 3}, {"residual": True}, {"n_fft": 16}])
+@pytest.mark.parametrize("frames", [1, 4, 5, 150, 401])
+def test_streams_of_any_block_size_give_what_the_whole_recording_gives(options: dict[str, Any], frames: int) -> None:
+    model = lively(**options)
+    waveform = sound(1, 1, frames).numpy()
+    whole = model.restore(waveform)
+    for block in (1, 50, 128):
+        stream = OverlapSave(model, None, block)
+        parts = [stream.push(waveform[..., start : start + 33]) for start in range(0, frames, 33)]
+        streamed = np.concatenate([*parts, stream.flush()], axis=-1)
+        np.testing.assert_allclose(streamed, whole, atol=1e-5 * max(1.0, np.abs(whole).max()))
+
+
+@pytest.mark.parametrize("options", [{}, {"depth": 2, "kernel_size": 3}])
+def test_the_context_is_no_longer_than_it_has_to_be(options: dict[str, Any]) -> None:
+    # A Hann window begins with 0, so that a frame's outermost sample is not heard: two samples less are reached.
+    model = lively(**options).double()
+    layers = 2 * model.config.depth + (model.config.depth > 1)
+    assert model.context == 14 + 4 * layers * (model.config.kernel_size // 2)
+    reached = []
+    for middle in range(1_000, 1_004):
+        waveform = torch.zeros(1, 1, 2_000, dtype=torch.float64, requires_grad=True)
+        (gradient,) = torch.autograd.grad(model(waveform + sound(1, 1, 2_000).double())[0, 0, middle], waveform)
+        places = gradient[0, 0].nonzero().squeeze(1)
+        reached += [middle - int(places.min()), int(places.max()) - middle]
+    assert model.context - 4 < max(reached) <= model.context
+
+
+@pytest.mark.parametrize("options", [{}, {"n_fft": 16}, {"depth": 2}, {"depth": 3}], ids=str)
+def test_a_residual_network_starts_at_doing_nothing(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = autoencoder.Model(autoencoder.Config(**{**TINY, "residual": True, **options}))
+    for level in (0.0, 1e-6, 1.0, 1e3):
+        waveform = level * sound(2, 1, 301)
+        torch.testing.assert_close(model(waveform), waveform, rtol=0, atol=3e-6 * max(level, 1e-6))
+
+
+@torch.no_grad()
+def test_a_residual_network_does_to_a_quiet_recording_what_it_does_to_a_loud_one() -> None:
+    model = lively(residual=True)
+    waveform = sound(1, 1, 400)
+    change = (model(waveform) - waveform).std() / waveform.std()
+    assert change > 0.05
+    torch.testing.assert_close(model(8 * waveform), 8 * model(waveform), rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_bin_at_half_the_rate_goes_around_the_network() -> None:
+    for residual in (False, True):
+        model = lively(n_fft=16, residual=residual)
+        pairs = sound(1, 2, 7, 9)
+        gain = torch.ones(()) if model.gain is None else model.gain
+        assert torch.equal(model.restore_pairs(pairs)[..., 8], gain * pairs[..., 8])
+        assert not torch.isclose(model.restore_pairs(pairs)[..., :8], pairs[..., :8]).all()
+
+
+# The objective.
+
+
+@torch.no_grad()
+def test_the_objective_is_taken_where_all_neighbours_are_there() -> None:
+    model = lively()
+    assert model.reach == 4
+    degraded, reference = sound(2, 1, 200), sound(2, 1, 200, seed=2)
+    told = model.objective(degraded, reference, np.random.default_rng(0))
+    restored = model.network(model.spectra(degraded[:, 0], inside=True))[:, :, 4:-4]
+    wanted = model.spectra(reference[:, 0], inside=True)[:, :, 4:-4]
+    expected = (restored - wanted).square().sum() / (wanted - wanted.mean()).square().sum()
+    torch.testing.assert_close(told["pixel"], expected)
+    alike = losses.ssim(restored.square().sum(1).sqrt(), wanted.square().sum(1).sqrt())
+    torch.testing.assert_close(told["ssim"], 0.5 * (1.0 - alike))
+    assert list(told) == ["pixel", "ssim"]
+    # What the frames at the ends lack is not judged, so silence around the segment changes nothing.
+    longer = [functional.pad(each, (40, 40)) for each in (degraded, reference)]
+    inner = model.objective(*longer, np.random.default_rng(0))
+    assert inner["pixel"].isfinite()
+
+
+@pytest.mark.parametrize("loss", [*autoencoder.LOSSES, "mse+ssim", "log_spectral+kl"])
+def test_losses_of_figure_2_are_finite_and_reach_all_parameters(loss: str) -> None:
+    model = lively(loss=loss).train()
+    for reference in (sound(2, 1, 200), torch.zeros(2, 1, 200)):
+        told = model.objective(sound(2, 1, 200, seed=2), reference, np.random.default_rng(0))
+        assert sorted(told) == sorted(loss.split("+"))
+        gradients = torch.autograd.grad(sum(told.values()), list(model.parameters()))
+        assert all(gradient.isfinite().all() for gradient in gradients)
+        assert all(gradient.any() for gradient in gradients) or not reference.any()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"loss": "pixel+sim"}, "loss=pixel+sim: there is no 'sim'; there are mse, mae, kl, log_spectral, pixel, ssim"),
+        ({"loss": ""}, "there is no ''"),
+        ({"depth": 0}, "depth=0"),
+        ({"latent": 0}, "latent=0"),
+        ({"kernel_size": 4}, "kernel_size=4 has no middle"),
+        ({"kernel_size": -1}, "kernel_size=-1"),
+        ({"n_fft": 3}, "n_fft=3 is no frame"),
+        ({"hop_length": 0}, "1 to half of a frame, 511"),
+        ({"hop_length": 512}, "hop_length=512"),
+        ({"ssim_weight": 0.0}, "ssim_weight=0.0"),
+        ({"ssim_k1": -0.01}, "ssim_k1=-0.01"),
+        ({"ssim_range": 0.0}, "ssim_range=0.0"),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_be_are_refused_in_a_sentence(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        autoencoder.Config(**options)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+# Training.
+
+
+def test_the_cyclical_schedule_rises_and_falls_and_its_peaks_sink() -> None:
+    config = TrainConfig(schedule="cyclical", learning_rate=1.0, cycle_steps=100, cycle_decay=0.01)
+    rates = [_learning_rate(TrainState(step=step), config, 0.0) for step in range(301)]
+    for cycle in range(4):
+        assert rates[100 * cycle] == pytest.approx(0.1)
+    for cycle in range(3):
+        assert max(rates[100 * cycle : 100 * cycle + 100]) == pytest.approx(
+            0.1 + 0.9 * 0.99 ** (100 * cycle + 50), rel=0.1
+        )
+    assert rates[:45] == sorted(rates[:45])
+    for options in ({"cycle_steps": 0}, {"cycle_decay": -0.1}, {"cycle_decay": 1.0}):
+        with pytest.raises(UsageError, match=next(iter(options))):
+            TrainConfig(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{}, {"depth": 2}, {"residual": True}], ids=str)
+def test_training_brings_the_loss_down(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = autoencoder.Model(autoencoder.Config(**{**TINY, "n_fft": 63, "hop_length": 16, "latent": 16, **options}))
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    time = torch.arange(4 * 1_500).reshape(4, 1, 1_500)
+    reference = 0.5 * torch.sin(0.05 * time) + 0.2 * torch.sin(0.31 * time)
+    degraded = 0.7 * reference + 0.1 * sound(4, 1, 1_500) / 0.3
+    told = []
+    for _ in range(80):
+        loss = torch.stack(list(model.objective(degraded, reference, np.random.default_rng(0)).values())).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        told.append(loss.item())
+    assert told[-1] < 0.85 * told[0]
+
+
+# Work, and int8.
+
+
+def test_multiply_adds_are_those_that_torch_counts() -> None:
+    for depth in (1, 3):
+        model = lively(depth=depth)
+
+        def counted(frames: int, model: autoencoder.Model = model) -> int:
+            counter = FlopCounterMode(display=False)
+            with counter, torch.no_grad():
+                model.network(torch.zeros(1, 2, frames, 8))
+            return int(counter.get_flop_counts()["Global"][torch.ops.aten.addmm]) // 2
+
+        per_frame = (counted(50) - counted(40)) / 10
+        assert sum(model.multiply_adds().values()) == pytest.approx(per_frame / 4)
+        assert model.multiply_adds().keys() == model.linear_maps().keys() == model.int8_bounds().keys()
+
+
+def test_int8_saves_more_than_the_paper_s_52_percent() -> None:
+    model = autoencoder.Model(autoencoder.Config())
+    before = sum(array.nbytes for array in model.state().values())
+    model.hold_in_int8(dict.fromkeys(model.linear_maps(), "int8"))
+    after = sum(array.nbytes for array in model.state().values())
+    assert 1.0 - after / before > 0.5215
+    assert before == 4 * 282_624
+
+
+@torch.no_grad()
+def test_in_int8_a_loud_frame_changes_no_other_frame_s_rounding() -> None:
+    model = lively(kernel_size=1)
+    model.hold_in_int8(dict.fromkeys(model.linear_maps(), "int8"))
+    pairs = sound(1, 2, 9, 8)
+    loud = pairs.clone()
+    loud[:, 1, 4] *= 1_000.0
+    changed = (model.network(loud) != model.network(pairs)).any(-1)[0]
+    assert changed.nonzero().tolist() == [[1, 4]]

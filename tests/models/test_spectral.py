@@ -1,0 +1,138 @@
+"""Spectra are those of NumPy's own transform, frame by frame, and bring the same sound back."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from audiorestore.models._spectral import FactoredTransform, ShortTimeSpectra, coprime_factors
+
+FORMS = [(1023, 248), (1024, 256), (2048, 512), (255, 60), (16, 4), (16, 5), (17, 8), (15, 1), (4, 2)]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(params=FORMS, ids=str)
+def spectra(request: pytest.FixtureRequest) -> ShortTimeSpectra:
+    return ShortTimeSpectra(*request.param)
+
+
+def sound(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def literal(waveform: np.ndarray, n_fft: int, starts: list[int]) -> np.ndarray:
+    """Cut, window and transform each frame of a recording (time,), with silence around it: (frames, bins)."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+    padded = np.concatenate([np.zeros(n_fft), waveform, np.zeros(n_fft)])
+    return np.stack([np.fft.rfft(window * padded[n_fft + start :][:n_fft]) for start in starts])
+
+
+def as_complex(pairs: Tensor) -> np.ndarray:
+    real, imaginary = pairs.double().numpy().swapaxes(-3, 0)
+    return np.asarray(real + 1j * imaginary)
+
+
+@pytest.mark.parametrize("time", [1, 2, 247, 248, 249, 3_000])
+def test_all_frames_that_touch_a_recording_are_there(spectra: ShortTimeSpectra, time: int) -> None:
+    n_fft, hop = spectra.n_fft, spectra.hop_length
+    starts = [start for start in range(-20_000 // hop * hop, time, hop) if start + n_fft > 0]
+    waveform = sound(time)
+    found = spectra(waveform)
+    assert found.shape == (2, spectra.frames(time), n_fft // 2 + 1)
+    assert spectra.frames(time) == len(starts)
+    np.testing.assert_allclose(as_complex(found), literal(waveform.double().numpy(), n_fft, starts), atol=1e-4)
+
+
+def test_frames_inside_are_those_without_padding() -> None:
+    spectra = ShortTimeSpectra(1023, 248)
+    waveform = sound(100_000)
+    found = spectra(waveform, inside=True)
+    assert found.shape == (2, 400, 512)  # the paper's training example
+    some = [0, 1, 200, 399]
+    expected = literal(waveform.double().numpy(), 1023, [248 * frame for frame in some])
+    np.testing.assert_allclose(as_complex(found)[some], expected, atol=1e-4)
+    assert torch.equal(spectra(waveform[: 399 * 248 + 1023], inside=True), found)  # which cover 99,975 samples
+    assert spectra(waveform[:1023], inside=True).shape[1] == 1
+
+
+@pytest.mark.parametrize("time", [1, 2, 61, 1_000, 4_001])
+def test_a_recording_comes_back(spectra: ShortTimeSpectra, time: int) -> None:
+    waveform = sound(2, 3, time)
+    back = spectra.inverse(spectra(waveform), time)
+    assert back.shape == waveform.shape
+    torch.testing.assert_close(back, waveform, rtol=0, atol=3e-6)
+
+
+def test_of_all_sounds_the_one_comes_back_whose_spectra_are_closest() -> None:
+    spectra = ShortTimeSpectra(16, 4)
+    wanted = sound(2, spectra.frames(40), 9)
+    wanted[1, :, [0, 8]] = 0.0  # the two bins that have no imaginary part
+
+    def distance(waveform: Tensor) -> float:
+        weights = torch.tensor([1.0, *[2.0] * 7, 1.0])  # a bin between the two stands for its mirror image, too
+        return float((weights * (spectra(waveform) - wanted).square()).sum())
+
+    best = spectra.inverse(wanted, 40)
+    assert all(distance(best) < distance(best + 0.05 * sound(40, seed=seed)) for seed in range(20))
+
+
+@pytest.mark.parametrize("blocks", [1, 7])
+def test_a_block_on_the_grid_has_the_frames_of_the_whole(spectra: ShortTimeSpectra, blocks: int) -> None:
+    hop, waveform = spectra.hop_length, sound(5_000)
+    whole, start = spectra(waveform), blocks * hop
+    block = spectra(waveform[start:])
+    inside = spectra.before  # frames that begin in the block
+    torch.testing.assert_close(block[:, inside:], whole[:, blocks + inside :], rtol=0, atol=2e-5)
+
+
+def test_gradients_reach_the_sound(spectra: ShortTimeSpectra) -> None:
+    waveform = sound(1, 300).requires_grad_()
+    (gradient,) = torch.autograd.grad(spectra.inverse(spectra(waveform), 300).sum(), waveform)
+    torch.testing.assert_close(gradient, torch.ones_like(gradient), rtol=0, atol=1e-5)  # there and back changes nothing
+
+
+def test_nothing_of_it_is_stored(spectra: ShortTimeSpectra) -> None:
+    assert spectra.state_dict() == {}
+
+
+@pytest.mark.parametrize(("n_fft", "hop_length"), [(16, 0), (16, 9), (16, -1), (2, 2), (15, 8)])
+def test_hops_that_leave_gaps_are_refused(n_fft: int, hop_length: int) -> None:
+    with pytest.raises(ValueError, match=f"a hop of {hop_length} is not within 1 … {n_fft // 2}"):
+        ShortTimeSpectra(n_fft, hop_length)
+
+
+# Lengths that are products of coprime factors.
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(33, 31), (31, 33), (3, 5), (5, 3), (15, 17), (7, 9), (1, 3)])
+def test_a_factored_transform_is_the_transform(rows: int, columns: int) -> None:
+    transform = FactoredTransform(rows, columns)
+    frames = sound(2, 4, rows * columns)
+    real, imaginary = transform(frames)
+    expected = np.fft.rfft(frames.double().numpy())
+    np.testing.assert_allclose(real.numpy(), expected.real, atol=3e-5)
+    np.testing.assert_allclose(imaginary.numpy(), expected.imag, atol=3e-5)
+    torch.testing.assert_close(transform.inverse(real, imaginary), frames, rtol=0, atol=3e-6)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(33, 31), (5, 3)])
+def test_a_factored_transform_back_is_that_of_any_spectra(rows: int, columns: int) -> None:
+    length = rows * columns
+    real, imaginary = sound(3, length // 2 + 1), sound(3, length // 2 + 1, seed=2)
+    imaginary[:, 0] = 0.0
+    expected = np.fft.irfft(real.double().numpy() + 1j * imaginary.double().numpy(), n=length)
+    back = FactoredTransform(rows, columns).inverse(real, imaginary)
+    np.testing.assert_allclose(back.numpy(), expected, atol=1e-6)
+
+
+def test_lengths_are_factored_where_that_pays() -> None:
+    assert [coprime_factors(length) for length in (512, 1024, 2047, 31 * 32, 31**2, 15 * 13)] == [None] * 6
+    for length in (1023, 17 * 19, 17 * 45):
+        found = coprime_factors(length)
+        assert found is not None
+        assert found[0] * found[1] == length
+        assert np.gcd(*found) == 1
