@@ -1,0 +1,316 @@
+"""Temporal FiLM scales and shifts blocks by a memory, and long recordings fade from segment to segment on one grid."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from audiorestore.engine.settings import build
+from audiorestore.errors import UsageError
+from audiorestore.models import audiounet, tfilm
+from audiorestore.models._network import count_parameters
+from audiorestore.models._segments import SegmentStream, rise
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def sound(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def lively(**options: Any) -> tfilm.Model:
+    """Build a small model that says something, and whose memory does."""
+    torch.manual_seed(0)
+    model = tfilm.Model(tfilm.Config(**{"hidden_channels": 2, "kernel_sizes": (5, 3), "block": 16, **options}))
+    for name, parameter in model.named_parameters():
+        if name.startswith("last") or "film.dense.weight" in name:
+            nn.init.normal_(parameter)
+    return model.eval()
+
+
+# The layer.
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    return np.asarray(1.0 / (1.0 + np.exp(-values)))
+
+
+def literally(film: tfilm.TemporalFilm, values: np.ndarray) -> np.ndarray:
+    """Modulate (channels, time) block by block, with the LSTM written out."""
+    weights = {name: parameter.detach().numpy() for name, parameter in film.named_parameters()}
+    channels, time = values.shape
+    state, cell = np.zeros(channels), np.zeros(channels)
+    modulated = np.zeros_like(values)
+    for start in range(0, time, film.block):
+        block = values[:, start : start + film.block]
+        largest = block.max(axis=1)
+        gates = weights["lstm.weight_ih_l0"] @ largest + weights["lstm.bias_ih_l0"]
+        gates += weights["lstm.weight_hh_l0"] @ state + weights["lstm.bias_hh_l0"]
+        let_in, forget, candidate, let_out = np.split(gates, 4)
+        cell = sigmoid(forget) * cell + sigmoid(let_in) * np.tanh(candidate)
+        state = sigmoid(let_out) * np.tanh(cell)
+        told = weights["dense.weight"] @ state + weights["dense.bias"]
+        scale, shift = told[:channels, None], told[channels:, None]
+        modulated[:, start : start + film.block] = scale * block + shift
+    return modulated
+
+
+@pytest.mark.parametrize("block", [1, 4, 10])
+@torch.no_grad()
+def test_the_layer_is_the_paper_s_loop_over_blocks(block: int) -> None:
+    torch.manual_seed(0)
+    film = tfilm.TemporalFilm(3, block).double()
+    nn.init.normal_(film.dense.weight)
+    values = sound(2, 3, 6 * block)
+    modulated = film(values)
+    for batch in range(2):
+        np.testing.assert_allclose(modulated[batch].numpy(), literally(film, values[batch].numpy()), atol=1e-12)
+
+
+@torch.no_grad()
+def test_a_layer_passes_what_it_gets_before_it_has_learnt() -> None:
+    film = tfilm.TemporalFilm(3, 4)
+    values = sound(1, 3, 20).float()
+    assert torch.equal(film(values), values)
+
+
+@torch.no_grad()
+def test_a_block_hears_all_blocks_before_it_and_itself_and_none_after_it() -> None:
+    torch.manual_seed(0)
+    film = tfilm.TemporalFilm(2, 5).double()
+    nn.init.normal_(film.dense.weight)
+    values = sound(1, 2, 40)
+    changed = values.clone()
+    changed[..., 17] += 5.0
+    moved = (film(changed) != film(values))[0].any(0).reshape(8, 5)
+    assert not moved[:3].any()
+    assert moved[3:].all()
+
+
+def test_presets_have_the_sizes_told_and_audiounet_s_convolutions() -> None:
+    for preset in ("paper", "small"):
+        with torch.device("meta"):
+            model = tfilm.Model(build(tfilm.Config, tfilm.PRESETS[preset]))
+            plain = audiounet.Model(build(audiounet.Config, audiounet.PRESETS[preset]))
+        films = [module for module in model.modules() if isinstance(module, tfilm.TemporalFilm)]
+        assert len(films) == 9
+        assert f"{count_parameters(model):,}" in str(tfilm.__doc__)
+        assert count_parameters(model) == count_parameters(plain) + sum(map(count_parameters, films))
+        lstms, dense = (sum(count_parameters(getattr(film, part)) for film in films) for part in ("lstm", "dense"))
+        if preset == "paper":
+            for number in (count_parameters(plain), lstms, dense):
+                assert f"{number:,}" in str(tfilm.__doc__)
+            biases = sum(film.lstm.bias_ih_l0.numel() for film in films)
+            assert f"{lstms - biases:,}" in str(tfilm.__doc__)
+            assert round((lstms - biases + count_parameters(plain)) / 1e6, 1) == 68.2
+        for halvings, block in enumerate(model.down, start=1):
+            assert block.film.block * 2**halvings == model.config.block
+        for halvings, block in zip((4, 3, 2, 1), model.up, strict=True):
+            assert block.film.block * 2**halvings == model.config.block
+
+
+def test_an_lstm_multiplies_once_in_a_block() -> None:
+    with torch.device("meta"):
+        model = tfilm.Model(tfilm.Config())
+    told = model.multiply_adds()
+    for place, channels in enumerate((128, 256, 512, 512, 512)):
+        parts = [count for name, count in told.items() if name.startswith(f"down.{place}.film.lstm")]
+        assert sum(parts) == 2 * 4 * channels**2 / 256  # four gates of the block and of the state
+        assert told[f"down.{place}.film.dense"] == channels * 2 * channels / 256
+
+
+@pytest.mark.parametrize("preset", ["paper", "small"])
+def test_convolutions_see_the_context_and_no_more(preset: str) -> None:
+    settings = {**tfilm.PRESETS[preset], "hidden_channels": 1, "dropout": 0.0}
+    model = tfilm.Model(build(tfilm.Config, settings)).double().eval()
+    for name, parameter in model.named_parameters():
+        if "film" not in name:
+            nn.init.constant_(parameter, 1.0 / 64 if parameter.dim() > 1 else 0.1)
+    frames, seen = 24 * 256, []
+    # The larger of two neighbours hides the other: between them, a rising and a falling sound show all.
+    for sign in (1.0, -1.0):
+        waveform = torch.linspace(1.0, 1.0 + sign * 0.9, frames, dtype=torch.float64)[None, None].requires_grad_()
+        restored = model(waveform)[0, 0]
+        for place in range(frames // 2, frames // 2 + 32):
+            (gradient,) = torch.autograd.grad(restored[place], waveform, retain_graph=True)
+            places = gradient[0, 0].nonzero()
+            seen.append((place - int(places.min()), int(places.max()) - place))
+    before, after = np.array(seen).max(axis=0)
+    assert max(before, after) == model.context
+    assert f"{before + after + 1:,}" in str(tfilm.__doc__)
+
+
+@torch.no_grad()
+def test_the_memory_reaches_further_than_the_convolutions_but_only_backwards() -> None:
+    model = lively().double()
+    far = model.context + model.config.block
+    waveform = sound(1, 1, 4_000)
+    changed = waveform.clone()
+    changed[..., 2_000] += 3.0
+    moved = (model(changed) - model(waveform)).abs()[0, 0] > 0
+    assert moved[2_000 + far :].any()
+    # A block is modulated as a whole, level after level, so that the future reaches back by some blocks.
+    assert not moved[: 2_000 - far - 5 * model.config.block].any()
+
+
+# Segments.
+
+
+def joined(restore: Any, waveform: np.ndarray, segment: int, overlap: int, margin: int) -> np.ndarray:
+    """Restore all segments and add up what a literal cross-fade leaves of each."""
+    frames, step = waveform.shape[-1], segment - overlap
+    starts = [0]
+    while starts[-1] + segment < frames:
+        starts.append(starts[-1] + step)
+    total, shares = np.zeros_like(waveform), np.zeros(frames)
+    up = np.array([min(1.0, max(0.0, (place + 0.5 - margin) / (overlap - 2 * margin))) for place in range(overlap)])
+    for number, start in enumerate(starts):
+        stop = min(start + segment, frames)
+        share = np.ones(stop - start)
+        if number > 0:
+            share[:overlap] = up
+        if number < len(starts) - 1:
+            share[step:] *= 1.0 - up
+        total[..., start:stop] += share * restore(waveform[..., start:stop])
+        shares[start:stop] += share
+    np.testing.assert_allclose(shares, 1.0, rtol=0, atol=1e-6)  # neighbours share a sample, and nothing is lost
+    return total
+
+
+def in_pieces(stream: SegmentStream, waveform: np.ndarray, size: int) -> np.ndarray:
+    cuts = range(0, waveform.shape[-1], size)
+    parts = [stream.push(waveform[..., start : start + size]) for start in cuts]
+    return np.concatenate([*parts, stream.flush()], axis=-1)
+
+
+def summed(samples: np.ndarray) -> np.ndarray:
+    """Answer with what was heard so far, backwards and forwards: it hangs on the whole segment."""
+    return np.asarray(np.cumsum(samples, axis=-1) + samples.sum(axis=-1, keepdims=True), np.float32)
+
+
+@pytest.mark.parametrize(("segment", "overlap", "margin"), [(10, 4, 0), (10, 4, 1), (7, 3, 1), (8, 4, 0), (5, 1, 0)])
+def test_segments_are_joined_as_a_literal_cross_fade_for_every_length_and_cut(
+    segment: int, overlap: int, margin: int
+) -> None:
+    rng = np.random.default_rng(0)
+    for frames in range(1, 40):
+        waveform = rng.standard_normal((2, 1, frames)).astype(np.float32)
+        expected = joined(summed, waveform, segment, overlap, margin)
+        first = in_pieces(SegmentStream(summed, segment, overlap, margin), waveform, frames)
+        np.testing.assert_allclose(first, expected, atol=1e-5)
+        for size in (1, 3, segment):
+            cut = in_pieces(SegmentStream(summed, segment, overlap, margin), waveform, size)
+            np.testing.assert_array_equal(cut, first)
+
+
+def test_segments_without_an_overlap_lie_side_by_side() -> None:
+    waveform = np.ones((1, 1, 25), np.float32)
+    restored = in_pieces(SegmentStream(lambda samples: np.cumsum(samples, axis=-1), 10, 0), waveform, 4)
+    assert restored[0, 0].tolist() == [*range(1, 11), *range(1, 11), *range(1, 6)]
+
+
+def test_a_segment_stream_holds_no_more_than_a_segment() -> None:
+    stream = SegmentStream(summed, 100, 40, 10)
+    returned = 0
+    for _ in range(200):
+        returned += stream.push(np.zeros((1, 1, 7), np.float32)).shape[-1]
+        assert sum(part.shape[-1] for part in stream._held) < 100 + 7
+    assert returned + stream.flush().shape[-1] == 1_400
+
+
+def test_a_stream_that_got_nothing_cannot_end_and_one_of_nothing_gives_nothing() -> None:
+    with pytest.raises(ValueError, match="nothing was pushed"):
+        SegmentStream(summed, 10, 4).flush()
+    stream = SegmentStream(summed, 10, 4)
+    assert stream.push(np.zeros((1, 1, 0), np.float32)).shape == (1, 1, 0)
+    assert stream.flush().shape == (1, 1, 0)
+
+
+@pytest.mark.parametrize("sizes", [(10, 6, 0), (10, 4, 3), (0, 0, 0), (10, -2, 0), (10, 4, -1)])
+def test_overlaps_and_margins_that_do_not_fit_are_refused(sizes: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        SegmentStream(summed, *sizes)
+
+
+def test_the_fade_rises_between_its_margins_alone() -> None:
+    shares = rise(100, 20)
+    assert (shares[:20] == 0.0).all()
+    assert (shares[-20:] == 1.0).all()
+    assert (np.diff(shares[19:81]) > 0).all()
+    np.testing.assert_allclose(shares + shares[::-1], 1.0, atol=1e-7)
+
+
+# The family's stream.
+
+
+@pytest.mark.parametrize("frames", [1, 255, 256, 257, 448, 449, 1_000, 2_001])
+def test_a_stream_gives_what_restoring_the_whole_gives_however_it_was_cut(frames: int) -> None:
+    model = lively(window=256, overlap=64)
+    waveform = sound(2, 1, frames).float().numpy()
+    whole = model.restore(waveform)
+    assert whole.shape == waveform.shape
+    for size in (frames, 50, 333):
+        np.testing.assert_array_equal(in_pieces(model.stream(), waveform, size), whole)  # type: ignore[arg-type]
+    margin = min(model.context, 16)
+    literal = joined(lambda part: model(torch.from_numpy(part)).detach().numpy(), waveform, 256, 64, margin)
+    np.testing.assert_allclose(whole, literal, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_recording_of_one_window_is_restored_at_once() -> None:
+    model = lively(window=1_024, overlap=256)
+    waveform = sound(1, 1, 1_024).float()
+    np.testing.assert_array_equal(model.restore(waveform.numpy()), model(waveform).numpy())
+
+
+def test_the_objective_is_the_squared_error_of_what_has_its_context() -> None:
+    model = lively().double()
+    frames = 400 + 2 * model.context
+    degraded, reference = sound(2, 1, frames), sound(2, 1, frames, seed=2)
+    inner = slice(model.context, frames - model.context)
+    expected = (model(degraded) - reference)[..., inner].square().mean()
+    torch.testing.assert_close(model.objective(degraded, reference, np.random.default_rng(0))["mse"], expected)
+
+
+def test_training_reaches_the_memory_and_beats_doing_nothing() -> None:
+    torch.manual_seed(0)
+    model = tfilm.Model(tfilm.Config(hidden_channels=3, kernel_sizes=(9, 5), block=64, dropout=0.0)).train()
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters() if "lstm" in name}
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    time = torch.arange(1024 + 2 * model.context) + 100.0 * torch.arange(4)[:, None, None]
+    reference = 0.5 * torch.sin(0.05 * time)
+    degraded = reference.clamp(-0.25, 0.25)
+    losses = []
+    for _ in range(40):
+        loss = model.objective(degraded, reference, np.random.default_rng(0))["mse"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]
+    now = dict(model.named_parameters())
+    assert all(not torch.equal(now[name], parameter) for name, parameter in before.items())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"block": 48}, "block=48 is not possible: 5 halvings need a multiple of 32"),
+        ({"block": 0}, "block=0"),
+        ({"window": 1_000}, "window=1000 is not a multiple of block=256"),
+        ({"overlap": 100}, "overlap=100 is not a multiple"),
+        ({"window": 0, "overlap": 0}, "window=0"),
+        ({"window": 1_024, "overlap": 768}, "0 to half of the window, 512"),
+        ({"overlap": -256}, "overlap=-256"),
+    ],
+    ids=str,
+)
+def test_networks_that_cannot_be_are_refused_in_a_sentence(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        tfilm.Config(**options)
+    assert sentence in str(refused.value)
