@@ -99,8 +99,15 @@ def test_the_whole_way_of_a_trained_model(ar: Callable, here: Callable, pairs: P
     assert all(speed > 0 for speed in told["times_real_time"].values())
     assert f"{told['bytes']['int8']:,}" in done.stderr
     arithmetic = load_model(str(small)).metadata["quantized"]["arithmetic"]
+    in_float = "".join(line for line in done.stderr.splitlines(True) if " computed in float: " in line)
     for name, kind in arithmetic.items():
-        assert (f"ar: {name} is computed in float: " in done.stderr) == (kind == "float")
+        assert (name in in_float) == (kind == "float")
+    assert {layer["name"]: layer["arithmetic"] for layer in told["layers"]} == arithmetic
+    assert all(layer["reason"] and layer["stored_reason"] for layer in told["layers"])
+    assert told["left_in_float32"] == {"gain": 1}
+    assert "ar: 1 number stays in float32, in no dense layer, convolution or LSTM: gain\n" in done.stderr
+    before, after = told["times_real_time"].values()
+    assert told["speed_ratio"] == pytest.approx(after / before, rel=0.01)
 
     # The same sound, by the numbers; and these are what restoring and measuring gives.
     for key in ("snr_db", "lsd_db"):
@@ -117,7 +124,14 @@ def test_the_whole_way_of_a_trained_model(ar: Callable, here: Callable, pairs: P
     # It is a model like any other, but that it is int8 already, and nothing to train on.
     listed = here("models", small)
     assert listed.status == 0, listed.stderr
-    assert "dtype=int8" in listed.stdout
+    words = " ".join(listed.stdout.replace("│", " ").split())
+    assert "dtype int8" in words
+    assert " validation of float form " in words
+    assert not set("{}'") & set(words)  # no raw dict
+    described = json.loads(here("models", small, "--json").stdout)
+    assert described["parameters"] == json.loads(here("models", "mlp.safetensors", "--json").stdout)["parameters"]
+    assert 0.95 * 50_000 < described["parameters"] < 1.05 * 50_000  # the float form's, not those of the file
+    assert described["quantized"]["arithmetic"] == arithmetic
     again = here("quantize", small, "-o", "twice.safetensors")
     assert again.status == 2
     assert again.stderr == f"ar: {small} is int8 already; give the float model\n"
@@ -139,7 +153,7 @@ def test_a_family_without_layers_gives_a_usable_copy_and_the_words_that_nothing_
     for model, family in ((level.name, "level"), ("identity", "identity")):
         done = ar("quantize", model, "-o", f"{family}.int8.safetensors")
         assert done.status == 0, done.stderr
-        assert f"ar: nothing was gained: {family} has no dense layers or convolutions\n" in done.stderr
+        assert f"ar: nothing was gained: {family} has no dense layers, convolutions or LSTMs\n" in done.stderr
         (told,) = done.records
         assert told["dtype"] == "float"
         assert told["int8_share"] == {"stored": 0.0, "computed": 0.0}
@@ -150,6 +164,28 @@ def test_a_family_without_layers_gives_a_usable_copy_and_the_words_that_nothing_
         gain = 0.5 if family == "level" else 1.0
         np.testing.assert_allclose(read_audio(tmp_path / f"{family}.wav")[0], gain * read_audio(voice)[0], atol=1e-7)
     assert read_arrays(tmp_path / "level.int8.safetensors")[1] == read_arrays(level)[1]
+
+
+def test_float16_halves_the_file_and_is_told_the_same_way(here: Callable, pairs: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_model(tmp_path / "cnn.safetensors", "cnn", make_model("cnn", {}), {"step": 3})
+    done = here("quantize", "cnn.safetensors", "--dtype", "float16", "--pairs", "test.jsonl", "-o", "half.safetensors")
+    assert done.status == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["dtype"], told["float16_share"]["computed"]) == ("float16", 0.0)
+    assert told["bytes"]["float16"] == (tmp_path / "half.safetensors").stat().st_size
+    assert told["bytes"]["float16"] < 0.51 * told["bytes"]["float"]
+    assert told["times_real_time"].keys() == told["bytes"].keys() == {"float", "float16"}
+    assert abs(told["snr_db"]["float16"] - told["snr_db"]["float"]) < 0.01
+    assert "numbers stored in float16" in done.stderr
+    listed = " ".join(here("models", "half.safetensors").stdout.replace("│", " ").split())
+    assert "dtype float16" in listed
+    assert "5 of 5 layers in float" in listed
+    restored = here("restore", "--model", "half.safetensors", "test.jsonl", "-o", "out")
+    assert restored.status == 0, restored.stderr
+    refused = here("quantize", "cnn.safetensors", "--dtype", "int4", "-o", "x.safetensors")
+    assert refused.status == 2
+    assert "int4" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import sys
 import typing
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -75,13 +76,16 @@ def _settings(family: str) -> list[dict[str, Any]]:
 
 
 def _checkpoint(path: str) -> dict[str, Any]:
-    from ..engine.checkpoint import load_model
+    from ..engine.checkpoint import float_parameters, load_model
 
     loaded = load_model(path)
-    numbers = sum(array.size for array in loaded.model.state().values())
-    return {"family": loaded.family, "numbers": numbers} | {
-        key: value for key, value in loaded.metadata.items() if key != "family"
+    quantized = loaded.metadata.get("quantized", {})
+    told: dict[str, Any] = {
+        "family": loaded.family,
+        "parameters": float_parameters(loaded),
+        "dtype": quantized.get("dtype", "float32"),
     }
+    return told | {key: value for key, value in loaded.metadata.items() if key != "family"}
 
 
 def _families_table(told: dict[str, Any]) -> Table:
@@ -106,5 +110,27 @@ def _settings_table(name: str, told: dict[str, Any]) -> Table:
 def _pairs_table(title: str, told: dict[str, Any]) -> Table:
     table = Table(show_header=False, title=title)
     for key, value in told.items():
-        table.add_row(key, "\n".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
+        if key == "quantized":
+            table.add_row("arithmetic", _arithmetic(value["arithmetic"]))
+        elif isinstance(value, dict):
+            table.add_row(key.replace("_", " "), "\n".join(f"{k}={v}" for k, v in _flat(value)))
+        elif value is not None:
+            table.add_row(key.replace("_", " "), f"{value:,}" if key == "parameters" else str(value))
     return table
+
+
+def _arithmetic(layers: dict[str, str]) -> str:
+    """Tell in which arithmetic layers are computed: the most first, the names of fewest."""
+    in_each = {kind: [name for name, each in layers.items() if each == kind] for kind in ("int8", "float")}
+    lines = [f"{len(names)} of {len(layers)} layers in {kind}" for kind, names in in_each.items() if names]
+    fewer = min((names for names in in_each.values() if names), key=len)
+    return "\n".join(lines + ([", ".join(fewer)] if len(lines) > 1 and len(fewer) <= 8 else []))
+
+
+def _flat(told: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Write a mapping within a mapping as ``outer.inner``."""
+    for key, value in told.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

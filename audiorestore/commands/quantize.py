@@ -2,6 +2,8 @@
 
 import json
 import sys
+from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,9 +21,22 @@ if TYPE_CHECKING:
     from ..engine.quantize import Layer
 
 
+_NAMES_TOLD = 8
+
+
+class Dtype(Enum):
+    """What numbers are stored in."""
+
+    int8 = "int8"
+    float16 = "float16"
+
+
 @shell_command
 def quantize(
     model: Annotated[str, typer.Argument(help="A float checkpoint from 'ar train'.")],
+    dtype: Annotated[
+        Dtype, typer.Option(help="What to store numbers in: int8, a quarter of the size, or float16, half of it.")
+    ] = Dtype.int8,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Checkpoint to write (.safetensors).")] = None,
     pairs: Annotated[
         list[str] | None,
@@ -32,23 +47,26 @@ def quantize(
     """Store a model's weights in int8, a quarter of the size, and compute in int8 where that is faster.
 
     Each layer is tried both ways on this machine. The int8 model is used like any other, and its results do not depend
-    on how the audio is cut into blocks. stdout gets one JSON object: sizes, speeds measured in turns on the same
-    audio, what share is stored and computed in int8, and with --pairs the means of SNR and LSD before and after.
+    on how the audio is cut into blocks. With --dtype float16 all numbers are stored in 16 bits, half of the size, and
+    computed in float32 as before. stdout gets one JSON object: sizes, speeds measured in turns on the same audio, what
+    share is stored and computed in int8, what became of each layer and why, and with --pairs the means of SNR and LSD
+    before and after.
 
     \b
     Examples:
       ar quantize mlp.safetensors -o mlp.int8.safetensors
+      ar quantize mlp.safetensors --dtype float16 -o mlp.float16.safetensors
       ar quantize cnn.safetensors --pairs test.jsonl -o cnn.int8.safetensors > cnn.int8.json
     """
     from ..data.audio_file import read_audio
     from ..engine.checkpoint import SUFFIX, is_file_name, load_model
     from ..engine.provenance import refuse_own_input
-    from ..engine.quantize import compare_speed, coverage, save_quantized
+    from ..engine.quantize import compare_speed, coverage, left_in_float32, save_quantized
     from ..engine.quantize import quantize as shrink
     from ..signal.synthesis import render_demo
 
     if output is None or output.suffix != SUFFIX:
-        raise UsageError(f"give -o FILE{SUFFIX} for the int8 model")
+        raise UsageError(f"give -o FILE{SUFFIX} for the smaller model")
     sources = [Path(model)] if is_file_name(model) else []
     refuse_own_input(output, *sources)
     if output.exists() and not force:
@@ -56,20 +74,27 @@ def quantize(
     loaded = load_model(model)
     records = _readable_pairs(pairs)
     with training_bar() as (advance, _):
-        shrunk, layers = shrink(loaded, lambda done, total: advance(done / total, f"layer {done + 1} of {total}"))
-    save_quantized(output, loaded, shrunk, layers, force)
-    forms = {"float": loaded, "int8": load_model(str(output))}
+        shrunk, layers = shrink(
+            loaded, dtype.value, lambda done, total: advance(done / total, f"turn {done + 1} of {total}")
+        )
+    save_quantized(output, loaded, shrunk, layers, force, dtype.value)
+    forms = {"float": loaded, dtype.value: load_model(str(output))}
     told: dict[str, Any] = {"model": str(output), "from": model, "family": loaded.family}
-    told["dtype"] = "int8" if layers else "float"
-    told["bytes"] = {"float": sum(file.stat().st_size for file in sources), "int8": output.stat().st_size}
-    told["int8_share"] = {key: round(share, 4) for key, share in coverage(shrunk, layers).items()}
+    told["dtype"] = dtype.value if layers else "float"
+    told["bytes"] = {"float": sum(file.stat().st_size for file in sources), dtype.value: output.stat().st_size}
+    shares = coverage(shrunk, layers, dtype.value)
+    told[f"{dtype.value}_share"] = {key: round(share, 4) for key, share in shares.items()}
+    told["layers"] = [asdict(layer) for layer in layers]
+    told["left_in_float32"] = left_in_float32(shrunk, layers, dtype.value) if layers else {}
     measured, status = _measured_pairs(forms, records)
     rate = max(shrunk.config.sample_rate or 22050, 8000)  # the demo's lowest
     audio = read_audio(measured[0]["degraded"]) if measured else (render_demo("voice-01", rate), rate)
-    told["times_real_time"] = {form: round(speed, 2) for form, speed in compare_speed(forms, *audio).items()}
+    speeds = compare_speed(forms, *audio)
+    told["times_real_time"] = {form: round(speed, 2) for form, speed in speeds.items()}
+    told["speed_ratio"] = round(speeds[dtype.value] / speeds["float"], 3)
     told |= _means([record["compared"] for record in measured])
-    stderr.print(_table(told))
-    _say_what_is_not_int8(told, layers)
+    stderr.print(_table(told, dtype.value))
+    _say_what_is_not_small(told, layers, dtype.value)
     sys.stdout.write(json.dumps(told) + "\n")
     return status
 
@@ -112,39 +137,57 @@ def _mean(values: list[float | None]) -> float | None:
     return round(fmean(defined), 4) if defined else None
 
 
-def _table(told: dict[str, Any]) -> "Table":
+def _table(told: dict[str, Any], dtype: str) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("", "float", "int8", "change", title=Text(f"{told['from']} → {told['model']}"))
+    table = Table("", "float", dtype, "change", title=Text(f"{told['from']} → {told['model']}"))
     for column in table.columns[1:]:
         column.justify = "right"
     before, after = told["bytes"].values()
     table.add_row("size, bytes", f"{before:,}", f"{after:,}", f"{after / before - 1:+.1%}" if before else "")
     before, after = told["times_real_time"].values()
-    table.add_row("speed, × real time", f"{before:.1f}", f"{after:.1f}", f"× {after / before:.2f}")
+    table.add_row("speed, × real time", f"{before:.1f}", f"{after:.1f}", f"× {told['speed_ratio']:.2f}")
     for key, unit in (("snr_db", "SNR, dB"), ("lsd_db", "LSD, dB")):
-        before, after = (told.get(key, {}).get(form) for form in ("float", "int8"))
+        before, after = (told.get(key, {}).get(form) for form in ("float", dtype))
         if before is not None and after is not None:
             table.add_row(unit, f"{before:.3f}", f"{after:.3f}", f"{after - before:+.4f}")
-    table.add_row("numbers stored in int8", "", f"{told['int8_share']['stored']:.1%}", "")
-    table.add_row("multiply-adds in int8", "", f"{told['int8_share']['computed']:.1%}", "")
+    shares = told[f"{dtype}_share"]
+    table.add_row(f"numbers stored in {dtype}", "", f"{shares['stored']:.1%}", "")
+    table.add_row("multiply-adds in int8", "", f"{shares['computed']:.1%}", "")
     return table
 
 
-def _say_what_is_not_int8(told: dict[str, Any], layers: "list[Layer]") -> None:
+def _say_what_is_not_small(told: dict[str, Any], layers: "list[Layer]", dtype: str) -> None:
     if not layers:
-        say(f"nothing was gained: {told['family']} has no dense layers or convolutions")
+        say(f"nothing was gained: {told['family']} has no dense layers, convolutions or LSTMs")
         return
-    in_float: dict[str, list[str]] = {}
+    in_float: dict[str, list[Layer]] = {}
     for layer in layers:
-        if layer.arithmetic == "float":
-            in_float.setdefault(layer.reason, []).append(layer.name)
-    for reason, names in in_float.items():
-        say(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} computed in float: {reason}")
+        if layer.arithmetic == "float" and dtype == "int8":
+            in_float.setdefault(layer.reason, []).append(layer)
+    for reason, group in in_float.items():
+        gains = [layer.gain for layer in group if layer.gain is not None]
+        ends = dict.fromkeys(f"{gain:.2f}" for gain in (min(gains), max(gains))) if gains else {}
+        tried = f" ({' to '.join(ends)} times as fast)" if gains else ""
+        say(f"{_names([layer.name for layer in group])} computed in float: {reason}{tried}")
+    left = told["left_in_float32"]
+    if left:
+        why = "too large or too small for it" if dtype == "float16" else "in no dense layer, convolution or LSTM"
+        count = sum(left.values())
+        stay = "1 number stays" if count == 1 else f"{count:,} numbers stay"
+        say(f"{stay} in float32, {why}: {_names(list(left), verb=False)}")
     before, after = told["bytes"].values()
     if after >= before:
         say("nothing was gained in size")
-    before, after = told["times_real_time"].values()
-    if after <= before:
-        say(f"nothing was gained in speed: restoring with int8 runs at {after / before:.2f} times that of float here")
+    if told["speed_ratio"] < 1.0:
+        ratio = told["speed_ratio"]
+        say(f"nothing was gained in speed: restoring with {dtype} runs at {ratio:.2f} times that of float here")
+
+
+def _names(names: list[str], verb: bool = True) -> str:
+    """Write names, the first few of many."""
+    told = ", ".join(names[:_NAMES_TOLD]) + (
+        f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else ""
+    )
+    return told + ((" is" if len(names) == 1 else " are") if verb else "")

@@ -1,8 +1,9 @@
 """A model on the disk: one safetensors file of weights and JSON; nothing is ever unpickled.
 
 The metadata of the file has one key, ``audiorestore``, with JSON: ``format`` (1), ``version``, ``family``, ``config``,
-``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (what the training loop was told); in int8 models
-also ``quantized``, with the arithmetic of each layer.
+``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (what the training loop was told); in int8 and
+float16 models also ``quantized``, with the dtype and the arithmetic of each layer, and in place of ``validation``
+``validation_of_float_form``.
 """
 
 import dataclasses
@@ -82,7 +83,24 @@ def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any
         "config": dataclasses.asdict(model.config),
         **metadata,
     }
-    save_arrays(path, model.state(), told, overwrite)
+    arrays = model.state()
+    if _dtype(told) == "float16":
+        arrays = {name: in_16_bits(array) for name, array in arrays.items()}
+    save_arrays(path, arrays, told, overwrite)
+
+
+def in_16_bits(array: np.ndarray) -> np.ndarray:
+    """Write float32 as float16 where nothing is lost by that; else leave it."""
+    if array.dtype != np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        short = array.astype(np.float16)
+    return short if np.array_equal(short.astype(np.float32), array) else array
+
+
+def _dtype(told: dict[str, Any]) -> str | None:
+    quantized = told.get("quantized")
+    return quantized.get("dtype") if isinstance(quantized, dict) else None
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray], told: dict[str, Any], overwrite: bool = True) -> None:
@@ -158,12 +176,29 @@ def load_model(name: str) -> LoadedModel:
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in told["config"].items()}
         check(FAMILIES.load(family).Config, settings)
         model = make_model(family, settings)
-        if "quantized" in told:
+        if _dtype(told) == "float16":
+            _check_float16(model, told["quantized"])
+            arrays = {
+                key: array.astype(np.float32) if array.dtype == "float16" else array for key, array in arrays.items()
+            }
+        elif "quantized" in told:
             _hold_in_int8(model, told["quantized"])
         model.load_state(arrays)
     except (KeyError, TypeError, ValueError, AttributeError, AudioRestoreError) as error:
         raise CheckpointError(f"{name} does not fit its own description ({error})") from None
     return LoadedModel(name, family, model, told, file_digest(name))
+
+
+def float_parameters(loaded: LoadedModel) -> int:
+    """Count the numbers that training found, whatever form they are stored in now."""
+    if not loaded.needs_torch:
+        return sum(array.size for array in loaded.model.state().values())
+    import torch
+
+    from ..models._network import count_parameters
+
+    with torch.device("meta"):  # nothing is allocated
+        return count_parameters(make_model(loaded.family, dataclasses.asdict(loaded.model.config)))  # type: ignore[arg-type]
 
 
 def _hold_in_int8(model: Restorer, told: Any) -> None:
@@ -172,3 +207,9 @@ def _hold_in_int8(model: Restorer, told: Any) -> None:
     if not hasattr(model, "hold_in_int8"):
         raise ValueError("quantized, but the family has no layers to quantize")
     model.hold_in_int8(told["arithmetic"])
+
+
+def _check_float16(model: Restorer, told: dict[str, Any]) -> None:
+    names = set(model.linear_maps()) if hasattr(model, "linear_maps") else set()
+    if not names or told.get("arithmetic") != dict.fromkeys(names, "float"):
+        raise ValueError("quantized is float16, but not with each of the family's layers computed in float")

@@ -1,7 +1,8 @@
-"""Shrinking a trained model: int8 weights, and int8 arithmetic wherever that was measured to be faster.
+"""Shrinking a trained model: int8 weights, and int8 arithmetic wherever that was measured to be faster; or float16.
 
-Storing and computing are two decisions. Every dense layer and convolution is stored in int8, a quarter of the size.
-Whether it is also computed in int8 is tried layer by layer on the machine at hand, and kept in the checkpoint.
+Storing and computing are two decisions. Every dense layer, convolution and LSTM is stored in int8, a quarter of the
+size. Whether it is also computed in int8 is tried on the machine at hand, layer by layer in a run of the whole model,
+and kept in the checkpoint. float16 halves all numbers, and leaves all arithmetic in float32.
 """
 
 import copy
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,14 +22,26 @@ from ..metrics import METRICS
 from ..metrics._comparison import Comparison, Signal, Undefined
 from ..models._restorer import Restorer
 from ..randomness import generator
-from .checkpoint import LoadedModel, save_model
+from .checkpoint import LoadedModel, in_16_bits, save_model
 from .restore import restore_waveform
 
+Dtype = Literal["int8", "float16"]
+
 METRICS_TOLD = ("snr", "lsd")
-_EXCERPT_FRAMES = 1 << 15
+_EXCERPT_FRAMES = 1 << 15  # to try layers on, fewer where a sample takes many multiply-adds
+_LEAST_FRAMES = 1 << 13
+_EXCERPT_PRODUCTS = 5e10
 _TIMED_SECONDS = 20  # of a recording, to compare speeds on
 _TURNS = 9
-_NOISE = 0.02  # of the time: a single layer that loses no more is tried in int8 together with the others
+_LEAST_SECONDS = 1.0  # small models have more turns: what else a machine does hits single ones
+_MOST_SECONDS = 20.0  # large models have fewer, but two at least
+FASTER = "int8 is faster here"
+SLOWER = "int8 is slower here"
+NO_GAIN = "int8 is faster for the layer alone, but the model with all such layers in int8 is not"
+NO_BOUND = "what comes in has no bound, and windows share what is computed"
+NO_OPERATORS = "no int8 products in this torch, or on this CPU"
+
+_FAITHFUL = 2.0**-10  # float16 errs by 2^-11 of a number, unless numbers are too large or too small for it
 
 
 @dataclass(frozen=True)
@@ -39,32 +52,42 @@ class Layer:
         name: In the network.
         weights: How many it has.
         multiply_adds: For each restored sample.
-        arithmetic: ``int8`` or ``float``.
+        stored: What its weights are stored in: ``int8``, ``float16`` or ``float32``.
+        stored_reason: Why.
+        arithmetic: What it is computed in: ``int8`` or ``float``.
         reason: Why.
+        gain: How many times as fast as in float it was in int8; None: not tried.
     """
 
     name: str
     weights: int
     multiply_adds: float
+    stored: str
+    stored_reason: str
     arithmetic: str
     reason: str
+    gain: float | None = None
 
 
 Progress = Callable[[int, int], None]
 
 
-def quantize(loaded: LoadedModel, progress: Progress = lambda done, total: None) -> tuple[Restorer, list[Layer]]:
-    """Store a model's linear maps in int8, and find out which of them to compute in int8.
+def quantize(
+    loaded: LoadedModel, dtype: Dtype = "int8", progress: Progress = lambda done, total: None
+) -> tuple[Restorer, list[Layer]]:
+    """Store a model's linear maps in int8 and find out which of them to compute in int8; or store all in float16.
 
     Args:
         loaded: The model; it stays as it is.
-        progress: Told how many layers were tried, and how many there are.
+        dtype: What to store in.
+        progress: Told how many turns of trying are done, and of how many.
 
     Returns:
-        The int8 model, and what became of each linear map; a family without a network comes back as it is, with none.
+        The smaller model, and what became of each linear map; a family without a network comes back as it is, with
+        none.
 
     Raises:
-        UsageError: It is int8 already.
+        UsageError: It is in int8 or float16 already.
         CheckpointError: It holds numbers that are not finite.
     """
     if "quantized" in loaded.metadata:
@@ -74,52 +97,118 @@ def quantize(loaded: LoadedModel, progress: Progress = lambda done, total: None)
             raise CheckpointError(f"{loaded.name} holds NaN or infinite numbers in {name}; train it anew")
     if not loaded.needs_torch:
         return loaded.model, []
-    from ..models._int8 import int8_operators_work
     from ..models._network import NetworkRestorer
 
     assert isinstance(loaded.model, NetworkRestorer)
     model = copy.deepcopy(loaded.model).cpu().eval()
+    return (model, _in_float16(model)) if dtype == "float16" else (model, _in_int8(model, progress))
+
+
+def _in_float16(model: Any) -> list[Layer]:
+    """Round a model's numbers to 16 bits, where these can tell them; tell what became of its linear maps."""
+    state = {name: _rounded_to_float16(array) for name, array in model.state().items()}
+    model.load_state(state)
+    counts, layers = model.multiply_adds(), []
+    for name, layer in model.linear_maps().items():
+        weights = layer.weight.detach().numpy()
+        stored = str(in_16_bits(weights).dtype)
+        why = "half the size" if stored == "float16" else "too large or too small for float16"
+        layers.append(
+            Layer(
+                name, weights.size, counts[name], stored, why, "float", "float16 is for storing, and slow to compute in"
+            )
+        )
+    return layers
+
+
+def _rounded_to_float16(array: np.ndarray) -> np.ndarray:
+    if array.dtype != np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        rounded = array.astype(np.float16).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        error = np.abs(rounded - array).max(initial=0.0)
+    return rounded if error <= _FAITHFUL * np.abs(array).max(initial=0.0) else array
+
+
+def _in_int8(model: Any, progress: Progress) -> list[Layer]:
+    """Hold a model in int8, and compute in int8 what is faster so; tell what became of its linear maps."""
+    from ..models._int8 import int8_operators_work
+
     works, possible, counts = int8_operators_work(), model.int8_bounds(), model.multiply_adds()
     model.hold_in_int8({name: "int8" if works and name in possible else "float" for name in counts})
-    maps, reasons = model.linear_maps(), {}
-    for place, (name, layer) in enumerate(maps.items()):
-        progress(place, len(counts))
-        if layer.arithmetic == "int8":
-            gained = _gained_in_int8(model, [layer])
-            if gained <= -_NOISE:  # once more: what else a machine does hits the two forms unequally
-                gained = max(gained, _gained_in_int8(model, [layer]))
-            layer.arithmetic = "int8" if gained > -_NOISE else "float"
-            reasons[name] = f"the model is {abs(gained):.0%} {'faster' if gained > 0 else 'slower'} with it in int8"
-        elif not works:
-            reasons[name] = "no int8 products in this torch, or on this CPU"
-        else:
-            reasons[name] = "no bound on what comes in, and windows share what is computed"
-    in_int8 = {name: layer for name, layer in maps.items() if layer.arithmetic == "int8"}
-    if in_int8 and _gained_in_int8(model, list(in_int8.values())) <= 0:
-        for name, layer in in_int8.items():
-            layer.arithmetic = "float"
-            reasons[name] = "with all such layers in int8 the model is no faster"
-    return model, [
-        Layer(name, layer.weight.numel(), counts[name], str(layer.arithmetic), reasons[name])
+    maps, gains = model.linear_maps(), dict[str, float]()
+    reasons = dict.fromkeys(maps, NO_BOUND if works else NO_OPERATORS)
+    tried = {name: layer for name, layer in maps.items() if layer.arithmetic == "int8"}
+    if tried:
+        for name, (in_float, in_int8) in _race(model, tried, progress)[1].items():
+            gains[name] = in_float / in_int8
+            tried[name].arithmetic, reasons[name] = ("int8", FASTER) if gains[name] > 1.0 else ("float", SLOWER)
+    chosen = {name: layer for name, layer in tried.items() if layer.arithmetic == "int8"}
+    if chosen:
+        in_float, in_int8 = _race(model, chosen, progress)[0]
+        if in_int8 >= in_float:
+            for name, layer in chosen.items():
+                layer.arithmetic, reasons[name] = "float", NO_GAIN
+    return [
+        Layer(
+            name,
+            layer.weight.numel(),
+            counts[name],
+            "int8",
+            _change_of_size(layer.weight.numel(), layer.out_features),
+            str(layer.arithmetic),
+            reasons[name],
+            gains.get(name),
+        )
         for name, layer in maps.items()
     ]
 
 
-def _gained_in_int8(model: Restorer, layers: list[Any]) -> float:
-    """Time the whole model with these layers in int8 and in float, in turns; tell by what share it is faster in int8.
+def _change_of_size(weights: int, outputs: int) -> str:
+    """Tell what int8 weights and a scale for each output weigh, beside float32 weights.
+
+    >>> _change_of_size(1000, 10), _change_of_size(10, 10)
+    ('74% smaller', '25% larger, by the scales')
+    """
+    change = (weights + 4 * outputs) / (4 * weights) - 1.0
+    return f"{-change:.0%} smaller" if change < 0 else f"{change:.0%} larger, by the scales"
+
+
+def _goes_on(turns: int, seconds: float) -> bool:
+    return seconds < _LEAST_SECONDS or (turns < _TURNS and seconds < _MOST_SECONDS)
+
+
+Times = tuple[float, float]  # in float, in int8
+
+
+def _race(model: Any, layers: dict[str, Any], progress: Progress) -> tuple[Times, dict[str, Times]]:
+    """Time the model with these layers in float and in int8, in turns.
 
     The layers are left in int8.
+
+    Returns:
+        The best seconds of the whole, and of each layer.
     """
     rng = np.random.default_rng(0)
-    excerpt = (0.1 * rng.standard_normal((1, model.config.channels, _EXCERPT_FRAMES))).astype(np.float32)
+    frames = max(_LEAST_FRAMES, int(_EXCERPT_PRODUCTS / sum(model.multiply_adds().values())))
+    shape = 1, model.config.channels, min(frames, _EXCERPT_FRAMES)
+    excerpt = (0.1 * rng.standard_normal(shape)).astype(np.float32)
     draw = model.draw(rng)
-    best = {"float": float("inf"), "int8": float("inf")}
-    for _ in range(_TURNS):
-        for arithmetic in best:
-            for layer in layers:
-                layer.arithmetic = arithmetic
-            best[arithmetic] = min(best[arithmetic], _seconds(lambda: model.restore(excerpt, draw)))
-    return best["float"] / best["int8"] - 1.0
+    whole: dict[str, list[float]] = {"float": [], "int8": []}
+    each: dict[str, dict[str, list[float]]] = {name: {"float": [], "int8": []} for name in layers}
+    started, turn = time.perf_counter(), 0
+    while turn < 2 or _goes_on(turn, time.perf_counter() - started):
+        turn += 1
+        progress(min(turn, _TURNS) - 1, _TURNS)
+        for arithmetic, seconds in whole.items():
+            for layer in layers.values():
+                layer.arithmetic, layer.stopwatch.seconds = arithmetic, 0.0
+            seconds.append(_seconds(lambda: model.restore(excerpt, draw)))
+            for name, layer in layers.items():
+                each[name][arithmetic].append(layer.stopwatch.seconds)
+    best = {name: (min(times["float"]), min(times["int8"])) for name, times in each.items()}
+    return (min(whole["float"]), min(whole["int8"])), best
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -128,39 +217,60 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def save_quantized(path: Path, loaded: LoadedModel, model: Restorer, layers: list[Layer], overwrite: bool) -> None:
-    """Write the int8 model, with what its float form's checkpoint told."""
+def save_quantized(
+    path: Path, loaded: LoadedModel, model: Restorer, layers: list[Layer], overwrite: bool, dtype: Dtype = "int8"
+) -> None:
+    """Write the smaller model, with what its float form's checkpoint told; what was measured on that is said to be."""
     own = ("format", "version", "family", "config")
     told = {key: value for key, value in loaded.metadata.items() if key not in own}
     if layers:
+        if "validation" in told:
+            told["validation_of_float_form"] = told.pop("validation")
         arithmetic = {layer.name: layer.arithmetic for layer in layers}
-        told["quantized"] = {"dtype": "int8", "arithmetic": arithmetic}
+        told["quantized"] = {"dtype": dtype, "arithmetic": arithmetic}
     save_model(path, loaded.family, model, told, overwrite)
 
 
-def coverage(model: Restorer, layers: list[Layer]) -> dict[str, float]:
-    """Tell what share of a model's numbers is stored in int8, and of its multiply-adds computed in int8.
+def coverage(model: Restorer, layers: list[Layer], dtype: Dtype = "int8") -> dict[str, float]:
+    """Tell what share of a model's numbers is stored as was asked for, and of its multiply-adds computed in int8.
 
     The numbers counted are weights, scales, biases and whatever else the checkpoint keeps.
     """
-    numbers = sum(array.size for array in model.state().values())
-    products = sum(layer.multiply_adds for layer in layers)
+    arrays = list(model.state().values())
+    stored = [in_16_bits(array) for array in arrays] if dtype == "float16" else arrays
+    numbers, products = sum(array.size for array in arrays), sum(layer.multiply_adds for layer in layers)
+    small = sum(array.size for array in stored if array.dtype == dtype)
     in_int8 = sum(layer.multiply_adds for layer in layers if layer.arithmetic == "int8")
     return {
-        "stored": sum(layer.weights for layer in layers) / numbers if numbers else 0.0,
+        "stored": small / numbers if numbers and layers else 0.0,
         "computed": in_int8 / products if products else 0.0,
     }
 
 
+def left_in_float32(model: Restorer, layers: list[Layer], dtype: Dtype = "int8") -> dict[str, int]:
+    """Count the numbers that are not stored as was asked for, by their names; scales and biases of int8 layers are no
+    news."""
+    if dtype == "int8":
+        held = tuple(f"{layer.name}." for layer in layers)
+        return {name: array.size for name, array in model.state().items() if not name.startswith(held)}
+    return {name: array.size for name, array in model.state().items() if in_16_bits(array).dtype == np.float32}
+
+
 def compare_speed(models: dict[str, LoadedModel], waveform: np.ndarray, sample_rate: int) -> dict[str, float]:
     """Time restorations of the same waveform (channels, time), or its start, in turns; as multiples of real time."""
-    waveform = waveform[:, : _TIMED_SECONDS * sample_rate]
     draws = {name: loaded.model.draw(np.random.default_rng(0)) for name, loaded in models.items()}
+
+    def seconds_of(name: str, excerpt: np.ndarray) -> float:
+        return _seconds(partial(restore_waveform, models[name], excerpt, sample_rate, draws[name]))
+
+    first = waveform[:, :sample_rate]
+    slowest = max(seconds_of(name, first) for name in models) / first.shape[-1]  # seconds a sample
+    waveform = waveform[:, : max(first.shape[-1], min(_TIMED_SECONDS * sample_rate, int(_MOST_SECONDS / slowest)))]
     best = dict.fromkeys(models, float("inf"))
-    for _ in range(_TURNS):
-        for name, loaded in models.items():
-            work = partial(restore_waveform, loaded, waveform, sample_rate, draws[name])
-            best[name] = min(best[name], _seconds(work))
+    started, turn = time.perf_counter(), 0
+    while turn < 2 or _goes_on(turn, time.perf_counter() - started):
+        turn += 1
+        best = {name: min(seconds, seconds_of(name, waveform)) for name, seconds in best.items()}
     return {name: waveform.shape[-1] / sample_rate / seconds for name, seconds in best.items()}
 
 

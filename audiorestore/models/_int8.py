@@ -5,24 +5,28 @@ in int8, the input is rounded on the fly as well, to codes of 8 bit (dynamic qua
 and training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018): products and sums are
 then of integers, and exact. A code stands for ``(code − 128) · step``. What is coded together shares its step: a row,
 so that nothing elsewhere in a recording changes its result; or, where a bound on the input is known (tanh: 1), all.
+Convolutions that stand alone are in `_int8_convolution`, LSTMs in `_int8_recurrent`.
 
 Where this torch lacks the operator, or the operator overflows (as on old CPUs without the right instruction), or on
 another device, the same integers are multiplied as floats: the same result to rounding, without the speed.
 """
 
 import functools
+import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 Arithmetic = Literal["int8", "float"]
+Spread = tuple[tuple[int, int], tuple[int, int], tuple[int, int], int]  # strides, paddings, dilations, groups
 
 LEVELS = 127  # a weight and an input both lie within −127…127 steps
 _ZERO = 128  # the code of 0
 _TINY = 1e-20  # a silent row has a step, too
+_AT_ONCE = 1 << 19  # values to turn into codes at once, so that memory does not grow with the rows
 
 
 def quantize_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -42,7 +46,61 @@ def _along_first(scale: Tensor, values: Tensor) -> Tensor:
     return scale.reshape(-1, *[1] * (values.dim() - 1))
 
 
-class Int8Map(nn.Module):
+class Stopwatch:
+    """Tells how long a layer took; what it holds within itself is not counted twice.
+
+    Attributes:
+        seconds: Since it was last set to 0.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._depth = 0
+        self._started = 0.0
+
+    def __enter__(self) -> None:
+        if self._depth == 0:
+            self._started = time.perf_counter()
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self.seconds += time.perf_counter() - self._started
+
+
+class Int8Module(nn.Module):
+    """A module that makes something of its int8 weights and keeps that until there are new ones.
+
+    Attributes:
+        stopwatch: Runs while the module works.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopwatch = Stopwatch()
+        self._made: dict[object, Any] = {}
+
+    def kept(self, key: object, make: Callable[[], Any]) -> Any:
+        """Get what was made of the weights before, or make it now; new weights forget it."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        self._made = {}
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], *rest: Any) -> None:
+        self._made = {}
+        super()._load_from_state_dict(state_dict, *rest)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What the operators were given cannot be copied; a copy makes it anew.
+        return {**self.__dict__, "_made": {}}
+
+
+class Int8Map(Int8Module):
     """A dense layer or a convolution whose weights are int8.
 
     Attributes:
@@ -57,65 +115,87 @@ class Int8Map(nn.Module):
     weight: Tensor
     scale: Tensor
     bias: Tensor | None
+    outputs_along: ClassVar[int] = 0  # the axis of the weight
 
     def __init__(self, shape: tuple[int, ...], bias: bool, bound: float | None, arithmetic: Arithmetic) -> None:
         super().__init__()
+        outputs = shape[self.outputs_along]
         self.register_buffer("weight", torch.zeros(shape, dtype=torch.int8))
-        self.register_buffer("scale", torch.ones(shape[0]))
-        self.register_buffer("bias", torch.zeros(shape[0]) if bias else None)
+        self.register_buffer("scale", torch.ones(outputs))
+        self.register_buffer("bias", torch.zeros(outputs) if bias else None)
         self.bound = bound
         self.arithmetic: Arithmetic = arithmetic
-        self._made: dict[object, Any] = {}  # weights as the operators want them
 
     @classmethod
-    def of(cls, layer: "nn.Linear | nn.Conv1d | Int8Map", bound: float | None, arithmetic: Arithmetic) -> "Int8Map":
+    def of(cls, layer: "FloatLayer | Int8Map", bound: float | None, arithmetic: Arithmetic) -> "Int8Map":
         """Quantize a layer; one that is int8 already keeps its weights."""
         made = cls(tuple(layer.weight.shape), layer.bias is not None, bound, arithmetic)
         if isinstance(layer, Int8Map):
             made.weight, made.scale = layer.weight.clone(), layer.scale.clone()
         else:
-            made.weight, made.scale = quantize_weight(layer.weight.detach())
+            codes, made.scale = quantize_weight(layer.weight.detach().movedim(cls.outputs_along, 0))
+            made.weight = codes.movedim(0, cls.outputs_along).contiguous()
         made.bias = None if layer.bias is None else layer.bias.detach().clone()
         return made
 
     @property
     def out_features(self) -> int:
         """How many numbers come out for each row."""
-        return self.weight.shape[0]
+        return self.weight.shape[self.outputs_along]
 
     def repeated(self, weight: Tensor, times: int) -> "Int8Map":
-        """Make a map of another int8 weight, whose output channels are this one's, ``times`` over."""
+        """Make a dense map of another int8 weight, whose output channels are this one's, ``times`` over."""
         made = Int8Map(tuple(weight.shape), self.bias is not None, self.bound, self.arithmetic)
-        made.weight, made.scale = weight, self.scale.repeat(times)
+        made.weight, made.scale = weight.contiguous(), self.scale.repeat(times)
         made.bias = None if self.bias is None else self.bias.repeat(times)
+        made.stopwatch = self.stopwatch
         return made
-
-    def kept(self, key: object, make: Callable[[], Any]) -> Any:
-        """Get what was made of the weights before, or make it now; new weights forget it."""
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
 
     def forward(self, values: Tensor) -> Tensor:
         """Map rows (…, in) to (…, out), as a dense layer does."""
-        rows = values.reshape(-1, values.shape[-1])
-        if self.arithmetic == "float":
-            mapped = functional.linear(rows, self.kept("float", self._as_float), self.bias)
-        else:
-            codes, step = _coded(rows, self.bound)
-            mapped = self._stepped(self._multiply(codes, step), step)
-        return mapped.reshape(*values.shape[:-1], self.out_features)
+        with self.stopwatch:
+            rows = values.reshape(-1, values.shape[-1])
+            if self.arithmetic == "float":
+                mapped = functional.linear(rows, self.kept("float", self._as_float), self.bias)
+            else:
+                codes, step = _coded(rows, self.bound)
+                mapped = self._stepped(self._multiply(codes, step), step)
+            return mapped.reshape(*values.shape[:-1], self.out_features)
 
     def convolve(self, values: Tensor, dilation: int, padding: int) -> Tensor:
         """Slide over (batch, channels, 1, time) values, as `_layers.convolve` does."""
-        if self.arithmetic == "float":
-            weight = self.kept("float kernel", lambda: self._kernel(self._as_float(), values.shape[1]))
-            return functional.conv2d(values, weight, self.bias, padding=(0, padding), dilation=(1, dilation))
-        codes, step = _coded(values, self.bound)
-        return self._stepped(self._slide(codes, step, dilation, padding), step)
+        with self.stopwatch:
+            if self.arithmetic == "float":
+                weight = self.kept("float kernel", lambda: self._kernel(self._as_float(), values.shape[1]))
+                return functional.conv2d(values, weight, self.bias, padding=(0, padding), dilation=(1, dilation))
+            codes, step = _coded(values, self.bound)
+            spread = (1, 1), (0, padding), (1, dilation), 1
+            return self._stepped(self.slide(codes, step, self._kernel(self.weight, values.shape[1]), spread), step)
+
+    def multiply(self, codes: Tensor, step: Tensor) -> Tensor:
+        """Map coded rows (count, in) with a step each, (count, 1), to (count, out)."""
+        return self._stepped(self._multiply(codes, step), step)
+
+    def slide(self, codes: Tensor, step: "float | Tensor", kernel: Tensor, spread: Spread) -> Tensor:
+        """Convolve coded (batch, channels, height, width) values; a step of all of them and the bias are done on the
+        way.
+
+        Args:
+            codes: Channels-last.
+            step: Of all values; or of each batch entry, which is left to do.
+            kernel: This map's weight, as (out, channels, height, width).
+            spread: How it slides.
+        """
+        unit, bias = (step, self.bias) if isinstance(step, float) else (1.0, None)
+        if _fast(codes, self.scale):
+            return self._slide_fast(codes, unit, bias, kernel, spread)
+        weight = self.kept("exact kernel", kernel.float)
+        sums = functional.conv2d(codes.float() - _ZERO, weight, None, *spread)
+        sums = sums * (self.scale * unit).reshape(-1, 1, 1)
+        return sums if bias is None else sums + bias.reshape(-1, 1, 1)
 
     def _as_float(self) -> Tensor:
-        return self.weight * _along_first(self.scale, self.weight)
+        return self.weight * self.scale.reshape(-1, *[1] * (self.weight.dim() - 1 - self.outputs_along))
 
     def _kernel(self, weight: Tensor, channels: int) -> Tensor:
         kernel = weight.reshape(self.out_features, channels, 1, -1)
@@ -137,21 +217,9 @@ class Int8Map(nn.Module):
         )
         return product
 
-    def _slide(self, codes: Tensor, step: "float | Tensor", dilation: int, padding: int) -> Tensor:
-        """Convolve coded values; a step of all values and the bias are done on the way."""
-        unit, bias = (step, self.bias) if isinstance(step, float) else (1.0, None)
-        if _fast(codes, self.scale):
-            return self._slide_fast(codes, unit, bias, dilation, padding)
-        weight = self.kept("exact kernel", lambda: self._kernel(self.weight.float(), codes.shape[1]))
-        sums = functional.conv2d(codes.float() - _ZERO, weight, padding=(0, padding), dilation=(1, dilation))
-        sums = sums * (self.scale * unit).reshape(-1, 1, 1)
-        return sums if bias is None else sums + bias.reshape(-1, 1, 1)
-
-    def _slide_fast(self, codes: Tensor, unit: float, bias: Tensor | None, dilation: int, padding: int) -> Tensor:
-        spread = [1, 1], [0, padding], [1, dilation], 1
-        kernel = self.weight.reshape(self.out_features, codes.shape[1], 1, -1)
+    def _slide_fast(self, codes: Tensor, unit: float, bias: Tensor | None, kernel: Tensor, spread: Spread) -> Tensor:
         packed = self.kept(
-            ("packed", dilation, padding),
+            ("packed", spread),
             lambda: torch.ops.onednn.qconv_prepack(kernel, self.scale, unit, _ZERO, *spread, list(codes.shape)),
         )
         convolved: Tensor = _convolution_operator()(
@@ -171,21 +239,15 @@ class Int8Map(nn.Module):
             return mapped * step
         return torch.addcmul(self.bias.reshape(-1, *[1] * (mapped.dim() - 2)), mapped, step)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        self._made = {}
-        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        self._made = {}
         weight = state_dict.get(prefix + "weight", self.weight)
         if weight.dtype != torch.int8:  # copying would cut off the fractions
             (*_, errors) = rest
             errors.append(f"{prefix}weight is {weight.dtype}, not torch.int8")
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
-    def __getstate__(self) -> dict[str, Any]:
-        # What the operators were given cannot be copied; a copy makes it anew.
-        return {**self.__dict__, "_made": {}}
+
+FloatLayer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d
 
 
 def _coded(values: Tensor, bound: float | None) -> "tuple[Tensor, float | Tensor]":
@@ -193,15 +255,46 @@ def _coded(values: Tensor, bound: float | None) -> "tuple[Tensor, float | Tensor
     if bound is not None:
         step = bound / LEVELS
         return _rounded(values, 1.0 / step), step
+    if values.dim() == 2:
+        return _coded_rows(values)
     alone = tuple(range(1, values.dim()))
     largest = torch.maximum(values.amax(alone, keepdim=True), -values.amin(alone, keepdim=True))
-    steps = largest.clamp_min(_TINY) / LEVELS
+    steps = steps_of(largest)
     return _rounded(values, 1.0 / steps), steps
+
+
+def coded_alike(values: Tensor, bound: float) -> tuple[Tensor, float]:
+    """Round (batch, channels, height, width) values within a bound to channels-last codes of one step."""
+    step = bound / LEVELS
+    integers = torch.empty_like(values, dtype=torch.int8, memory_format=torch.channels_last)
+    return as_codes(integers.copy_(torch.mul(values, 1.0 / step).round_())), step
+
+
+def _coded_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Round each row (count, in) in steps of its own; get codes, and steps (count, 1)."""
+    codes, steps = rows.new_empty(rows.shape, dtype=torch.int8), rows.new_empty(len(rows), 1)
+    at_once = max(1, _AT_ONCE // max(1, rows.shape[1]))
+    for start in range(0, len(rows), at_once):
+        part = slice(start, start + at_once)
+        step = steps_of(torch.maximum(rows[part].amax(1, keepdim=True), -rows[part].amin(1, keepdim=True)))
+        codes[part] = torch.mul(rows[part], 1.0 / step).round_()
+        steps[part] = step
+    return as_codes(codes), steps
+
+
+def steps_of(largest: Tensor) -> Tensor:
+    """Tell what a step is worth where values lie as far from 0 as this."""
+    return largest.clamp_min(_TINY) / LEVELS
+
+
+def as_codes(integers: Tensor) -> Tensor:
+    """Make codes of integers −127…127 in int8, in place."""
+    return integers.view(torch.uint8).bitwise_xor_(_ZERO)
 
 
 def _rounded(values: Tensor, factor: float | Tensor) -> Tensor:
     # By way of int8, whose highest bit is turned: torch converts to uint8 several times as slowly.
-    return torch.mul(values, factor).round_().to(torch.int8).view(torch.uint8).bitwise_xor_(_ZERO)
+    return as_codes(torch.mul(values, factor).round_().to(torch.int8))
 
 
 def _convolution_operator() -> Callable[..., Tensor]:
@@ -221,14 +314,14 @@ def int8_operators_work() -> bool:
     """Tell whether this torch on this CPU computes in int8, and without overflow: tried with the largest numbers."""
     layer = Int8Map((16, 64, 3), False, 1.0, "int8")
     layer.weight.fill_(LEVELS)
-    dense = layer.repeated(layer.weight.reshape(16, 192), 1)
+    dense, kernel = layer.repeated(layer.weight.reshape(16, 192), 1), layer.weight.unsqueeze(2)
     rows = torch.full((5, 192), _ZERO + LEVELS, dtype=torch.uint8)
     moments = torch.full((1, 64, 1, 20), _ZERO + LEVELS, dtype=torch.uint8).contiguous(
         memory_format=torch.channels_last
     )
-    largest = LEVELS * LEVELS * 192
+    largest, spread = LEVELS * LEVELS * 192, ((1, 1), (0, 0), (1, 1), 1)
     try:
-        answers = dense._multiply_fast(rows, 1.0, None), layer._slide_fast(moments, 1.0, None, 1, 0)
+        answers = dense._multiply_fast(rows, 1.0, None), layer._slide_fast(moments, 1.0, None, kernel, spread)
     except (AttributeError, RuntimeError):  # no such operators, or not for this CPU
         return False
     return all(bool((answer == largest).all()) for answer in answers)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from ._int8 import Int8Map
+from ._int8 import FloatLayer, Int8Map
 
 Activation = Literal["tanh", "relu", "silu"]
 Pooling = Literal["none", "max", "avg", "lp2", "lp3"]
-LinearMap = nn.Linear | nn.Conv1d | Int8Map
+LinearMap = FloatLayer | Int8Map
 
 NEIGHBOURS = 16  # windows to a row; 4 to 32 are about as fast
 _MANY_PLACES = 64

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,20 @@ import torch
 
 from audiorestore.data.audio_file import write_audio
 from audiorestore.engine import quantize as module
-from audiorestore.engine.checkpoint import LoadedModel, load_model, make_model, save_model
+from audiorestore.engine.checkpoint import LoadedModel, load_model, make_model, read_arrays, save_arrays, save_model
 from audiorestore.engine.evaluate import evaluate_record
 from audiorestore.engine.quantize import (
-    Layer,
     compare_record,
     compare_speed,
     coverage,
+    left_in_float32,
     quantize,
     save_quantized,
 )
 from audiorestore.engine.restore import RestoreConfig, restore_record
 from audiorestore.errors import AudioFileError, CheckpointError, RecordError, UsageError
 from audiorestore.models import _int8
+from audiorestore.models._network import NetworkRestorer
 
 TINY: dict[str, dict[str, Any]] = {
     "mlp": {"window": 21, "parameters": 1_000},
@@ -42,6 +44,7 @@ def _one_thread() -> None:
 def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_EXCERPT_FRAMES", 256)
     monkeypatch.setattr(module, "_TURNS", 1)
+    monkeypatch.setattr(module, "_LEAST_SECONDS", 0.0)
 
 
 def clock(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
@@ -53,6 +56,18 @@ def clock(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
         return next(turns)
 
     monkeypatch.setattr(module, "_seconds", told)
+
+
+def race(monkeypatch: pytest.MonkeyPatch, each: dict[str, float], whole: float = 2.0) -> list[list[str]]:
+    """Let each layer, and the whole model, be so many times as fast in int8; get which layers ran in each race."""
+    ran: list[list[str]] = []
+
+    def told(model: Any, layers: dict[str, Any], progress: Any) -> Any:
+        ran.append(list(layers))
+        return (whole, 1.0), {name: (each[name], 1.0) for name in layers}
+
+    monkeypatch.setattr(module, "_race", told)
+    return ran
 
 
 def int8_works(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,9 +84,11 @@ def saved(folder: Path, family: str, name: str = "float.safetensors", **told: An
     return load_model(str(path))
 
 
-def shrunk(loaded: LoadedModel, folder: Path, name: str = "int8.safetensors") -> LoadedModel:
-    model, layers = quantize(loaded)
-    save_quantized(folder / name, loaded, model, layers, False)
+def shrunk(
+    loaded: LoadedModel, folder: Path, name: str = "small.safetensors", dtype: module.Dtype = "int8"
+) -> LoadedModel:
+    model, layers = quantize(loaded, dtype)
+    save_quantized(folder / name, loaded, model, layers, False, dtype)
     return load_model(str(folder / name))
 
 
@@ -87,66 +104,72 @@ def test_every_linear_map_is_stored_in_int8_and_the_float_model_stays(tmp_path: 
     loaded = saved(tmp_path, family)
     before = {name: array.copy() for name, array in loaded.model.state().items()}
     told: list[tuple[int, int]] = []
-    model, layers = quantize(loaded, lambda done, total: told.append((done, total)))
+    model, layers = quantize(loaded, "int8", lambda done, total: told.append((done, total)))
     assert [layer.name for layer in layers] == list(loaded.model.linear_maps())  # type: ignore[attr-defined]
-    assert told == [(place, len(layers)) for place in range(len(layers))]
+    assert all(0 <= done < total for done, total in told)
     for layer in layers:
+        weight = before[f"{layer.name}.weight"]
         assert model.state()[f"{layer.name}.weight"].dtype == np.int8
-        assert layer.weights == before[f"{layer.name}.weight"].size
+        assert (layer.weights, layer.stored) == (weight.size, "int8")
+        assert ("smaller" in layer.stored_reason) == (weight.size > 4 / 3 * weight.shape[0])
         assert layer.multiply_adds > 0
     assert loaded.model.state().keys() == before.keys()
     for name, array in loaded.model.state().items():
         np.testing.assert_array_equal(array, before[name])
 
 
-@pytest.mark.parametrize(
-    ("in_float", "arithmetic", "reason"),
-    [
-        (2.0, "int8", "100% faster"),
-        (0.97, "float", "3% slower"),
-        (0.5, "float", "50% slower"),
-    ],
-)
-def test_a_layer_is_computed_in_float_only_where_that_is_clearly_faster(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_float: float, arithmetic: str, reason: str
-) -> None:
+MLP = [f"network.{place}" for place in (0, 3, 6, 9)]
+
+
+def test_each_layer_is_computed_in_what_was_faster_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     int8_works(monkeypatch)
-    clock(monkeypatch, in_float, 1.0)
+    gains = dict(zip(MLP, [2.0, 0.5, 1.01, 0.99], strict=True))
+    ran = race(monkeypatch, gains)
     model, layers = quantize(saved(tmp_path, "mlp"))
-    assert {layer.arithmetic for layer in layers} == {arithmetic}
-    assert {layer.arithmetic for layer in model.linear_maps().values()} == {arithmetic}  # type: ignore[attr-defined]
-    assert all(layer.reason == f"the model is {reason} with it in int8" for layer in layers)
-
-
-def test_layers_are_tried_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    int8_works(monkeypatch)
-    faster, slower = [2.0, 1.0], [0.5, 1.0, 0.5, 1.0]  # one that loses is tried twice
-    clock(monkeypatch, *faster, *slower, *faster, *slower, *faster)
-    _, layers = quantize(saved(tmp_path, "mlp"))
     assert [layer.arithmetic for layer in layers] == ["int8", "float", "int8", "float"]
+    assert [layer.reason for layer in layers] == [module.FASTER, module.SLOWER] * 2
+    assert [layer.gain for layer in layers] == list(gains.values())
+    for layer in layers:
+        assert model.linear_maps()[layer.name].arithmetic == layer.arithmetic  # type: ignore[attr-defined]
+    assert ran == [MLP, [MLP[0], MLP[2]]]  # all that can be; then the chosen ones together
 
 
-@pytest.mark.parametrize(("in_all", "arithmetic"), [(0.99, "float"), (1.0, "float"), (1.01, "int8")])
-def test_layers_that_lose_a_little_each_stay_in_int8_only_where_all_of_them_gain(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_all: float, arithmetic: str
+@pytest.mark.parametrize(("whole", "arithmetic"), [(0.99, "float"), (1.0, "float"), (1.01, "int8")])
+def test_layers_stay_in_int8_only_where_the_model_gains_by_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: float, arithmetic: str
 ) -> None:
     int8_works(monkeypatch)
-    clock(monkeypatch, *[0.99, 1.0] * 4, in_all, 1.0)  # four layers, each within the noise; then all of them
+    race(monkeypatch, dict.fromkeys(MLP, 1.5), whole)
     model, layers = quantize(saved(tmp_path, "mlp"))
     assert {layer.arithmetic for layer in layers} == {arithmetic}
     assert {layer.arithmetic for layer in model.linear_maps().values()} == {arithmetic}  # type: ignore[attr-defined]
-    why = "1% slower" if arithmetic == "int8" else "with all such layers in int8 the model is no faster"
-    assert all(why in layer.reason for layer in layers)
+    assert {layer.reason for layer in layers} == {module.FASTER if arithmetic == "int8" else module.NO_GAIN}
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_a_race_times_every_layer_in_both_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str) -> None:
+    model = saved(tmp_path, family).model
+    assert isinstance(model, NetworkRestorer)
+    possible = model.int8_bounds()
+    model.hold_in_int8({name: "int8" if name in possible else "float" for name in model.linear_maps()})
+    layers = {name: layer for name, layer in model.linear_maps().items() if name in possible}
+    seen: list[tuple[str, ...]] = []
+    whole, each = module._race(model, layers, lambda done, total: seen.append((done, total)))
+    assert each.keys() == layers.keys()
+    for arithmetic in (0, 1):
+        assert all(times[arithmetic] > 0 for times in each.values())
+        assert sum(times[arithmetic] for times in each.values()) < 2 * whole[arithmetic]  # none counts twice
+    assert {layer.arithmetic for layer in layers.values()} == {"int8"}
+    assert len(seen) == 2  # two turns at least
 
 
 def test_a_layer_without_a_bound_is_not_tried_where_windows_share_what_is_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     int8_works(monkeypatch)
-    clock(monkeypatch, 2.0, 1.0)
+    race(monkeypatch, {f"network.{place}": 2.0 for place in range(20)})
     _, (first, *others) = quantize(saved(tmp_path, "cnn"))
-    assert first.arithmetic == "float"
-    assert "no bound" in first.reason
+    assert (first.arithmetic, first.reason, first.gain) == ("float", module.NO_BOUND, None)
     assert {layer.arithmetic for layer in others} == {"int8"}
 
 
@@ -158,7 +181,7 @@ def test_where_int8_does_not_work_all_is_computed_in_float_and_still_small(
     monkeypatch.setattr(_int8, "int8_operators_work", lambda: False)
     small = shrunk(loaded, tmp_path)
     assert set(small.metadata["quantized"]["arithmetic"].values()) == {"float"}
-    assert {layer.reason for layer in quantize(loaded)[1]} == {"no int8 products in this torch, or on this CPU"}
+    assert {layer.reason for layer in quantize(loaded)[1]} == {module.NO_OPERATORS}
 
 
 @pytest.mark.parametrize("family", ["level", "identity"])
@@ -176,10 +199,12 @@ def test_a_family_without_a_network_comes_back_as_it_is(tmp_path: Path, family: 
 # What cannot be shrunk.
 
 
-def test_a_model_is_shrunk_once(tmp_path: Path) -> None:
-    small = shrunk(saved(tmp_path, "mlp"), tmp_path)
-    with pytest.raises(UsageError, match="is int8 already; give the float model"):
-        quantize(small)
+@pytest.mark.parametrize("dtype", ["int8", "float16"])
+def test_a_model_is_shrunk_once(tmp_path: Path, dtype: Any) -> None:
+    small = shrunk(saved(tmp_path, "mlp"), tmp_path, dtype=dtype)
+    for again in ("int8", "float16"):
+        with pytest.raises(UsageError, match=f"is {dtype} already; give the float model"):
+            quantize(small, again)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -207,12 +232,16 @@ def test_an_int8_model_comes_back_from_the_disk_bit_for_bit(tmp_path: Path, fami
     }
 
 
-def test_what_the_float_checkpoint_told_is_told_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", ["int8", "float16"])
+def test_what_the_float_checkpoint_told_is_told_on_and_what_it_scored_is_said_to_be_its_score(
+    tmp_path: Path, dtype: Any
+) -> None:
     told = {"step": 7, "validation": {"loss": 0.1}, "title": "Größe"}
     loaded = saved(tmp_path, "mlp", **told)
-    small = shrunk(loaded, tmp_path)
-    assert {key: small.metadata[key] for key in told} == told
-    assert {**small.metadata, "quantized": None} == {**loaded.metadata, "quantized": None}
+    small = shrunk(loaded, tmp_path, dtype=dtype)
+    expected = {**loaded.metadata, "quantized": None, "validation_of_float_form": {"loss": 0.1}}
+    assert {**small.metadata, "quantized": None, "validation": {"loss": 0.1}} == expected
+    assert "validation" not in small.metadata
 
 
 def test_the_digest_is_another_so_that_nothing_is_taken_for_done(tmp_path: Path) -> None:
@@ -265,11 +294,67 @@ def test_coverage_counts_numbers_and_multiply_adds(tmp_path: Path) -> None:
     model, layers = quantize(saved(tmp_path, "mlp"))
     outputs = [model.state()[f"{layer.name}.bias"].size for layer in layers]
     weights = sum(layer.weights for layer in layers)
-    first = Layer(layers[0].name, layers[0].weights, 300.0, "int8", "")
-    rest = [Layer(layer.name, layer.weights, 100.0, "float", "") for layer in layers[1:]]
+    first = replace(layers[0], multiply_adds=300.0, arithmetic="int8")
+    rest = [replace(layer, multiply_adds=100.0, arithmetic="float") for layer in layers[1:]]
     told = coverage(model, [first, *rest])
     assert told["stored"] == pytest.approx(weights / (weights + 2 * sum(outputs)))  # a scale and a bias for each
     assert told["computed"] == pytest.approx(300 / (300 + 100 * len(rest)))
+
+
+def test_what_stays_in_float32_is_counted_by_its_names(tmp_path: Path) -> None:
+    model, layers = quantize(saved(tmp_path, "mlp"))
+    assert left_in_float32(model, layers) == {}
+    assert left_in_float32(model, layers[1:]) == {
+        f"network.0.{part}": model.state()[f"network.0.{part}"].size for part in ("weight", "scale", "bias")
+    }
+
+
+# float16.
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_float16_rounds_every_number_to_16_bits_and_restores_as_before(tmp_path: Path, family: str) -> None:
+    loaded = saved(tmp_path, family)
+    model, layers = quantize(loaded, "float16")
+    save_quantized(tmp_path / "small.safetensors", loaded, model, layers, False, "float16")
+    small = load_model(str(tmp_path / "small.safetensors"))
+    arrays, _ = read_arrays(tmp_path / "small.safetensors")
+    for name, array in loaded.model.state().items():
+        assert arrays[name].dtype == (np.float16 if array.dtype == np.float32 else array.dtype)
+        np.testing.assert_allclose(small.model.state()[name], array, rtol=2**-11, atol=2**-25)
+    assert {(layer.stored, layer.arithmetic) for layer in layers} == {("float16", "float")}
+    assert coverage(model, layers, "float16")["stored"] > 0.98  # the rest are counters
+    restored = small.model.restore(sound()[None])
+    np.testing.assert_array_equal(restored, model.restore(sound()[None]))
+    before = loaded.model.restore(sound()[None])
+    assert np.square(restored - before).mean() < 1e-4 * np.square(before).mean()
+
+
+def test_numbers_that_float16_cannot_tell_stay_in_float32(tmp_path: Path) -> None:
+    loaded = saved(tmp_path, "mlp")
+    state = loaded.model.state()
+    large, tiny = 1e6 * state["network.3.weight"], 1e-9 * state["network.6.bias"]
+    loaded.model.load_state({**state, "network.3.weight": large, "network.6.bias": tiny})
+    small = shrunk(loaded, tmp_path, dtype="float16")
+    np.testing.assert_array_equal(small.model.state()["network.3.weight"], large)
+    np.testing.assert_array_equal(small.model.state()["network.6.bias"], tiny)
+    model, layers = quantize(loaded, "float16")
+    assert [layer.stored for layer in layers] == ["float16", "float32", "float16", "float16"]
+    assert left_in_float32(model, layers, "float16") == {"network.3.weight": large.size, "network.6.bias": tiny.size}
+
+
+@pytest.mark.parametrize("arithmetic", [None, {}, {"network.0": "float"}, dict.fromkeys(MLP, "int8")])
+def test_what_a_float16_checkpoint_says_of_its_layers_has_to_be_true(tmp_path: Path, arithmetic: Any) -> None:
+    shrunk(saved(tmp_path, "mlp"), tmp_path, dtype="float16")
+    arrays, told = read_arrays(tmp_path / "small.safetensors")
+    save_arrays(
+        tmp_path / "lying.safetensors", arrays, {**told, "quantized": {"dtype": "float16", "arithmetic": arithmetic}}
+    )
+    with pytest.raises(CheckpointError, match="does not fit its own description"):
+        load_model(str(tmp_path / "lying.safetensors"))
+
+
+# Speeds and other numbers.
 
 
 def test_speed_is_told_in_multiples_of_real_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

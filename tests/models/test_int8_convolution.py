@@ -1,0 +1,210 @@
+"""Convolutions in int8 take the place of torch's own: the same shapes, exact products of what was rounded, and nothing
+outside of its window changes a result."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from audiorestore.models import _int8
+from audiorestore.models._int8_convolution import can_compute, can_hold, held
+
+LAYERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "one place": (nn.Conv1d(5, 7, 1), (2, 5, 30)),
+    "three places": (nn.Conv1d(4, 6, 3, padding=1), (1, 4, 41)),
+    "no bias": (nn.Conv1d(4, 6, 3, bias=False), (1, 4, 12)),
+    "strided": (nn.Conv1d(3, 5, 9, stride=2, padding=4), (3, 3, 50)),
+    "strided and dilated": (nn.Conv1d(3, 5, 4, stride=3, padding=2, dilation=5), (1, 3, 70)),
+    "one channel": (nn.Conv1d(1, 16, 65, stride=2, padding=32), (2, 1, 200)),
+    "same": (nn.Conv1d(3, 4, 5, padding="same", dilation=2), (1, 3, 25)),
+    "a window as long as the sound": (nn.Conv1d(8, 3, 17), (1, 8, 17)),
+    "in two dimensions": (nn.Conv2d(3, 6, (3, 5), padding=(1, 2)), (2, 3, 9, 20)),
+    "strided in two dimensions": (
+        nn.Conv2d(3, 6, (3, 4), stride=(2, 3), padding=(2, 0), dilation=(1, 2)),
+        (2, 3, 9, 31),
+    ),
+    "transposed": (nn.ConvTranspose1d(5, 4, 4, stride=2, padding=1), (2, 5, 13)),
+    "transposed, spread": (nn.ConvTranspose1d(3, 6, 3, stride=4, output_padding=2, dilation=3, bias=False), (1, 3, 11)),
+}
+GROUPED: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "groups": (nn.Conv1d(6, 9, 3, groups=3, padding=1), (1, 6, 20)),
+    "depthwise": (nn.Conv2d(8, 8, (3, 5), groups=8, padding=(1, 2)), (2, 8, 4, 15)),
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(params=["as here", "emulated"])
+def _path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "emulated":
+        monkeypatch.setattr(_int8, "_fast", lambda codes, scale: False)
+
+
+def layer_of(name: str) -> tuple[nn.Module, Tensor]:
+    """Copy a layer, with outputs that differ in size, and draw what it sees."""
+    layer, shape = copy.deepcopy({**LAYERS, **GROUPED}[name])
+    torch.manual_seed(1)
+    with torch.no_grad():
+        axis = 1 if isinstance(layer, nn.ConvTranspose1d) else 0
+        sizes = torch.logspace(-1, 1, layer.weight.shape[axis])
+        layer.weight.copy_(torch.randn(layer.weight.shape))
+        layer.weight.mul_(sizes.reshape([-1 if place == axis else 1 for place in range(layer.weight.dim())]))
+    return layer.eval(), torch.randn(shape)
+
+
+def of_codes(layer: nn.Module, held_layer: Any) -> nn.Module:
+    """The float layer of the rounded weights, in double precision."""
+    made = copy.deepcopy(layer).double()
+    with torch.no_grad():
+        axis = 1 if isinstance(layer, nn.ConvTranspose1d) else 0
+        scale = held_layer.scale.reshape([-1 if place == axis else 1 for place in range(made.weight.dim())])
+        made.weight.copy_(held_layer.weight.double() * scale.double())
+    return made
+
+
+def noise_db(ours: Tensor, wanted: Tensor) -> float:
+    return float(10 * torch.log10((ours.double() - wanted.double()).square().mean() / wanted.double().square().mean()))
+
+
+@pytest.mark.parametrize("name", [*LAYERS, *GROUPED])
+def test_in_float_arithmetic_it_is_torch_s_own_layer_of_the_rounded_weights(name: str) -> None:
+    layer, values = layer_of(name)
+    ours = held(layer, None, "float")  # type: ignore[arg-type]
+    with torch.inference_mode():
+        wanted = of_codes(layer, ours)(values.double())
+        assert ours(values).shape == layer(values).shape
+        torch.testing.assert_close(ours(values).double(), wanted, rtol=1e-5, atol=1e-5)
+        assert noise_db(ours(values), layer(values)) < -35  # 8 bits of weight
+
+
+@pytest.mark.usefixtures("_path")
+@pytest.mark.parametrize("name", LAYERS)
+def test_in_int8_it_comes_close_to_the_same(name: str) -> None:
+    layer, values = layer_of(name)
+    before = values.clone()
+    for bound in (None, 5.0):
+        ours = held(layer, bound, "int8")  # type: ignore[arg-type]
+        with torch.inference_mode():
+            answer = ours(values)
+            assert answer.shape == layer(values).shape
+            assert noise_db(answer, layer(values)) < -30
+            torch.testing.assert_close(ours(values), answer, rtol=0, atol=0)  # and again, with what was kept
+    assert torch.equal(values, before)
+
+
+@pytest.mark.usefixtures("_path")
+@pytest.mark.parametrize("name", [name for name in LAYERS if "transposed" not in name])
+def test_values_that_are_whole_steps_are_convolved_without_any_error(name: str) -> None:
+    layer, values = layer_of(name)
+    ours = held(layer, None, "int8")  # type: ignore[arg-type]
+    # Every value is 127 steps up or down, in whichever window: integers are added, and nothing is lost.
+    values = 0.25 * torch.sign(values)
+    with torch.inference_mode():
+        wanted = of_codes(layer, ours)(values.double())
+        torch.testing.assert_close(ours(values).double(), wanted, rtol=2e-6, atol=2e-6 * float(wanted.abs().max()))
+
+
+@pytest.mark.usefixtures("_path")
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_loud_moment_changes_nothing_outside_of_the_windows_that_see_it(name: str) -> None:
+    layer, values = layer_of(name)
+    ours = held(layer, None, "int8")  # type: ignore[arg-type]
+    place = (..., values.shape[-1] // 2)
+    changed, marked = values.clone(), torch.zeros_like(values)
+    changed[place] *= 1_000.0
+    marked[place] = 1.0
+    with torch.inference_mode():
+        seen = copy.deepcopy(layer)
+        seen.weight.fill_(1.0)
+        seen.bias = None
+        reached = seen(marked).abs() > 0
+        same = ours(changed) == ours(values)
+        assert same[~reached].all()
+        assert not same[reached].all()
+
+
+@pytest.mark.usefixtures("_path")
+def test_a_recording_cut_anywhere_on_its_grid_gives_the_same_bits() -> None:
+    layer = nn.Conv1d(8, 16, 5, stride=2, dilation=3)
+    ours = held(layer, None, "int8")
+    values = torch.randn(1, 8, 4_000) * torch.linspace(0.001, 3.0, 4_000)
+    with torch.inference_mode():
+        whole = ours(values)
+        for start, stop in ((0, 100), (500, 1_300), (1_001, 1_500)):
+            part = ours(values[..., 2 * start : 2 * stop + 11])
+            assert torch.equal(part[..., : stop - start], whole[..., start:stop])
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 700), (40, 3, 30), (2, 3, 1_200)])
+def test_many_windows_are_done_piece_by_piece(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]) -> None:
+    from audiorestore.models import _int8_convolution
+
+    ours, values = held(nn.Conv1d(3, 5, 9), None, "int8"), torch.randn(shape)
+    with torch.inference_mode():
+        whole = ours(values)
+        for rows, codes, at_once in ((1, 1, 1), (7, 100, 60), (512, 1 << 19, 1 << 8)):
+            monkeypatch.setattr(_int8_convolution, "_ROWS", rows)
+            monkeypatch.setattr(_int8_convolution, "_CODES", codes)
+            monkeypatch.setattr(_int8_convolution, "_AT_ONCE", at_once)
+            if rows * shape[0] * shape[2] < 10_000 or rows > 1:
+                assert torch.equal(ours(values), whole)
+
+
+@pytest.mark.usefixtures("_path")
+@pytest.mark.parametrize("name", LAYERS)
+def test_silence_and_sound_in_any_memory_format(name: str) -> None:
+    layer, values = layer_of(name)
+    ours = held(layer, None, "int8")  # type: ignore[arg-type]
+    with torch.inference_mode():
+        silent = ours(torch.zeros_like(values))
+        torch.testing.assert_close(silent, layer(torch.zeros_like(values)))
+        turned = values.movedim(1, -1).contiguous().movedim(-1, 1)
+        assert torch.equal(ours(turned), ours(values))
+
+
+def test_state_goes_into_another_layer_and_the_weights_stay_integers() -> None:
+    for name in LAYERS:
+        layer, values = layer_of(name)
+        other, _ = layer_of(name)
+        with torch.no_grad():
+            other.weight.mul_(-0.5)
+        ours, another = (held(each, None, "int8") for each in (layer, other))  # type: ignore[arg-type]
+        with torch.inference_mode():
+            assert not torch.equal(another(values), ours(values))
+            another.load_state_dict(ours.state_dict())
+            assert torch.equal(another(values), ours(values))
+        assert ours.state_dict()["weight"].dtype == torch.int8
+        assert ours.weight.shape == layer.weight.shape
+        assert ours.scale.shape == layer(values).shape[1:2]
+
+
+def test_what_cannot_be_held_or_computed_in_int8_is_told() -> None:
+    for layer in (nn.Linear(3, 4), nn.Conv1d(4, 4, 3, groups=2), nn.Conv2d(4, 4, 3), nn.ConvTranspose1d(4, 4, 3)):
+        assert can_hold(layer)
+        assert can_compute(layer) == (getattr(layer, "groups", 1) == 1)
+    for other in (
+        nn.Conv1d(4, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Conv1d(4, 4, 4, padding="same"),
+        nn.ConvTranspose1d(4, 4, 3, groups=2),
+        nn.ConvTranspose2d(4, 4, 3),
+        nn.Conv3d(1, 1, 1),
+        nn.LSTM(3, 3),
+        nn.BatchNorm1d(4),
+    ):
+        assert not can_hold(other)
+
+
+def test_sums_of_the_largest_integers_are_exact() -> None:
+    layer = nn.Conv1d(64, 16, 33, bias=False)
+    ours = held(layer, None, "int8")
+    ours.weight.fill_(127)
+    ours.scale.fill_(1.0)
+    with torch.inference_mode():
+        answer = ours(torch.ones(1, 64, 40))
+    np.testing.assert_allclose(answer.numpy(), 127.0 * 64 * 33, rtol=1e-6)
