@@ -204,7 +204,7 @@ _audiorestore_options() {
             known='--reference --degraded --restored --metric --align --jobs -j --list --format --by --require
                 --baseline --tolerance --junit --plot --report --log --listening-test --kind --ratings --help -h'
             ;;
-        quantize) known='--output -o --pairs --force -f --help -h' ;;
+        quantize) known='--dtype --output -o --pairs --force -f --help -h' ;;
         models) known='--names --json --help -h' ;;
         demo) known='--sample-rate --jobs -j --force -f --help -h' ;;
         *) return 1 ;;
@@ -228,9 +228,9 @@ _audiorestore_expected() {
         train.--set) language=setting ;;
         train.--steps | train.--epochs | train.--minutes | train.--seed) ;;
         train.--device) known='auto cpu cuda' ;;
-        train.1) known='cnn identity level mlp unet' ;;
+        train.1) known='audiounet autoencoder cnn identity level mlp resample tfilm unet wavenet' ;;
         train.--output | train.-o | train.[1-9]*) files='*' ;;
-        restore.--model | restore.-m) known='identity' files='*.safetensors' ;;
+        restore.--model | restore.-m) known='identity resample' files='*.safetensors' ;;
         restore.--mix | restore.--seed) ;;
         restore.--bits) known='16 24 float' ;;
         restore.--clip) known='saturate refuse' ;;
@@ -246,9 +246,12 @@ _audiorestore_expected() {
         | eval.--report | eval.--log | eval.--listening-test | eval.--ratings | eval.[1-9]*)
             files='*'
             ;;
+        quantize.--dtype) known='int8 float16' ;;
         quantize.--output | quantize.-o | quantize.--pairs) files='*' ;;
         quantize.1) files='*.safetensors' ;;
-        models.1) known='cnn identity level mlp unet' files='*.safetensors' ;;
+        models.1)
+            known='audiounet autoencoder cnn identity level mlp resample tfilm unet wavenet' files='*.safetensors'
+            ;;
         demo.--sample-rate | demo.--jobs | demo.-j) ;;
         demo.1) files='*' ;;
         *) return 1 ;;
@@ -258,40 +261,70 @@ _audiorestore_expected() {
 # A family's presets, or those of all.
 _audiorestore_presets() {
     case $1 in
-        identity | level) known='paper small' ;;
-        *) known='paper paper-residual small' ;;
+        audiounet) known='paper sulun small' ;;
+        autoencoder) known='paper paper-2 paper-3 paper-4 paper-5 paper-6 paper-7 paper-residual small' ;;
+        cnn | mlp | unet | wavenet) known='paper paper-residual small' ;;
+        identity | level | resample | tfilm) known='paper small' ;;
+        *) known='paper sulun small paper-2 paper-3 paper-4 paper-5 paper-6 paper-7 paper-residual' ;;
     esac
 }
 
 # The settings of a family and its training, or of all.
 _audiorestore_settings() {
     case $1 in
+        audiounet)
+            known='sample_rate channels hidden_channels kernel_sizes dropout slope trained_gain optimizer learning_rate
+                weight_decay schedule warmup_steps plateau_patience cycle_steps cycle_decay batch_size
+                segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm seed'
+            ;;
+        autoencoder)
+            known='sample_rate channels depth latent kernel_size n_fft hop_length loss ssim_weight ssim_k1 ssim_k2
+                ssim_range residual optimizer learning_rate weight_decay schedule warmup_steps plateau_patience
+                cycle_steps cycle_decay batch_size segment_frames steps epochs minutes validate_every
+                validation_seconds patience clip_norm seed'
+            ;;
         cnn)
             known='sample_rate channels window parameters activation pooling residual kernel_sizes dilation
-                dense_layers optimizer learning_rate weight_decay schedule warmup_steps plateau_patience batch_size
-                segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm seed'
+                dense_layers optimizer learning_rate weight_decay schedule warmup_steps plateau_patience cycle_steps
+                cycle_decay batch_size segment_frames steps epochs minutes validate_every validation_seconds
+                patience clip_norm seed'
             ;;
         identity) known='sample_rate channels' ;;
         level)
             known='sample_rate channels optimizer learning_rate weight_decay schedule warmup_steps plateau_patience
-                batch_size segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm
-                seed'
+                cycle_steps cycle_decay batch_size segment_frames steps epochs minutes validate_every
+                validation_seconds patience clip_norm seed'
             ;;
         mlp)
             known='sample_rate channels window parameters activation pooling residual layers optimizer learning_rate
-                weight_decay schedule warmup_steps plateau_patience batch_size segment_frames steps epochs minutes
-                validate_every validation_seconds patience clip_norm seed'
+                weight_decay schedule warmup_steps plateau_patience cycle_steps cycle_decay batch_size
+                segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm seed'
+            ;;
+        resample) known='sample_rate channels through_rate' ;;
+        tfilm)
+            known='sample_rate channels hidden_channels kernel_sizes dropout slope trained_gain block window overlap
+                optimizer learning_rate weight_decay schedule warmup_steps plateau_patience cycle_steps cycle_decay
+                batch_size segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm
+                seed'
             ;;
         unet)
             known='sample_rate channels window parameters activation pooling residual levels kernel_size overlap
-                optimizer learning_rate weight_decay schedule warmup_steps plateau_patience batch_size
+                optimizer learning_rate weight_decay schedule warmup_steps plateau_patience cycle_steps cycle_decay
+                batch_size segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm
+                seed'
+            ;;
+        wavenet)
+            known='sample_rate channels hidden_channels stacks layers last_channels loss residual optimizer
+                learning_rate weight_decay schedule warmup_steps plateau_patience cycle_steps cycle_decay batch_size
                 segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm seed'
             ;;
         *)
-            known='sample_rate channels window parameters activation pooling residual kernel_sizes dilation
-                dense_layers optimizer learning_rate weight_decay schedule warmup_steps plateau_patience batch_size
-                segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm seed layers
-                levels kernel_size overlap'
+            known='sample_rate channels hidden_channels kernel_sizes dropout slope trained_gain optimizer learning_rate
+                weight_decay schedule warmup_steps plateau_patience cycle_steps cycle_decay batch_size
+                segment_frames steps epochs minutes validate_every validation_seconds patience clip_norm seed depth
+                latent kernel_size n_fft hop_length loss ssim_weight ssim_k1 ssim_k2 ssim_range residual window
+                parameters activation pooling dilation dense_layers layers through_rate block overlap levels stacks
+                last_channels'
             ;;
     esac
 }
@@ -299,12 +332,13 @@ _audiorestore_settings() {
 # FAMILY.SETTING: its values, where they can be listed.
 _audiorestore_setting_values() {
     case $1 in
+        *.trained_gain | *.residual) known='true false' ;;
+        *.optimizer) known='adam adamw nadam radam rmsprop sgd' ;;
+        *.schedule) known='constant cosine plateau cyclical' ;;
+        *.epochs | *.minutes) known='none' ;;
+        wavenet.loss | *.loss) known='energy mse' ;;
         *.activation) known='tanh relu silu' ;;
         *.pooling) known='none max avg lp2 lp3' ;;
-        *.residual) known='true false' ;;
-        *.optimizer) known='adam adamw nadam radam rmsprop sgd' ;;
-        *.schedule) known='constant cosine plateau' ;;
-        *.epochs | *.minutes) known='none' ;;
     esac
 }
 

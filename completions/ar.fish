@@ -106,60 +106,93 @@ set -g __audiorestore_damages bits clicks clip crackle downsample dropout ffmpeg
 # A family's presets, or those of all.
 function __audiorestore_presets
     switch $argv[1]
-        case 'identity' 'level'
+        case 'audiounet'
+            printf '%s\n' paper sulun small
+        case 'autoencoder'
+            printf '%s\n' paper paper-2 paper-3 paper-4 paper-5 paper-6 paper-7 paper-residual small
+        case 'cnn' 'mlp' 'unet' 'wavenet'
+            printf '%s\n' paper paper-residual small
+        case 'identity' 'level' 'resample' 'tfilm'
             printf '%s\n' paper small
         case '*'
-            printf '%s\n' paper paper-residual small
+            printf '%s\n' paper sulun small paper-2 paper-3 paper-4 paper-5 paper-6 paper-7 paper-residual
     end
 end
 
 # The settings of a family and its training, or of all.
 function __audiorestore_settings
     switch $argv[1]
+        case 'audiounet'
+            printf '%s\n' sample_rate channels hidden_channels kernel_sizes dropout slope trained_gain \
+                optimizer learning_rate weight_decay schedule warmup_steps plateau_patience \
+                cycle_steps cycle_decay batch_size segment_frames steps epochs minutes \
+                validate_every validation_seconds patience clip_norm seed
+        case 'autoencoder'
+            printf '%s\n' sample_rate channels depth latent kernel_size n_fft hop_length loss ssim_weight \
+                ssim_k1 ssim_k2 ssim_range residual optimizer learning_rate weight_decay schedule \
+                warmup_steps plateau_patience cycle_steps cycle_decay batch_size segment_frames \
+                steps epochs minutes validate_every validation_seconds patience clip_norm seed
         case 'cnn'
             printf '%s\n' sample_rate channels window parameters activation pooling residual kernel_sizes \
                 dilation dense_layers optimizer learning_rate weight_decay schedule warmup_steps \
-                plateau_patience batch_size segment_frames steps epochs minutes validate_every \
-                validation_seconds patience clip_norm seed
+                plateau_patience cycle_steps cycle_decay batch_size segment_frames steps epochs \
+                minutes validate_every validation_seconds patience clip_norm seed
         case 'identity'
             printf '%s\n' sample_rate channels
         case 'level'
             printf '%s\n' sample_rate channels optimizer learning_rate weight_decay schedule warmup_steps \
-                plateau_patience batch_size segment_frames steps epochs minutes validate_every \
-                validation_seconds patience clip_norm seed
+                plateau_patience cycle_steps cycle_decay batch_size segment_frames steps epochs \
+                minutes validate_every validation_seconds patience clip_norm seed
         case 'mlp'
             printf '%s\n' sample_rate channels window parameters activation pooling residual layers optimizer \
-                learning_rate weight_decay schedule warmup_steps plateau_patience batch_size \
-                segment_frames steps epochs minutes validate_every validation_seconds patience \
-                clip_norm seed
+                learning_rate weight_decay schedule warmup_steps plateau_patience cycle_steps \
+                cycle_decay batch_size segment_frames steps epochs minutes validate_every \
+                validation_seconds patience clip_norm seed
+        case 'resample'
+            printf '%s\n' sample_rate channels through_rate
+        case 'tfilm'
+            printf '%s\n' sample_rate channels hidden_channels kernel_sizes dropout slope trained_gain block \
+                window overlap optimizer learning_rate weight_decay schedule warmup_steps \
+                plateau_patience cycle_steps cycle_decay batch_size segment_frames steps epochs \
+                minutes validate_every validation_seconds patience clip_norm seed
         case 'unet'
             printf '%s\n' sample_rate channels window parameters activation pooling residual levels \
                 kernel_size overlap optimizer learning_rate weight_decay schedule warmup_steps \
-                plateau_patience batch_size segment_frames steps epochs minutes validate_every \
-                validation_seconds patience clip_norm seed
+                plateau_patience cycle_steps cycle_decay batch_size segment_frames steps epochs \
+                minutes validate_every validation_seconds patience clip_norm seed
+        case 'wavenet'
+            printf '%s\n' sample_rate channels hidden_channels stacks layers last_channels loss residual \
+                optimizer learning_rate weight_decay schedule warmup_steps plateau_patience \
+                cycle_steps cycle_decay batch_size segment_frames steps epochs minutes \
+                validate_every validation_seconds patience clip_norm seed
         case '*'
-            printf '%s\n' sample_rate channels window parameters activation pooling residual kernel_sizes \
-                dilation dense_layers optimizer learning_rate weight_decay schedule warmup_steps \
-                plateau_patience batch_size segment_frames steps epochs minutes validate_every \
-                validation_seconds patience clip_norm seed layers levels kernel_size overlap
+            printf '%s\n' sample_rate channels hidden_channels kernel_sizes dropout slope trained_gain \
+                optimizer learning_rate weight_decay schedule warmup_steps plateau_patience \
+                cycle_steps cycle_decay batch_size segment_frames steps epochs minutes \
+                validate_every validation_seconds patience clip_norm seed depth latent kernel_size \
+                n_fft hop_length loss ssim_weight ssim_k1 ssim_k2 ssim_range residual window \
+                parameters activation pooling dilation dense_layers layers through_rate block \
+                overlap levels stacks last_channels
     end
 end
 
 # FAMILY.SETTING: its values, where they can be listed.
 function __audiorestore_setting_values
     switch $argv[1]
-        case '*.activation'
-            printf '%s\n' tanh relu silu
-        case '*.pooling'
-            printf '%s\n' none max avg lp2 lp3
-        case '*.residual'
+        case '*.trained_gain' '*.residual'
             printf '%s\n' true false
         case '*.optimizer'
             printf '%s\n' adam adamw nadam radam rmsprop sgd
         case '*.schedule'
-            printf '%s\n' constant cosine plateau
+            printf '%s\n' constant cosine plateau cyclical
         case '*.epochs' '*.minutes'
             printf '%s\n' none
+        case 'wavenet.loss' '*.loss'
+            printf '%s\n' energy mse
+        case '*.activation'
+            printf '%s\n' tanh relu silu
+        case '*.pooling'
+            printf '%s\n' none max avg lp2 lp3
     end
 end
 
@@ -382,7 +415,7 @@ function __audiorestore_takes_value
             eval.--by eval.--require eval.--baseline eval.--tolerance eval.--junit eval.--plot eval.--report \
             eval.--log eval.--listening-test eval.--kind eval.--ratings
             return 0
-        case quantize.--output quantize.-o quantize.--pairs
+        case quantize.--dtype quantize.--output quantize.-o quantize.--pairs
             return 0
         case demo.--sample-rate demo.--jobs demo.-j
             return 0
@@ -433,10 +466,10 @@ complete -c ar -n '__audiorestore_in train' -l seed -x -d 'What every random dra
 complete -c ar -n '__audiorestore_in train' -l resume -d 'Go on where an interrupted run stopped'
 complete -c ar -n '__audiorestore_in train' -l force -s f -d 'Replace files that exist already'
 complete -c ar -n '__audiorestore_in train' -l help -s h -d 'Show this message and exit'
-complete -c ar -n '__audiorestore_in train; and __audiorestore_argument 1' -x -a 'cnn identity level mlp unet'
+complete -c ar -n '__audiorestore_in train; and __audiorestore_argument 1' -x -a 'audiounet autoencoder cnn identity level mlp resample tfilm unet wavenet'
 
 complete -c ar -n __audiorestore_first -f -a restore -d 'Restore damaged audio: same sample rate, channels, length and bit depth out as in'
-complete -c ar -n '__audiorestore_in restore' -l model -s m -x -a 'identity (__audiorestore_files .safetensors)' -d 'A checkpoint, or a family with nothing to train (identity)'
+complete -c ar -n '__audiorestore_in restore' -l model -s m -x -a 'identity resample (__audiorestore_files .safetensors)' -d 'A checkpoint, or a family with nothing to train (identity)'
 complete -c ar -n '__audiorestore_in restore' -l output -s o -r -F -d 'A file for one input, a folder for many, - for WAV on stdout'
 complete -c ar -n '__audiorestore_in restore' -l residual -r -F -d 'Write what was removed (input minus output) to this file or folder'
 complete -c ar -n '__audiorestore_in restore' -l mix -x -d '1: restored, 0: the input, between: a blend'
@@ -471,6 +504,7 @@ complete -c ar -n '__audiorestore_in eval' -l ratings -r -F -d 'Measure nothing'
 complete -c ar -n '__audiorestore_in eval' -l help -s h -d 'Show this message and exit'
 
 complete -c ar -n __audiorestore_first -f -a quantize -d 'Store a model\'s weights in int8, a quarter of the size, and compute in int8 where that is faster'
+complete -c ar -n '__audiorestore_in quantize' -l dtype -x -a 'int8 float16' -d 'What to store numbers in: int8, a quarter of the size, or float16, half of it'
 complete -c ar -n '__audiorestore_in quantize' -l output -s o -r -F -d 'Checkpoint to write (.safetensors)'
 complete -c ar -n '__audiorestore_in quantize' -l pairs -r -F -d 'Manifest of pairs to measure SNR, LSD and speed on before and after'
 complete -c ar -n '__audiorestore_in quantize' -l force -s f -d 'Replace files that exist already'
@@ -481,7 +515,7 @@ complete -c ar -n __audiorestore_first -f -a models -d 'List the model families 
 complete -c ar -n '__audiorestore_in models' -l names -d 'Only the families\' names, one a line'
 complete -c ar -n '__audiorestore_in models' -l json -d 'The same as one JSON object'
 complete -c ar -n '__audiorestore_in models' -l help -s h -d 'Show this message and exit'
-complete -c ar -n '__audiorestore_in models; and __audiorestore_argument 1' -x -a 'cnn identity level mlp unet (__audiorestore_files .safetensors)'
+complete -c ar -n '__audiorestore_in models; and __audiorestore_argument 1' -x -a 'audiounet autoencoder cnn identity level mlp resample tfilm unet wavenet (__audiorestore_files .safetensors)'
 
 complete -c ar -n __audiorestore_first -f -a demo -d 'Render a minute of demo audio: plucked strings, drums, a singing formant voice, bells, an organ, mixes'
 complete -c ar -n '__audiorestore_in demo' -l sample-rate -x -d 'In Hz'

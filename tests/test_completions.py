@@ -271,7 +271,7 @@ CASES = {
     "ar train --minutes=5 mlp --set la": ("layers", "activation"),
     "ar train --set activation=": ("relu tanh", "activation true"),
     "ar train cnn --set residual=": ("true false", "relu"),
-    "ar train cnn --set=schedule=c": ("constant cosine", "plateau"),
+    "ar train cnn --set=schedule=c": ("constant cosine cyclical", "plateau"),
     "ar train cnn --device c": ("cpu cuda", "auto"),
     "ar degrade --format=": ("wav flac", "json x.wav"),
     "ar eval --format ": ("json markdown", "wav x.wav"),
