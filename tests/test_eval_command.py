@@ -419,3 +419,51 @@ def test_real_speech_is_drawn(ar: Callable, corpus: Path, tmp_path: Path) -> Non
     assert done.status == 0, done.stderr
     (record,) = done.records
     assert (tmp_path / record["plot"]).stat().st_size > 100_000
+
+
+@pytest.mark.parametrize("option", ["--report", "--junit"])
+def test_a_file_of_another_kind_is_never_replaced(ar: Callable, pairs: Path, option: str) -> None:
+    before = pairs.read_bytes()
+    done = ar("eval", pairs, "--metric", "snr", option, pairs)
+    assert done.status == 2
+    assert f"was not written by {option}" in done.stderr
+    assert pairs.read_bytes() == before
+    place = pairs.with_name("report")
+    for _ in range(2):  # its own are replaced
+        assert ar("eval", pairs, "--metric", "snr", option, place).status == 0
+
+
+def test_the_report_tells_groups_and_gates(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+    words = ("--by", "id", "--require", "restored.snr_db>=200", "--require", "restored.snr_db>=1")
+    done = ar("eval", pairs, "--metric", "snr", *words, "--report", "report.html")
+    assert done.status == 4
+    page = (tmp_path / "report.html").read_text()
+    assert "Quality gates (1 of 2 not met)" in page
+    assert "restored.snr_db&gt;=200" in page
+    assert ">By id</h2>" in page
+    assert "<td>album/second</td>" in page
+
+
+def test_a_field_that_no_record_has_is_told(ar: Callable, pairs: Path) -> None:
+    done = ar("eval", pairs, "--metric", "snr", "--by", "damage.mp3.kpbs")
+    assert done.status == 0
+    assert "no record has a field damage.mp3.kpbs" in done.stderr
+    assert "no record has" not in ar("eval", pairs, "--metric", "snr", "--by", "id").stderr
+
+
+def test_other_sound_of_another_length_is_not_cut_to_fit(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).standard_normal((1, 30000)).astype(np.float32)
+    write_audio(tmp_path / "degraded1.wav", 0.1 * noise, 22050, subtype="FLOAT", overwrite=True)
+    done = ar("eval", pairs, "--metric", "snr", "--align")
+    assert done.status == 3
+    assert "lengths differ" in done.records[0]["error"]["message"]
+    assert "metrics" in done.records[1]
+
+
+def test_a_line_with_nan_is_refused_and_the_others_go_on(ar: Callable, pairs: Path) -> None:
+    with pairs.open("a") as file:
+        file.write('{"id": "third", "reference": "voice.wav", "degraded": "degraded1.wav", "x": NaN}\n')
+    done = ar("eval", pairs, "--metric", "snr")
+    assert done.status == 3
+    assert "NaN is no number of JSON" in done.stderr
+    assert len([record for record in done.records if "metrics" in record]) == 2

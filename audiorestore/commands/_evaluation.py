@@ -115,21 +115,31 @@ class Wishes:
             if not log.is_file():
                 raise UsageError(f"--log {log} is no file; give the log that 'ar train' wrote")
         check_plot(self.plot)
-        check_writable(self.junit, "--junit")
-        check_writable(self.report, "--report")
+        check_writable(self.junit, "--junit", b"<?xml")
+        check_writable(self.report, "--report", b"<!doctype html>")
         if self.junit and self.report and self.junit.resolve() == self.report.resolve():
             raise UsageError(f"--junit and --report are both {self.report}; give each a file of its own")
         return Conditions.parse(require, baseline, tolerance, numbers(self.metrics))
 
 
-def check_writable(path: Path | None, option: str) -> None:
-    """Refuse a place where no file can be written.
+def check_writable(path: Path | None, option: str, start: bytes) -> None:
+    """Refuse a place where no file can be written, or where one is that was not written by this option.
+
+    Args:
+        path: The place.
+        option: Its option, for the sentence.
+        start: How a file of this kind begins: only such a one is replaced.
 
     Raises:
-        UsageError: It is a folder, or the folder that it would be in cannot be written.
+        UsageError: It is a folder, another file, or the folder that it would be in cannot be written.
     """
     if path is None:
         return
+    if path.is_file():
+        with path.open("rb") as file:
+            begins = file.read(len(start)).lower()
+        if begins and begins != start:
+            raise UsageError(f"{option} {path} is there, and was not written by {option}; choose another name")
     if path.is_dir():
         raise UsageError(f"{option} {path} is a folder; give the name of a file")
     folder = next(each for each in path.absolute().parents if each.exists())
@@ -175,7 +185,7 @@ def measure_all(batch: Batch, wishes: Wishes, conditions: "Conditions") -> ExitS
 
         write_junit(wishes.junit, judged, summary.scores.failures)
     if wishes.report:
-        _write_report(wishes.report, kept, batch.name, metrics, wishes.logs)
+        _write_report(wishes, kept, batch.name, summary, judged)
     statuses = [batch_status(summary.records, summary.failed)]
     statuses += [ExitStatus.GATE_FAILED] if stopped else []
     return gravest([*statuses, ExitStatus.RECORDS_FAILED] if undrawn else statuses)
@@ -242,6 +252,9 @@ def _tell_all(summary: "Summary", lagging: int) -> None:
         more = f" and {len(before) - _MOST_NAMES} more" if len(before) > _MOST_NAMES else ""
         names = ", ".join(before[:_MOST_NAMES]) + more
         say(f"{len(before)} record(s) had failed before, and could not be measured: {names}")
+    for field in summary.by:
+        if summary.records and summary.lacks(field):
+            say(f"no record has a field {field}, so --by {field} parts nothing; fields are such as damage.mp3.kbps")
     if lagging:
         say(f"{lagging} record(s) do not lie on their reference; --align undoes a lag before measuring")
     if unlike := summary.unlike():
@@ -278,12 +291,16 @@ def _tell_verdicts(judged: "Sequence[Judged]") -> bool:
     return bool(failed)
 
 
-def _write_report(path: Path, records: "list[Record]", name: str, metrics: list[str], logs: Sequence[Path]) -> None:
+def _write_report(
+    wishes: Wishes, records: "list[Record]", name: str, summary: "Summary", judged: "Sequence[Judged]"
+) -> None:
     from ..engine.systems import by_system
     from ..report.page import write_page
 
-    write_page(path, by_system(records, name), metrics, logs)
-    say(f"{path}: open it in a browser")
+    assert wishes.report is not None
+    verdicts = [verdict for _, verdict in judged]
+    write_page(wishes.report, by_system(records, name), summary.metrics, wishes.logs, summary, verdicts)
+    say(f"{wishes.report}: open it in a browser")
 
 
 def make_listening_test(folder: Path, kind: str, batch: Batch) -> ExitStatus:

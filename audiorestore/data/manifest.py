@@ -182,7 +182,7 @@ def parse_record(text: str, role: str = "reference") -> Record:
     {'id': 'a', 'mood': 'blue'}
     """
     try:
-        record = json.loads(text)
+        record = json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
         raise RecordError(f"is not JSON ({error})") from None
     if not isinstance(record, dict):
@@ -190,6 +190,10 @@ def parse_record(text: str, role: str = "reference") -> Record:
     record = from_foreign(record, role)
     _check(record)
     return record
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON")
 
 
 def _check(record: Record) -> None:

@@ -97,9 +97,9 @@ def _refuse_unlike(path: str, here: Sound, reference_path: str, there: Sound, an
     if here.sample_rate != there.sample_rate:
         raise RecordError(f"{path} is at {here.sample_rate} Hz and {reference_path} at {there.sample_rate} Hz")
     if here.channels != there.channels or (here.frames != there.frames and not any_length):
-        hint = "'ar pair' lays them over each other"
-        if here.channels == there.channels:
-            hint += ", and --align measures where they overlap"
+        hint = "'ar pair' lays them over each other, and --align measures where they overlap"
+        if here.channels != there.channels:
+            hint = "both need the same channels"
         raise RecordError(
             f"{path} has {here.channels} channel(s) of {here.frames} samples and {reference_path} has "
             f"{there.channels} of {there.frames}; {hint}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import AlignmentError
+from ..errors import AlignmentError, RecordError
 from ..signal.align import LAG_TOLERANCE, ChannelAlignment, measure
 from ..signal.level import decibels
 from ..signal.sound import Sound
@@ -43,11 +43,16 @@ def lay(reference: Sound, estimate: Sound, align: bool = False) -> Laid:
         reference: The clean recording.
         estimate: The other, of the same rate and channels, and of the same length unless ``align``.
         align: Whether to undo a lag, and to cut both to where they overlap.
+
+    Raises:
+        RecordError: They are of different lengths, and do not look like the same recording at any lag.
     """
     channels, warning = _look(reference, estimate)
     check = _told(channels, warning)
     if not align:
         return Laid(reference, estimate, check)
+    if warning and reference.frames != estimate.frames:
+        raise RecordError(f"their lengths differ, and no lag was found that could be undone: {warning}")
     if warning or not any(channels):
         return Laid(*_common_part(reference, estimate, check), check)
     lags = _lags(channels)

@@ -75,6 +75,11 @@ class Summary:
             kind = self._kinds.setdefault(group, len(self._kinds))
             self._groups.setdefault(system_of(record), array("l")).append(kind)
 
+    def lacks(self, field: str) -> bool:
+        """Tell whether no record has a value for a field that was to part them into groups."""
+        place = list(self.by).index(field)
+        return all(group[place] is None for group in self._kinds)
+
     def table(self) -> list[Entry]:
         """Sum up: one entry for each group, system, row and number.
 

@@ -26,7 +26,7 @@ def summary_table(summary: Summary, intervals: bool = True) -> Table:
         intervals: Whether to show the 95 % intervals of the means, which take some room.
     """
     compared = len(summary.systems) > 1
-    table = Table(title=Text(_title(summary)), box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
+    table = Table(title=Text(summary_title(summary)), box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
     headings = ["files", "mean", *(["95 % of the mean"] if intervals else []), "median", "gain"]
     headings += [f"beyond {summary.systems[0]}", "p"] if compared else []
     table.add_column("", overflow="fold")
@@ -40,14 +40,15 @@ def summary_table(summary: Summary, intervals: bool = True) -> Table:
             group = key[0]
             table.add_row(Text(group, style="bold reverse"))
         number = summary.numbers[key[1]]
-        table.add_row(Text(f"{key[1]} {'↑' if number.higher_is_better else '↓'}", style="bold"))
+        table.add_row(Text(f"{key[1]}{arrow_of(number)}", style="bold"))
         for entry in mine:
             label = f" {entry['system']} {entry['row']}" if entry.get("system") else f" {entry['row']}"
             table.add_row(Text(label), *_cells(entry, number, intervals, compared), end_section=entry is mine[-1])
     return table
 
 
-def _title(summary: Summary) -> str:
+def summary_title(summary: Summary) -> str:
+    """Say what a summary's table is about."""
     failed = f", {summary.failed} failed" if summary.failed else ""
     others = len(summary.systems) - 1
     systems = f" of {others + 1} systems" if others > 0 else ""
@@ -56,6 +57,26 @@ def _title(summary: Summary) -> str:
         holm = f", by Holm over {others} comparisons" if others > 1 else ""
         title += f"; p: Wilcoxon signed-rank against {summary.systems[0]}{holm}"
     return title
+
+
+def summary_cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
+    """Lay out a summary as words: headings, and a row of cells for each entry."""
+    compared = len(summary.systems) > 1
+    headings = ["number", *summary.by, *(["system"] if summary.systems else []), "row"]
+    headings += ["files", "mean", "95 % of the mean", "median", "gain"]
+    headings += [f"beyond {summary.systems[0]}", "p"] if compared else []
+    rows = []
+    for entry in summary.table():
+        place = [MISSING if each is None else str(each) for each in _place(entry, summary)]
+        number = summary.numbers[entry["number"]]
+        name = f"{entry['number']}{arrow_of(number)}"
+        rows.append([name, *place, entry["row"], *_cells(entry, number, True, compared)])
+    return headings, rows
+
+
+def arrow_of(number: Number) -> str:
+    """Say which way is better; nothing for an ingredient, which need not say so by itself."""
+    return "" if number.part_of else " ↑" if number.higher_is_better else " ↓"
 
 
 def _section(entry: Entry) -> tuple[str, str]:
@@ -93,7 +114,8 @@ def summary_as(summary: Summary, format: str) -> str:
     entries = summary.table()
     if format == "json":
         failures = [failure.as_object() for failure in summary.scores.failures]
-        told = {"records": summary.records, "failed": summary.failed, "table": entries, "failures": failures}
+        table = [{name: _short(value) for name, value in entry.items()} for entry in entries]
+        told = {"records": summary.records, "failed": summary.failed, "table": table, "failures": failures}
         return json.dumps(told) + "\n"
     compared = len(summary.systems) > 1
     headings = [*summary.by, *(["system"] if summary.systems else []), *_COLUMNS, *(_COMPARED if compared else ())]
@@ -103,9 +125,14 @@ def summary_as(summary: Summary, format: str) -> str:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(headings)
         for entry, place in zip(entries, places, strict=True):
-            writer.writerow([*place, *(entry[name] for name in headings[len(place) :])])
+            writer.writerow([*place, *(_short(entry[name]) for name in headings[len(place) :])])
         return text.getvalue()
     return _markdown(summary, entries, places, headings)
+
+
+def _short(value: Any) -> Any:
+    """Keep nine digits of a number: what lies below is rounding, and makes differences where there are none."""
+    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 def _place(entry: Entry, summary: Summary) -> list[Any]:

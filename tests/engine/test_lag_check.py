@@ -5,6 +5,7 @@ import pytest
 
 from audiorestore.engine import lag_check
 from audiorestore.engine.lag_check import lay
+from audiorestore.errors import RecordError
 from audiorestore.signal.lag import shift
 from audiorestore.signal.sound import BLOCK_FRAMES, Sound
 
@@ -78,10 +79,16 @@ def test_channels_are_undone_each_by_its_own_lag() -> None:
 
 
 def test_other_sound_is_not_moved_but_told() -> None:
-    laid = lay(sound(music()), sound(music(15_000, seed=9)), align=True)
+    clean = music()
+    laid = lay(sound(clean), sound(music(clean.shape[-1], seed=9)), align=True)
     assert "do not look like the same recording" in laid.check["warning"]
     assert "aligned" not in laid.check
-    assert laid.reference.frames == laid.estimate.frames == 15_000
+    assert laid.reference.frames == laid.estimate.frames == clean.shape[-1]
+
+
+def test_other_sound_of_another_length_is_refused() -> None:
+    with pytest.raises(RecordError, match="lengths differ.* do not look like the same recording"):
+        lay(sound(music()), sound(music(15_000, seed=9)), align=True)
 
 
 def test_silence_and_single_samples_are_no_trouble() -> None:

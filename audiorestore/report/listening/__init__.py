@@ -96,6 +96,8 @@ def write_listening_test(
     _check_wishes(systems, kind, seconds)
     items = _items(systems)
     anchors = tuple(ANCHORS_HZ) if kind == "mushra" else ()
+    if os.path.lexists(key_path(folder)):
+        raise AudioFileError(f"{key_path(folder)} is there already, the key of an earlier page; choose another folder")
     with atomic_path(key_path(folder)) as key, new_folder(folder) as place:
         test = _Test(place, kind, seed)
         for item in items:

@@ -15,10 +15,19 @@ from pathlib import Path
 from ... import __version__
 from ...data.atomic import atomic_path
 from ...data.manifest import Record
+from ..summary import Summary
+from ..verdicts import Verdict
 from .logs import training_section
 from .numbers import columns, is_measured, keyed, numbers_in, picked, ranked
 from .records import MEDIA_BYTES, record_section
-from .tables import failures_section, meanings_section, summary_section, violins_section
+from .tables import (
+    details_section,
+    failures_section,
+    gates_section,
+    meanings_section,
+    summary_section,
+    violins_section,
+)
 from .text import escaped
 
 MOST_RECORDS = 12  # that can be heard and seen
@@ -26,7 +35,12 @@ _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
 def write_page(
-    path: Path, systems: Mapping[str, Sequence[Record]], metrics: Sequence[str] | None = None, logs: Sequence[Path] = ()
+    path: Path,
+    systems: Mapping[str, Sequence[Record]],
+    metrics: Sequence[str] | None = None,
+    logs: Sequence[Path] = (),
+    summary: Summary | None = None,
+    verdicts: Sequence[Verdict] = (),
 ) -> None:
     """Write the report of one or several restored systems as one HTML file; one that is there already is replaced.
 
@@ -38,19 +52,18 @@ def write_page(
             from the first system that has it.
         metrics: Names of the metrics to show; by default all that were measured.
         logs: Logs of trainings, as ``ar train`` writes them, to be drawn as curves.
+        summary: The same numbers summed up, for a table with groups, intervals and tests.
+        verdicts: What quality gates said.
 
     Raises:
         AudioFileError: The file cannot be written.
     """
     with atomic_path(path, overwrite=True) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(_page(systems, metrics, logs))
+        file.writelines(_page(systems, _sections(systems, metrics, logs, summary, verdicts)))
 
 
-def _page(
-    systems: Mapping[str, Sequence[Record]], metrics: Sequence[str] | None, logs: Sequence[Path]
-) -> Iterator[str]:
+def _page(systems: Mapping[str, Sequence[Record]], sections: "list[Section]") -> Iterator[str]:
     """Fill the template, piece by piece: sounds are read as they are written."""
-    sections = _sections(systems, metrics, logs)
     style, script = _asset("page.css"), _asset("page.js")
     texts: dict[str, Callable[[], Iterable[str]]] = {
         "style": lambda: [style],
@@ -74,7 +87,11 @@ Section = tuple[str, str, Iterable[str]]  # its name in links, its title, its co
 
 
 def _sections(
-    systems: Mapping[str, Sequence[Record]], metrics: Sequence[str] | None, logs: Sequence[Path]
+    systems: Mapping[str, Sequence[Record]],
+    metrics: Sequence[str] | None,
+    logs: Sequence[Path],
+    summary: Summary | None,
+    verdicts: Sequence[Verdict],
 ) -> list[Section]:
     """List the parts of the page that there is something to say in."""
     found = columns(systems)
@@ -83,7 +100,14 @@ def _sections(
     measured = [key for key, records in by_key.items() if any(is_measured(record) for record in records.values())]
     shown = picked(ranked(found, meant, measured), MOST_RECORDS)
     failed = sum(not is_measured(record) for records in systems.values() for record in records)
-    parts: list[Section] = [("summary", "Numbers", summary_section(found, meant))]
+    parts: list[Section] = []
+    if verdicts:
+        missed = sum(bool(verdict.reason) for verdict in verdicts)
+        parts.append(("gates", f"Quality gates ({missed} of {len(verdicts)} not met)", gates_section(verdicts)))
+    parts.append(("summary", "Numbers", summary_section(found, meant)))
+    if summary is not None and summary.records:
+        title = f"By {', '.join(summary.by)}" if summary.by else "Intervals"
+        parts.append(("details", title, details_section(summary)))
     parts.append(("failures", f"Failures and doubts ({failed} failed)", failures_section(systems)))
     if meant:
         parts.append(("spread", "Distributions", violins_section(found, meant)))

@@ -6,7 +6,9 @@ import numpy as np
 
 from ...data.manifest import Record
 from ...metrics._comparison import Number
-from ..tables import format_number
+from ..summary import Summary
+from ..tables import format_number, summary_cells, summary_title
+from ..verdicts import Verdict
 from .charts import Violin, violins
 from .numbers import Cell, Column, best, cell, is_measured
 from .text import escaped
@@ -78,6 +80,32 @@ def _told(told: Cell, style: str, marked: bool, full: int) -> str:
         f"<td{' class=best' if marked else ''}><b>{star}{format_number(told.mean, style)}</b>"
         f"<small>{gain}{format_number(told.median, style)}</small>{few}</td>"
     )
+
+
+def gates_section(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """List the conditions of a build server, those that were not met with the reason and the worst files."""
+    rows = []
+    for verdict in verdicts:
+        why = [verdict.reason, *(f"{name}: {words}" for name, words in verdict.worst)] if verdict.reason else ["met"]
+        rows.append([verdict.name, verdict.found, verdict.wanted, "; ".join(why)])
+    yield from _grid(["condition", "found", "wanted", "why, and the worst files"], rows, "list")
+
+
+def details_section(summary: Summary) -> Iterator[str]:
+    """Lay out the means with their 95 % intervals, group by group, and what tests say of several systems."""
+    yield f'<p class="note">{escaped(summary_title(summary))}.</p>'
+    yield from _grid(*summary_cells(summary))
+
+
+def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> Iterator[str]:
+    yield f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>'
+    yield from (f'<th scope="col">{escaped(heading)}</th>' for heading in headings)
+    yield "</tr></thead><tbody>"
+    for first, *rest in rows:
+        yield f'<tr><th scope="row">{escaped(first)}</th>'
+        yield from (f"<td>{escaped(cell)}</td>" for cell in rest)
+        yield "</tr>\n"
+    yield "</tbody></table></div>"
 
 
 def failures_section(systems: Mapping[str, Sequence[Record]]) -> Iterator[str]:
