@@ -87,7 +87,7 @@ def test_other_sound_is_not_moved_but_told() -> None:
 
 
 def test_other_sound_of_another_length_is_refused() -> None:
-    with pytest.raises(RecordError, match="lengths differ.* do not look like the same recording"):
+    with pytest.raises(RecordError, match=r"lengths differ.* do not look like the same recording"):
         lay(sound(music()), sound(music(15_000, seed=9)), align=True)
 
 
