@@ -114,7 +114,7 @@ line() {
     awk -F, -v label="$label" -v row="$row" -v ms="${ms:-–}" -v paper="${*:-}" '
         function told(n, key, style) { return (n, key) in mean ? sprintf(style, mean[n, key]) : "–" }
         FNR == 1 { file++ }
-        $1 == row && $4 != "" { mean[file, $2] = $4 }
+        $1 == (file == 1 ? row : row "_leveled") && $4 != "" { mean[file, $2] = $4 }
         END {
             gsub(/ /, " / ", paper)
             printf "| %s | %s |", label, paper
