@@ -17,8 +17,8 @@
 #
 # Times are of restoring 100,000 samples, as `ar quantize` measures both forms in one run; ratios to N=1 can be compared,
 # milliseconds of two machines cannot. Needs pip install 'audiorestore[speech,plots]' for PESQ, STOI and the pictures.
-# Paths are relative to where you stand. Run again after an interruption, it goes on where it was. The report goes to
-# stdout and to OUT/report.md, the pictures to OUT/figures.
+# Paths are relative to where you stand. Run again after an interruption, it goes on where it was; other settings need
+# another OUT. The report goes to stdout and to OUT/report.md, the pictures to OUT/figures.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${DATA:?give DATA=folder of music}"
@@ -65,7 +65,8 @@ number() { sed -n "s/.*\"$2\": ${3:+{[^\}]*\"$3\": }\([-0-9.e]*\).*/\1/p" "$1"; 
 # measured NAME : both forms of a restored test split, against the target and against the original.
 measured() {
     make_file "$OUT/$1/target.csv" audiorestore eval "$OUT/$1/restored.jsonl" $metrics --format csv
-    sed "s|\"reference\": \"$OUT/target/|\"reference\": \"$OUT/thirds/|" "$OUT/$1/restored.jsonl" > "$OUT/$1/original.jsonl"
+    # However OUT was written (./runs, runs/), records hold it as the program writes it.
+    sed 's|\("reference": "\([^"]*/\)\{0,1\}\)target/|\1thirds/|' "$OUT/$1/restored.jsonl" > "$OUT/$1/original.jsonl"
     make_file "$OUT/$1/original.csv" audiorestore eval "$OUT/$1/original.jsonl" $metrics --format csv
 }
 
@@ -100,10 +101,11 @@ loss() {
     head -n 1 "$place/restored.jsonl" | audiorestore eval --metric snr --plot "$OUT/figures/2-loss-$1" > /dev/null 2>> "$place/log.txt"
 }
 
-# line NAME LABEL ROW PAPER... : one row of Table 1; the time of the float form in ms for 100,000 samples.
+# line NAME LABEL PAPER... : one row of Table 1, against the original after one gain, since the target is turned down
+# already; the time in ms for 100,000 samples.
 line() {
-    name=$1 label=$2 row=$3
-    shift 3
+    name=$1 label=$2
+    shift 2
     ms=
     base=${name%-int8}
     if [ -f "$OUT/$base/int8.json" ]; then
@@ -111,10 +113,10 @@ line() {
         [ "$name" = "$base" ] || form=int8
         ms=$(number "$OUT/$base/int8.json" times_real_time $form | awk '{ printf "%.1f", 100000 / 22050 / $1 * 1000 }')
     fi
-    awk -F, -v label="$label" -v row="$row" -v ms="${ms:-–}" -v paper="${*:-}" '
+    awk -F, -v label="$label" -v ms="${ms:-–}" -v paper="${*:-}" '
         function told(n, key, style) { return (n, key) in mean ? sprintf(style, mean[n, key]) : "–" }
-        FNR == 1 { file++ }
-        $1 == (file == 1 ? row : row "_leveled") && $4 != "" { mean[file, $2] = $4 }
+        FNR == 1 { row = ++file == 1 ? "restored" : "restored_leveled" }
+        $1 == row && $4 != "" { mean[file, $2] = $4 }
         END {
             gsub(/ /, " / ", paper)
             printf "| %s | %s |", label, paper
@@ -126,16 +128,16 @@ line() {
 }
 
 report() {
-    echo "Test split: $(wc -l < "$OUT/test.jsonl" | tr -d ' ') thirds of songs, $(wc -l < "$OUT/pairs.jsonl" | tr -d ' ') in all; SCALE=$SCALE, $MINUTES minute(s) of training each, $OMP_NUM_THREADS thread(s)."
+    echo "Test split: $(wc -l < "$OUT/test.jsonl" | tr -d ' ') thirds of songs, $(wc -l < "$OUT/pairs.jsonl" | tr -d ' ') in all; SCALE=$SCALE, trained with ${budget:-the presets' own budgets}, $OMP_NUM_THREADS thread(s)."
     echo "identity is doing nothing, level one gain. SNR, PESQ, LSD (eq. 6), lsd_db, STOI against the 128 kbit/s target; SNR,"
     echo "PESQ and LSD again against the lossless original, after one gain."
     echo
     echo "| system | paper: SNR / PESQ / LSD / STOI / ms | SNR dB | PESQ | LSD | lsd_db | STOI | SNR, original | PESQ | LSD | ms |"
     echo "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
-    for name in identity level; do line $name $name restored; done
+    for name in identity level; do line $name $name; done
     systems | while IFS='|' read -r name family preset setting snr pesq lsd stoi ms; do
-        line "$name" "$name" restored "$snr" "$pesq" "$lsd" "$stoi" ${ms:+"$ms"}
-        if [ -f "$OUT/$name-int8/target.csv" ]; then line "$name-int8" "$name, int8" restored; fi
+        line "$name" "$name" "$snr" "$pesq" "$lsd" "$stoi" ${ms:+"$ms"}
+        if [ -f "$OUT/$name-int8/target.csv" ]; then line "$name-int8" "$name, int8"; fi
     done
     echo
     echo "| loss | SNR dB | LSD | lsd_db | SSIM |"
@@ -160,12 +162,19 @@ esac
 trap 'echo "interrupted; run the same command again to go on" >&2; exit 130' INT
 export DATA SCALE OUT JOBS MINUTES
 mkdir -p "$OUT"
+settings="DATA=$DATA SCALE=$SCALE MINUTES=$MINUTES OMP_NUM_THREADS=$OMP_NUM_THREADS"
+[ -f "$OUT/settings" ] || echo "$settings" > "$OUT/settings"
+if [ "$(cat "$OUT/settings")" != "$settings" ]; then
+    echo "$OUT holds a run with $(cat "$OUT/settings"), and this is one with $settings: give another OUT" >&2
+    exit 2
+fi
 "$here/../.venv/bin/python" "$here/songs-in-thirds" "$DATA" "$OUT/thirds"
 make_file "$OUT/target.jsonl" audiorestore degrade "$OUT/thirds" --chain mp3:kbps=128 --jobs "$JOBS" -f -o "$OUT/target"
 make_file "$OUT/input.jsonl" audiorestore degrade "$OUT/target" --chain mp3:kbps=32 --jobs "$JOBS" -f -o "$OUT/input"
 make_file "$OUT/pairs.jsonl" audiorestore pair "$OUT/input.jsonl" --level match --group-by 'path:([^/]*)-[123]\.wav$' \
     --split 80:10:10 --jobs "$JOBS" -o "$OUT/matched"
-make_file "$OUT/test.jsonl" grep '"split": "test"' "$OUT/pairs.jsonl"
+# A pair that had to be shifted is a shorter copy of its target, which lies on no original: trained on, not tested on.
+make_file "$OUT/test.jsonl" grep '"reference": "\([^"]*/\)\{0,1\}target/.*"split": "test"' "$OUT/pairs.jsonl"
 
 for name in identity level; do [ -f "$OUT/$name/original.csv" ] || one $name $name small ''; done
 systems | while IFS='|' read -r name family preset setting rest; do
@@ -174,4 +183,6 @@ done | xargs -0 -n 5 -P "$JOBS" sh "$0"
 for loss in $losses; do printf 'loss\0%s\0' "$loss"; done | xargs -0 -n 2 -P "$JOBS" sh "$0"
 head -n 1 "$OUT/autoencoder-1/restored.jsonl" |
     audiorestore eval --metric snr --plot "$OUT/figures/3-and-4" > /dev/null 2>> "$OUT/autoencoder-1/log.txt"
-report | tee "$OUT/report.md"
+report > "$OUT/report.md.part"
+mv "$OUT/report.md.part" "$OUT/report.md"
+cat "$OUT/report.md"
