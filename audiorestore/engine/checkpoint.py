@@ -175,6 +175,7 @@ def load_model(name: str) -> LoadedModel:
     try:
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in told["config"].items()}
         check(FAMILIES.load(family).Config, settings)
+        _refuse_oversized(family, settings, arrays)
         model = make_model(family, settings)
         if _dtype(told) == "float16":
             _check_float16(model, told["quantized"])
@@ -184,8 +185,9 @@ def load_model(name: str) -> LoadedModel:
         elif "quantized" in told:
             _hold_in_int8(model, told["quantized"])
         model.load_state(arrays)
-    except (KeyError, TypeError, ValueError, AttributeError, AudioRestoreError) as error:
-        raise CheckpointError(f"{name} does not fit its own description ({error})") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError, AudioRestoreError) as error:
+        sentence, *_ = str(error).splitlines() or [type(error).__name__]  # torch goes on with where it was in its code
+        raise CheckpointError(f"{name} does not fit its own description ({sentence})") from None
     return LoadedModel(name, family, model, told, file_digest(name))
 
 
@@ -193,12 +195,25 @@ def float_parameters(loaded: LoadedModel) -> int:
     """Count the numbers that training found, whatever form they are stored in now."""
     if not loaded.needs_torch:
         return sum(array.size for array in loaded.model.state().values())
+    return _count_parameters(loaded.family, dataclasses.asdict(loaded.model.config))
+
+
+def _count_parameters(family: str, settings: dict[str, Any]) -> int:
     import torch
 
     from ..models._network import count_parameters
 
     with torch.device("meta"):  # nothing is allocated
-        return count_parameters(make_model(loaded.family, dataclasses.asdict(loaded.model.config)))  # type: ignore[arg-type]
+        return count_parameters(make_model(family, settings))  # type: ignore[arg-type]
+
+
+def _refuse_oversized(family: str, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Refuse a Config that would fill the memory with a network whose weights are not in the file."""
+    if fitted_at_once(family):
+        return
+    wanted, held = _count_parameters(family, settings), sum(array.size for array in arrays.values())
+    if wanted > 2 * held:  # in int8 some numbers are folded into others, and never half of them
+        raise ValueError(f"its config asks for {wanted:,} numbers, and the file holds {held:,}")
 
 
 def _hold_in_int8(model: Restorer, told: Any) -> None:

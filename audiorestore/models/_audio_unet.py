@@ -48,7 +48,9 @@ class AudioUNetConfig(RestorerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.hidden_channels >= 1, f"hidden_channels={self.hidden_channels}: at least one is needed")
-        require(len(self.kernel_sizes) >= 1, "kernel_sizes is empty: at least one level is needed")
+        levels = len(self.kernel_sizes)
+        require(levels >= 1, "kernel_sizes is empty: at least one level is needed")
+        require(levels <= 12, f"kernel_sizes has {levels} levels; at most 12 are possible")
         for size in self.kernel_sizes:
             require(
                 size % 2 == 1 and size > 0, f"kernel_sizes={self.kernel_sizes}: {size} has no middle; it must be odd"

@@ -143,6 +143,8 @@ class NetworkRestorer(nn.Module, Restorer):
         for name, tensor in self.state_dict().items():
             if name in state and tuple(tensor.shape) != state[name].shape:  # older torch takes a row for a number
                 raise ValueError(f"{name} has the shape {state[name].shape}, not {tuple(tensor.shape)}")
+            if name in state and tensor.is_floating_point() != np.issubdtype(state[name].dtype, np.floating):
+                raise ValueError(f"{name} holds {state[name].dtype}, not {tensor.dtype}")  # torch takes either
         try:
             self.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
         except RuntimeError as error:

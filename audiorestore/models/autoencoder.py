@@ -88,13 +88,14 @@ class Config(RestorerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("depth", "latent"):
-            require(getattr(self, name) >= 1, f"{name}={getattr(self, name)} is not possible; it is at least 1")
+        for name, most in (("depth", 64), ("latent", 1 << 16)):
+            value = getattr(self, name)
+            require(1 <= value <= most, f"{name}={value} is not possible; it is 1 to {most}")
         require(
             self.kernel_size >= 1 and self.kernel_size % 2 == 1,
             f"kernel_size={self.kernel_size} has no middle; it must be odd",
         )
-        require(self.n_fft >= 4, f"n_fft={self.n_fft} is no frame; it is at least 4")
+        require(4 <= self.n_fft <= 1 << 16, f"n_fft={self.n_fft} is no frame; it is 4 to {1 << 16}")
         require(
             1 <= self.hop_length <= self.n_fft // 2,
             f"hop_length={self.hop_length} is not possible; it is 1 to half of a frame, {self.n_fft // 2}",

@@ -71,6 +71,7 @@ class Config(RestorerConfig):
         super().__post_init__()
         for name in ("hidden_channels", "stacks", "layers"):
             require(getattr(self, name) >= 1, f"{name}={getattr(self, name)} is not possible; it is at least 1")
+        require(self.stacks <= 64, f"stacks={self.stacks} is not possible; it is at most 64")
         require(self.layers <= 16, f"layers={self.layers} look 2^{self.layers} samples ahead; at most 16 are possible")
         require(
             len(self.last_channels) == 2 and min(self.last_channels) >= 1,

@@ -187,6 +187,38 @@ def test_weights_that_do_not_fit_the_config_are_refused(checkpoint: Path, config
     assert "does not fit its own description" in refusal(rewrite(checkpoint, config=config))
 
 
+@pytest.mark.parametrize(
+    ("family", "config"),
+    [
+        ("mlp", {"parameters": 10**18}),
+        ("autoencoder", {"latent": 10**12}),
+        ("autoencoder", {"latent": 60_000, "n_fft": 60_000}),
+        ("autoencoder", {"depth": 10**7}),
+        ("autoencoder", {"n_fft": 1_000_000_007}),
+        ("autoencoder", {"kernel_size": 1_000_001}),
+        ("audiounet", {"hidden_channels": 10**9}),
+        ("audiounet", {"kernel_sizes": [9] * 40}),
+        ("tfilm", {"kernel_sizes": [10**15 + 1]}),
+        ("wavenet", {"hidden_channels": 2**62}),
+        ("wavenet", {"stacks": 10**7}),
+    ],
+    ids=str,
+)
+def test_a_network_far_larger_than_its_file_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, family: str, config: dict[str, Any]
+) -> None:
+    path = tmp_path / "huge.safetensors"
+    told = {"format": FORMAT, "family": family, "config": config}
+    save_arrays(path, {"weight": np.zeros(10, np.float32)}, told)
+    assert "does not fit its own description" in refusal(path)
+
+
+def test_integers_in_the_place_of_float_weights_are_refused(checkpoint: Path) -> None:
+    arrays, told = read_arrays(checkpoint)
+    save_arrays(checkpoint, {**arrays, "network.3.weight": (arrays["network.3.weight"] * 100).astype(np.int8)}, told)
+    assert "network.3.weight holds int8, not torch.float32" in refusal(checkpoint)
+
+
 def test_a_checkpoint_without_a_config_is_refused(checkpoint: Path) -> None:
     arrays, told = read_arrays(checkpoint)
     del told["config"]
