@@ -32,14 +32,16 @@ def mae(restored: Tensor, reference: Tensor) -> Tensor:
     return functional.l1_loss(restored, reference)
 
 
-def pixel(restored: Tensor, reference: Tensor) -> Tensor:
+def pixel(restored: Tensor, reference: Tensor, floor: float = 1e-3) -> Tensor:
     """Squared error as a share of the reference's variance: what is not explained, 1 − R².
 
     Over all entries together, so that a loud example of a batch counts more than a quiet one.
 
     Args:
         restored: Any shape.
-        reference: The same shape; where it is constant, the squared error itself is given, divided by 1e-12 an entry.
+        reference: The same shape.
+        floor: The least standard deviation to divide by. Without it a silent batch weighs a million times as much as
+            others, and an optimizer that remembers its gradient hardly moves for thousands of steps.
 
     Source: deshpande-2021, eq. 1 ("pixel loss").
 
@@ -47,7 +49,7 @@ def pixel(restored: Tensor, reference: Tensor) -> Tensor:
     0.5
     """
     spread = (reference - reference.mean()).square().sum()
-    return (reference - restored).square().sum() / spread.clamp_min(_TINY * reference.numel())
+    return (reference - restored).square().sum() / spread.clamp_min(floor**2 * reference.numel())
 
 
 def magnitude(pairs: Tensor) -> Tensor:

@@ -113,6 +113,11 @@ def test_a_difference_far_below_the_range_is_not_seen() -> None:
 # Silence.
 
 
+def test_what_cannot_be_heard_in_a_silent_batch_does_not_outweigh_the_others() -> None:
+    inaudible = torch.full((1, 2, 5, 6), 1e-4, requires_grad=True)
+    assert losses.pixel(inaudible, torch.zeros(1, 2, 5, 6)).item() == pytest.approx(0.01)
+
+
 def test_magnitudes_are_those_of_complex_numbers() -> None:
     pairs = torch.randn(2, 2, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
