@@ -105,7 +105,7 @@ def test_the_whole_way_of_a_trained_model(ar: Callable, here: Callable, pairs: P
     assert {layer["name"]: layer["arithmetic"] for layer in told["layers"]} == arithmetic
     assert all(layer["reason"] and layer["stored_reason"] for layer in told["layers"])
     assert told["left_in_float32"] == {"gain": 1}
-    assert "ar: 1 number stays in float32, in no dense layer, convolution or LSTM: gain\n" in done.stderr
+    assert "ar: 1 number stays in float32, in no layer that is held in int8: gain\n" in done.stderr
     before, after = told["times_real_time"].values()
     assert told["speed_ratio"] == pytest.approx(after / before, rel=0.01)
 

@@ -173,7 +173,7 @@ def _say_what_is_not_small(told: dict[str, Any], layers: "list[Layer]", dtype: s
         say(f"{_names([layer.name for layer in group])} computed in float: {reason}{tried}")
     left = told["left_in_float32"]
     if left:
-        why = "too large or too small for it" if dtype == "float16" else "in no dense layer, convolution or LSTM"
+        why = "too large or too small for it" if dtype == "float16" else "in no layer that is held in int8"
         count = sum(left.values())
         stay = "1 number stays" if count == 1 else f"{count:,} numbers stay"
         say(f"{stay} in float32, {why}: {_names(list(left), verb=False)}")

@@ -234,7 +234,8 @@ def save_quantized(
 def coverage(model: Restorer, layers: list[Layer], dtype: Dtype = "int8") -> dict[str, float]:
     """Tell what share of a model's numbers is stored as was asked for, and of its multiply-adds computed in int8.
 
-    The numbers counted are weights, scales, biases and whatever else the checkpoint keeps.
+    The numbers counted are weights, scales, biases and whatever else the checkpoint keeps; the multiply-adds, those of
+    the layers, without what a family computes in another way (depthwise kernels, transforms).
     """
     arrays = list(model.state().values())
     stored = [in_16_bits(array) for array in arrays] if dtype == "float16" else arrays
