@@ -221,6 +221,14 @@ def test_the_objective_is_taken_where_all_neighbours_are_there() -> None:
     assert inner["pixel"].isfinite()
 
 
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_the_last_samples_of_a_recording_are_judged_with_hops_of_half_a_frame(frames: int) -> None:
+    model = lively(n_fft=16, hop_length=8)
+    degraded, reference = (sound(1, 1, frames + 2 * model.context, seed=seed) for seed in (1, 2))
+    told = model.objective(degraded, reference, np.random.default_rng(0))
+    assert all(torch.isfinite(loss) for loss in told.values())
+
+
 @pytest.mark.parametrize("loss", [*autoencoder.LOSSES, "mse+ssim", "log_spectral+kl"])
 def test_losses_of_figure_2_are_finite_and_reach_all_parameters(loss: str) -> None:
     model = lively(loss=loss).train()
