@@ -154,9 +154,12 @@ report() {
 sh "$here/install.sh" speech,plots
 PATH=$here/../.venv/bin:$PATH
 metrics='--metric snr --metric lsd --metric pesq --metric stoi'
+# told_in LOG : end with what was said last, where a stage that talks into a file failed.
+told_in() { log=$1; trap '[ $? -eq 0 ] || { echo "failed; the end of $log:"; tail -n 2 "$log"; } >&2' EXIT; }
+
 case ${1:-} in
-one) one "$2" "$3" "$4" "$5"; exit ;;
-loss) loss "$2"; exit ;;
+one) told_in "$OUT/$2/log.txt"; one "$2" "$3" "$4" "$5"; exit ;;
+loss) told_in "$OUT/losses/$2/log.txt"; loss "$2"; exit ;;
 esac
 
 trap 'echo "interrupted; run the same command again to go on" >&2; exit 130' INT

@@ -23,7 +23,10 @@ pair)
     record a-2 "${at%/}/matched/reference/a-2.wav" test
     record b-1 "${at%/}/target/b-1.wav" train
     ;;
-train) echo '{}' ;;
+train)
+    case "$*" in *"$FAILING"*) echo 'ar: the loss is nan at step 3' >&2; exit 1 ;; esac
+    echo '{}'
+    ;;
 restore) cat "${OUT%/}/test.jsonl" ;;
 quantize) echo '{"times_real_time": {"float": 100.0, "int8": 200.0}}' ;;
 eval)
@@ -84,6 +87,11 @@ def test_a_run_with_other_settings_needs_another_folder(place: Path) -> None:
 def test_a_stage_that_fails_is_not_hidden(place: Path) -> None:
     assert recipe(place, FAILING="runs/a run/wavenet-int8/original.jsonl").returncode != 0
     assert not (place / "runs/a run/report.md").exists()
+    for failing in ("train wavenet", "loss=kl"):
+        shutil.rmtree(place / "runs")
+        failed = recipe(place, FAILING=failing)
+        assert failed.returncode != 0
+        assert "the loss is nan at step 3" in failed.stderr
     done = recipe(place)
     assert done.returncode == 0, done.stderr
     (place / "runs/a run/losses/kl/target.csv").unlink()
