@@ -167,7 +167,8 @@ def test_a_baseline_is_known_by_its_name_as_any_manifest_is(tmp_path: Path) -> N
         (json.dumps(GOOD) + "\n{broken\n", "line 2: is not JSON"),
         ('{"id": "a", "metrics": 3}\n', "a: metrics is no object"),
         ('{"id": "a", "metrics": {"restored": {"snr_db": "10"}}}\n', "restored.snr_db is '10', not a number"),
-        ('{"id": "a", "metrics": {"restored": {"snr_db": NaN}}}\n', "undefined has to be null"),
+        ('{"id": "a", "metrics": {"restored": {"snr_db": NaN}}}\n', "NaN is no number of JSON"),
+        ('{"id": "a", "metrics": {"restored": {"snr_db": 1e999}}}\n', "undefined has to be null"),
     ],
 )
 def test_what_is_no_baseline_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
