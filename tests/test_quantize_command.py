@@ -81,6 +81,9 @@ def test_the_whole_way_of_a_trained_model(ar: Callable, here: Callable, pairs: P
     budget = ["--steps", "40", "--set", "batch_size=4", "--set", "segment_frames=256"]
     trained = ar("train", "mlp", pairs, "--preset", "paper-residual", *budget, "-o", "mlp.safetensors")
     assert trained.status == 0, trained.stderr
+    (learnt,) = trained.records
+    pace = 40 * 4 * 256 / 22050 / learnt["training_seconds"]
+    assert learnt["audio_seconds_per_second"] == pytest.approx(pace, rel=0.02)
     done = ar("quantize", "mlp.safetensors", "--pairs", "test.jsonl", "-o", "small/mlp.int8.safetensors")
     assert done.status == 0, done.stderr
     (told,) = done.records

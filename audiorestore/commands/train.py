@@ -78,6 +78,10 @@ def train(
             say(f"stopped at step {run.state.step}; {output} holds the best model so far; --resume goes on")
     told = {"model": str(output), "family": family, "preset": preset, "steps": run.state.step}
     told |= {"parameters": run.parameters, "training_seconds": round(run.state.seconds, 3)}
+    if run.state.step and run.state.seconds > 0.0:
+        pace = run.audio_seconds / run.state.seconds
+        told["audio_seconds_per_second"] = float(f"{pace:.3g}")
+        say(f"learnt from {pace:.3g} s of audio a second, with validation and all")
     if run.best_heard:
         say(f"kept step {run.best_heard.step}: {in_words(run.best_heard)}")
         told |= dataclasses.asdict(run.best_heard)

@@ -82,6 +82,12 @@ class TrainingRun:
         return sum(array.size for array in self.model.state().values())
 
     @property
+    def audio_seconds(self) -> float:
+        """How much audio was learnt from so far, in seconds; what comes again counts again."""
+        frames = self.state.step * self.config.batch_size * self.config.segment_frames
+        return frames / (self.training.sample_rate or 44100)
+
+    @property
     def share_done(self) -> float:
         """How much of the budget is used up; 1 is all."""
         return share_done(self.state, self.config, self.training)
