@@ -3,15 +3,13 @@
 The phase itself is no picture: it turns at every frequency with time, and looks like noise whatever the sound.
 """
 
-import math
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..signal.align import shift
 from ..signal.stft import hann
-from .power_grid import MAX_COLUMNS, frame_length
+from .power_grid import ColumnPlan
 
 Turns = NDArray[np.float32]  # shape (columns, bins)
 
@@ -32,11 +30,7 @@ def phase_grid(
     Returns:
         Radians from −π to π, NaN where there is none, shape (columns, bins).
     """
-    frames = reference.shape[-1]
-    n_fft = frame_length(sample_rate)
-    hop_length = min(n_fft // 2, max(n_fft // 8, math.ceil(frames / MAX_COLUMNS)))
-    count = math.ceil(frames / hop_length)
-    per_column = math.ceil(count / MAX_COLUMNS)
+    n_fft, hop_length, count, per_column = ColumnPlan.of(reference.shape[-1], sample_rate)
     window = hann(n_fft) / (np.sum(hann(n_fft)) / 2.0)
     angles = []
     for start in range(0, count, per_column):

@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..signal.align import shift
+from ..signal.sound import Block, Sound
 from ..signal.stft import hann, power_spectra
 
 MAX_COLUMNS = 600  # about what a panel has pixels for
@@ -41,35 +42,98 @@ class PowerGrid:
         return not self.power.any()
 
 
-def power_grid(waveform: NDArray[np.floating], sample_rate: int) -> PowerGrid:
-    """Measure where a sound has its power, from overlapping Hann frames of about 40 ms.
+class ColumnPlan(NamedTuple):
+    """Which frames a column of a picture stands for.
 
-    Every sample counts, however long the sound is: where there are more frames than columns, a column is the mean power
-    of its frames. Channels are averaged in power too, so that none can cancel another.
+    Attributes:
+        n_fft: Length of a frame in samples, about 40 ms.
+        hop_length: Distance of frames, which are centred on samples 0, hop, 2 hops ….
+        frames: How many there are.
+        per_column: How many make a column; the last one may have fewer.
+    """
+
+    n_fft: int
+    hop_length: int
+    frames: int
+    per_column: int
+
+    @classmethod
+    def of(cls, samples: int, sample_rate: int) -> "ColumnPlan":
+        """Plan the columns of a recording of this many samples."""
+        n_fft = frame_length(sample_rate)
+        hop_length = min(n_fft // 2, max(n_fft // 8, math.ceil(samples / MAX_COLUMNS)))
+        frames = math.ceil(samples / hop_length)
+        return cls(n_fft, hop_length, frames, math.ceil(frames / MAX_COLUMNS))
+
+
+def power_grid(waveform: NDArray[np.floating], sample_rate: int) -> PowerGrid:
+    """Measure where a sound has its power, see `PowerColumns`.
 
     Args:
         waveform: Samples, shape (channels, time), time ≥ 1.
         sample_rate: In Hz.
     """
-    n_fft = frame_length(sample_rate)
-    hop_length = min(n_fft // 2, max(n_fft // 8, math.ceil(waveform.shape[-1] / MAX_COLUMNS)))
-    frames = math.ceil(waveform.shape[-1] / hop_length)  # centred on samples 0, hop, 2 hops …
-    per_column = math.ceil(frames / MAX_COLUMNS)
-    starts = range(0, frames, per_column)
-    counts = [min(per_column, frames - start) for start in starts]
-    power = np.empty((len(starts), n_fft // 2 + 1), np.float32)
-    for column, (start, count) in enumerate(zip(starts, counts, strict=True)):
-        stretch = shift(waveform, start * hop_length - n_fft // 2, (count - 1) * hop_length + n_fft)
-        power[column] = power_spectra(stretch, n_fft, hop_length).mean(axis=(0, 1))
-    power /= np.square(np.sum(hann(n_fft)) / 2.0)
-    return PowerGrid(
-        power=power,
-        mean=np.average(power, axis=0, weights=counts).astype(np.float32),
-        column_seconds=per_column * hop_length / sample_rate,
-        left_seconds=-hop_length / 2 / sample_rate,
-        bin_hz=sample_rate / n_fft,
-        duration_seconds=waveform.shape[-1] / sample_rate,
-    )
+    channels, samples = waveform.shape
+    columns = PowerColumns(channels, samples, sample_rate)
+    for block in Sound.of(waveform, sample_rate).blocks():
+        columns.push(block)
+    return columns.finish()
+
+
+class PowerColumns:
+    """Measure where a sound has its power, from overlapping Hann frames of about 40 ms, as its blocks come.
+
+    Every sample counts, however long the sound is: where there are more frames than columns, a column is the mean power
+    of its frames. Channels are averaged in power too, so that none can cancel another.
+
+    Args:
+        channels: How many there are.
+        samples: How many samples a channel has, at least one.
+        sample_rate: In Hz.
+    """
+
+    def __init__(self, channels: int, samples: int, sample_rate: int) -> None:
+        self._plan = ColumnPlan.of(samples, sample_rate)
+        self._frames_left = self._plan.frames
+        self._samples, self._sample_rate = samples, sample_rate
+        self._held = [np.zeros((channels, self._plan.n_fft // 2), np.float32)]
+        self._columns: list[NDArray[np.float32]] = []
+
+    def push(self, block: Block) -> None:
+        """Take the next samples, shape (channels, time)."""
+        self._held.append(block)
+        self._make_columns()
+
+    def finish(self) -> PowerGrid:
+        """Fill up with zeros what the last frames lack, and hand over all columns."""
+        plan = self._plan
+        self.push(np.zeros((self._held[0].shape[0], plan.n_fft), np.float32))
+        power = np.concatenate(self._columns) / np.float32(np.square(np.sum(hann(plan.n_fft)) / 2.0))
+        counts = np.diff([*range(0, plan.frames, plan.per_column), plan.frames])
+        return PowerGrid(
+            power=power,
+            mean=np.average(power, axis=0, weights=counts).astype(np.float32),
+            column_seconds=plan.per_column * plan.hop_length / self._sample_rate,
+            left_seconds=-plan.hop_length / 2 / self._sample_rate,
+            bin_hz=self._sample_rate / plan.n_fft,
+            duration_seconds=self._samples / self._sample_rate,
+        )
+
+    def _make_columns(self) -> None:
+        """Make all columns whose samples are there."""
+        n_fft, hop_length, _, per_column = self._plan
+        ready = min(self._frames_left, (sum(block.shape[-1] for block in self._held) - n_fft) // hop_length + 1)
+        if ready < self._frames_left:
+            ready -= ready % per_column
+        if ready <= 0:
+            return
+        held = np.concatenate(self._held, axis=-1)
+        spectra = power_spectra(held[:, : (ready - 1) * hop_length + n_fft], n_fft, hop_length).mean(axis=0)
+        starts = np.arange(0, ready, per_column)
+        counts = np.diff([*starts, ready])[:, np.newaxis]
+        self._columns.append((np.add.reduceat(spectra, starts, axis=0) / counts).astype(np.float32))
+        self._frames_left -= ready
+        self._held = [held[:, ready * hop_length :]]
 
 
 def frame_length(sample_rate: int) -> int:

@@ -7,12 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..signal.level import dot
-from ..signal.stft import hann, power_spectra
-from .power_grid import MAX_COLUMNS, PowerGrid, frame_length
+from ..signal.sound import Block
+from .power_grid import PowerColumns, PowerGrid
 
 ENVELOPE_COLUMNS = 1200  # about two for each pixel that a panel has
-
-Block = NDArray[np.float32]  # shape (channels, time)
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Sketcher:
         self._shape = (channels, frames)
         self._sample_rate = sample_rate
         self._envelope = _Envelope(frames)
-        self._spectra = _Spectra(channels, frames, sample_rate)
+        self._spectra = PowerColumns(channels, frames, sample_rate)
         self._energy = 0.0
 
     def push(self, block: Block) -> None:
@@ -91,51 +89,3 @@ class _Envelope:
         starts[0] = 0
         for side, pick, extreme in ((self.lowest, np.minimum, block.min(0)), (self.highest, np.maximum, block.max(0))):
             side[first:stop] = pick(side[first:stop], pick.reduceat(extreme, starts))
-
-
-class _Spectra:
-    """The columns of a `PowerGrid`, each made as soon as its samples are there.
-
-    Frames are centred on samples 0, hop, 2 hops …, so half a frame of zeros comes before the first sample.
-    """
-
-    def __init__(self, channels: int, frames: int, sample_rate: int) -> None:
-        self._n_fft = frame_length(sample_rate)
-        self._hop_length = min(self._n_fft // 2, max(self._n_fft // 8, math.ceil(frames / MAX_COLUMNS)))
-        self._frames_left = math.ceil(frames / self._hop_length)
-        self._per_column = math.ceil(self._frames_left / MAX_COLUMNS)
-        self._samples, self._sample_rate = frames, sample_rate
-        self._held = [np.zeros((channels, self._n_fft // 2), np.float32)]
-        self._columns: list[NDArray[np.float32]] = []
-        self._counts: list[int] = []
-
-    def push(self, block: Block) -> None:
-        self._held.append(block)
-        self._make_columns()
-
-    def finish(self) -> PowerGrid:
-        """Fill up with zeros what the last frames lack, and hand over all columns."""
-        self._held.append(np.zeros((self._held[0].shape[0], self._n_fft), np.float32))
-        self._make_columns()
-        power = np.stack(self._columns) / np.float32(np.square(np.sum(hann(self._n_fft)) / 2.0))
-        return PowerGrid(
-            power=power,
-            mean=np.average(power, axis=0, weights=self._counts).astype(np.float32),
-            column_seconds=self._per_column * self._hop_length / self._sample_rate,
-            left_seconds=-self._hop_length / 2 / self._sample_rate,
-            bin_hz=self._sample_rate / self._n_fft,
-            duration_seconds=self._samples / self._sample_rate,
-        )
-
-    def _make_columns(self) -> None:
-        while self._frames_left:
-            count = min(self._per_column, self._frames_left)
-            needed = (count - 1) * self._hop_length + self._n_fft
-            if sum(block.shape[-1] for block in self._held) < needed:
-                return
-            held = np.concatenate(self._held, axis=-1)
-            spectra = power_spectra(held[:, :needed], self._n_fft, self._hop_length)
-            self._columns.append(spectra.mean(axis=(0, 1)))
-            self._counts.append(count)
-            self._frames_left -= count
-            self._held = [held[:, count * self._hop_length :]]

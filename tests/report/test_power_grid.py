@@ -97,3 +97,22 @@ def test_silence_and_a_single_sample_are_finite() -> None:
     loud = power_grid(1e6 * tone(1000.0, 0.1), RATE)
     assert in_decibels(loud.power).max() == pytest.approx(120.0, abs=0.1)
     assert np.isfinite(in_decibels(np.array([np.inf, 0.0, 1e300]))).all()
+
+
+@pytest.mark.parametrize(
+    ("frames", "rate", "channels"), [(1, 8000, 1), (30001, 44100, 2), (700, 192000, 3), (900_000, 8000, 2)]
+)
+def test_it_is_the_literal_mean_of_the_frames_of_each_column(frames: int, rate: int, channels: int) -> None:
+    sound = np.random.default_rng(5).standard_normal((channels, frames)).astype(np.float32)
+    grid = power_grid(sound, rate)
+    n_fft = round(rate / grid.bin_hz)
+    hop = round(-2 * grid.left_seconds * rate)
+    per_column = round(grid.column_seconds * rate / hop)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+    padded = np.pad(sound, [(0, 0), (n_fft // 2, n_fft)])
+    starts = range(0, frames, hop)
+    spectra = [np.abs(np.fft.rfft(padded[:, start : start + n_fft] * window)) ** 2 for start in starts]
+    powers = np.stack([each.mean(axis=0) for each in spectra]) / (window.sum() / 2) ** 2
+    literal = np.stack([powers[place : place + per_column].mean(axis=0) for place in range(0, len(powers), per_column)])
+    np.testing.assert_allclose(grid.power, literal, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(grid.mean, powers.mean(axis=0), rtol=1e-4, atol=1e-9)

@@ -14,15 +14,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...signal.stft import hann, power_spectra
-from ..power_grid import MAX_COLUMNS, PowerGrid, frame_length, in_decibels
+from ..power_grid import PowerGrid, in_decibels
 from .text import escaped
 
 RANGE_DB = 90.0  # how far below the top of the scale its bottom lies
 STEP_DB = 5.0  # the top of the scale is the peak rounded up to a multiple of this
 ROWS = 256  # pixels that a spectrogram is high, at the most
 COLOURS = 128  # steps of 0.7 dB: no edge is seen between two, and the file is small
-_FRAMES_AT_ONCE = 64
 _START, _TURNS, _HUE, _GAMMA = 0.25, 0.5, 1.35, 1.0  # from a dark blue over purple and orange to a light yellow
 
 # Of a drawing, in its own units: about pixels on a phone.
@@ -46,37 +44,6 @@ def scale_top_db(grids: Iterable[PowerGrid]) -> float:
     """Choose where the scale of colours ends: at the loudest of all spectrograms, rounded up to a multiple of 5 dB."""
     peak = max((float(grid.power.max()) for grid in grids), default=0.0)
     return STEP_DB * math.ceil(float(in_decibels(np.array(peak))) / STEP_DB) if peak > 0 else 0.0
-
-
-def grid_of(waveform: NDArray[np.floating], sample_rate: int) -> PowerGrid:
-    """Measure an excerpt as `power_grid` does, many columns at a time: several times as fast, for more memory.
-
-    Args:
-        waveform: Samples, shape (channels, time), time ≥ 1; seconds of it, not hours.
-        sample_rate: In Hz.
-    """
-    n_fft = frame_length(sample_rate)
-    total = waveform.shape[-1]
-    hop_length = min(n_fft // 2, max(n_fft // 8, math.ceil(total / MAX_COLUMNS)))
-    frames = math.ceil(total / hop_length)
-    per_column = math.ceil(frames / MAX_COLUMNS)
-    padded = np.pad(waveform, [(0, 0), (n_fft // 2, n_fft)])
-    power = np.empty((frames, n_fft // 2 + 1), np.float32)
-    for start in range(0, frames, _FRAMES_AT_ONCE):
-        count = min(_FRAMES_AT_ONCE, frames - start)
-        stretch = padded[:, start * hop_length :][:, : (count - 1) * hop_length + n_fft]
-        power[start : start + count] = power_spectra(stretch, n_fft, hop_length).mean(axis=0)
-    power /= np.square(np.sum(hann(n_fft)) / 2.0)
-    starts = np.arange(0, frames, per_column)
-    counts = np.diff([*starts, frames])
-    return PowerGrid(
-        power=(np.add.reduceat(power, starts, axis=0) / counts[:, np.newaxis]).astype(np.float32),
-        mean=power.mean(axis=0),
-        column_seconds=per_column * hop_length / sample_rate,
-        left_seconds=-hop_length / 2 / sample_rate,
-        bin_hz=sample_rate / n_fft,
-        duration_seconds=total / sample_rate,
-    )
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

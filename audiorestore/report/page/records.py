@@ -5,10 +5,10 @@ from typing import Any
 
 from ...data.manifest import Record
 from ...metrics._comparison import Number
-from ..power_grid import PowerGrid
+from ..power_grid import PowerGrid, power_grid
 from ..tables import format_number
 from .numbers import Column, Key
-from .pictures import grid_of, scale, scale_top_db, spectrogram
+from .pictures import scale, scale_top_db, spectrogram
 from .sounds import Excerpts, Stretch, Version, excerpts, flac, for_ears, versions_of
 from .tables import arrow, breakable, colour_of, doubts_of, name_of, style_of
 from .text import escaped, script_json
@@ -157,11 +157,11 @@ def _player(number: int, taken: Excerpts, stretch: Stretch, heard: Sequence[Vers
 def _pictures(taken: Excerpts, stretch: Stretch, heard: Sequence[Version]) -> Iterator[str]:
     """Draw what is heard, and what each version still has wrong, all on one scale of colours."""
     rate = stretch.sample_rate
-    grids = {index: grid_of(waveform, rate) for index, waveform in taken.waveforms.items()}
+    grids = {index: power_grid(waveform, rate) for index, waveform in taken.waveforms.items()}
     residuals: dict[int, PowerGrid] = {}
     if -1 in taken.waveforms:
         reference = taken.waveforms[-1]
-        residuals = {i: grid_of(each - reference, rate) for i, each in taken.waveforms.items() if i >= 0}
+        residuals = {i: power_grid(each - reference, rate) for i, each in taken.waveforms.items() if i >= 0}
     top = scale_top_db([*grids.values(), *residuals.values()])
     yield '<div class="pictures">'
     for version in heard:
