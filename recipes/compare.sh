@@ -32,21 +32,7 @@ BUDGET=${BUDGET:-60s}
 PRESET=${PRESET:-small}
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"  # of each training; small networks gain little from more
 
-# Commands end with 3 where some files failed, as they have told: the others go on.
-but_some() { "$@" || [ $? -eq 3 ]; }
-
-# make FILE COMMAND... : write what a command prints to a file, which is there only when it is whole.
-make_file() {
-    file=$1
-    shift
-    [ -s "$file" ] && return
-    mkdir -p "$(dirname "$file")"
-    but_some "$@" > "$file.part"
-    mv "$file.part" "$file"
-}
-
-# number FILE KEY [INNER] : of a JSON object, or of the object that it holds there.
-number() { sed -n "s/.*\"$2\": ${3:+{[^\}]*\"$3\": }\([-0-9.e]*\).*/\1/p" "$1"; }
+. "$here/steps.sh"
 
 # The two that do nothing are always there, and come first.
 families() { printf '%s\n' identity level ${FAMILIES:-$(audiorestore models --names)} | awk '!seen[$1]++'; }
@@ -80,7 +66,7 @@ choose_run() {
     key=$({
         echo "$CHAIN|$BUDGET|$PRESET|${POST:-}"
         audiorestore --version
-        cat "$here/compare.sh"
+        cat "$here/compare.sh" "$here/steps.sh"
         find -L "$DATA" -type f -exec cksum {} + | sort
     } | cksum | cut -d ' ' -f 1)
     RUN=${OUT:-$here/runs}/$name-$key

@@ -22,8 +22,7 @@ sh "$here/install.sh" speech
 PATH=$here/../.venv/bin:$PATH
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
-# Commands end with 3 where some files failed, as they have told: the others go on.
-but_some() { "$@" || [ $? -eq 3 ]; }
+. "$here/steps.sh"
 
 set --
 for metric in ${METRICS:-all}; do set -- "$@" --metric "$metric"; done

@@ -91,8 +91,7 @@ in_the_paper() {
     echo 3.11e-4 3.43e-4 3.64e-4 3.81e-4
 }
 
-# number FILE KEY [INNER] : of a JSON object, or of the object that it holds there.
-number() { sed -n "s/.*\"$2\": ${3:+{[^\}]*\"$3\": }\([-0-9.e]*\).*/\1/p" "$1"; }
+. "$here/steps.sh"
 
 # Name the files of a row of the sweep.
 name_of() { echo "$1" | cut -d '|' -f 1-3 | tr -c 'a-z0-9\n' -; }
