@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Wave = Callable[[Floats, NDArray[np.intp]], Floats]  # seconds since an event began, and which event: the value there
 
 GRID_RATE = 96000
+LENGTH_SPREAD = Domain(float, meaning="two thirds of the lengths lie within this factor", low=1.0, high=5.0)
 LEVEL_SPREAD = Domain(float, "dB", "standard deviation of their levels, cut off at three of it", low=0.0, high=20.0)
 DISC = parameter(
     Choice(("mono", "stereo")),

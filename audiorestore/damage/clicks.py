@@ -25,7 +25,7 @@ from typing import Any
 from ..signal.sound import Sound
 from ._additive import NOISE_SEED, SNR_DB
 from ._damage import DamageConfig, Damaged, Domain, Span, Specification, parameter
-from ._events import DISC, LEVEL_SPREAD, REPEATING, RPM, add_events, pulse
+from ._events import DISC, LENGTH_SPREAD, LEVEL_SPREAD, REPEATING, RPM, add_events, pulse
 
 LONGEST_MS = 4.0
 MOST_PERIODS = 6.0
@@ -42,9 +42,7 @@ class Config(DamageConfig):
     length_ms: Specification = parameter(
         Span(0.8, 1.6), Domain(float, "ms", "length of a click: half of them are shorter", low=0.02, high=LONGEST_MS)
     )
-    length_spread: Specification = parameter(
-        2.0, Domain(float, meaning="two thirds of the lengths lie within this factor", low=1.0, high=5.0)
-    )
+    length_spread: Specification = parameter(2.0, LENGTH_SPREAD)
     level_spread_db: Specification = parameter(Span(3.0, 7.0), LEVEL_SPREAD)
     rpm: Specification = RPM
     repeating_percent: Specification = REPEATING

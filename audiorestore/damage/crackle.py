@@ -16,7 +16,7 @@ from typing import Any
 from ..signal.sound import Sound
 from ._additive import NOISE_SEED, SNR_DB
 from ._damage import DamageConfig, Damaged, Domain, Span, Specification, parameter
-from ._events import DISC, LEVEL_SPREAD, add_events, pulse
+from ._events import DISC, LENGTH_SPREAD, LEVEL_SPREAD, add_events, pulse
 
 LONGEST_MS = 0.5
 MOST_PERIODS = 3.0
@@ -33,9 +33,7 @@ class Config(DamageConfig):
     length_ms: Specification = parameter(
         Span(0.2, 0.4), Domain(float, "ms", "length of a crackle: half of them are shorter", low=0.02, high=LONGEST_MS)
     )
-    length_spread: Specification = parameter(
-        1.6, Domain(float, meaning="two thirds of the lengths lie within this factor", low=1.0, high=5.0)
-    )
+    length_spread: Specification = parameter(1.6, LENGTH_SPREAD)
     level_spread_db: Specification = parameter(Span(4.0, 8.0), LEVEL_SPREAD)
     disc: Specification = DISC
     noise_seed: Specification = NOISE_SEED

@@ -12,6 +12,7 @@ neural network", CVPR 2016.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,19 @@ from ._restorer import RestorerConfig, require
 from ._windowed import start_at_nothing
 
 LAST_KERNEL = 9
+
+# The preset `small` of both.
+SMALL: dict[str, Any] = {
+    "hidden_channels": 7,
+    "kernel_sizes": (17, 9, 9, 9),
+    "dropout": 0.0,
+    "trained_gain": True,
+    "learning_rate": 2e-3,
+    "schedule": "cosine",
+    "batch_size": 8,
+    "segment_frames": 4_096,
+    "steps": 1_000,
+}
 
 Film = Callable[[int, int], nn.Module]
 

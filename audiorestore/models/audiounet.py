@@ -34,7 +34,7 @@ at random ones of 1e-3, so that training begins with doing nothing.
 from dataclasses import dataclass
 from typing import Any
 
-from ._audio_unet import AudioUNetConfig, AudioUNetRestorer
+from ._audio_unet import SMALL, AudioUNetConfig, AudioUNetRestorer
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,7 @@ _SULUN: dict[str, Any] = {
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": _PAPER,
     "sulun": _SULUN,
-    "small": {
-        "hidden_channels": 7,
-        "kernel_sizes": (17, 9, 9, 9),
-        "dropout": 0.0,
-        "trained_gain": True,
-        "learning_rate": 2e-3,
-        "schedule": "cosine",
-        "batch_size": 8,
-        "segment_frames": 4_096,
-        "steps": 1_000,
-    },
+    "small": SMALL,
 }
 
 

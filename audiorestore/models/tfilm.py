@@ -39,7 +39,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._audio_unet import AudioUNetConfig, AudioUNetRestorer
+from ._audio_unet import SMALL, AudioUNetConfig, AudioUNetRestorer
 from ._restorer import Stream, require
 from ._segments import SegmentStream
 
@@ -88,17 +88,7 @@ _PAPER: dict[str, Any] = {
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": _PAPER,
-    "small": {
-        "hidden_channels": 7,
-        "kernel_sizes": (17, 9, 9, 9),
-        "dropout": 0.0,
-        "trained_gain": True,
-        "learning_rate": 2e-3,
-        "schedule": "cosine",
-        "batch_size": 8,
-        "segment_frames": 4_096,
-        "steps": 1_000,
-    },
+    "small": SMALL,
 }
 
 
