@@ -1,6 +1,7 @@
 """Opus at a quality or at a bit rate: through libopus and back, lined up with what went in.
 
-What had to be measured to get this right (`test_opus.py` and `test_ogg.py` in `tests/damage` measure it again):
+What had to be measured to get this right (`test_vorbis_and_opus.py` and `test_ogg.py` in `tests/damage` measure it
+again):
 
 - Opus holds 8, 12, 16, 24 and 48 kHz only. Everything is brought to 48 kHz and back (``coded_rate=auto``), or to one
   of the others, which takes away what lies above its half.

@@ -1,6 +1,7 @@
 """Ogg Vorbis at a quality or at a bit rate: through libvorbis and back, lined up with what went in.
 
-What had to be measured to get this right (`test_vorbis.py` and `test_ogg.py` in `tests/damage` measure it again):
+What had to be measured to get this right (`test_vorbis_and_opus.py` and `test_ogg.py` in `tests/damage` measure it
+again):
 
 - What is decoded lies at lag 0 with the exact length, at every rate from 8 to 200 kHz; above, libvorbis crashes, so a
   rate above 192 kHz is brought down first. Nothing is clipped: samples over full scale come back over full scale.
