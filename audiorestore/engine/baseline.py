@@ -91,9 +91,9 @@ def compare(
     """Compare the scores of a run with those of an earlier one.
 
     Records are matched by id, sample and system; where the baseline names no system, each is compared with it. Numbers
-    are compared in the mean over the files in which both runs have them. A record or a number that has gone missing
-    fails; a new one is not compared. Nor is one that is part of another, whose ingredients may well move while it gets
-    better, unless a tolerance is given for it.
+    are compared in the mean over the files in which both runs have them. A record that has gone missing fails, and so
+    does a number that is undefined now; what is new, or whose metric is not measured now, is not compared. Nor is one
+    that is part of another, whose ingredients may well move while it gets better, unless a tolerance is given for it.
 
     Args:
         baseline: The earlier scores.
