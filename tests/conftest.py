@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from audiorestore.data.audio_file import write_audio
-from audiorestore.signal.synthesis import render_demo
+from audiorestore.demo.synthesis import render_demo
 
 # Silent, alone, and without a sandbox, which containers seldom allow.
 _BROWSER_FLAGS = (

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from audiorestore.data.audio_file import write_audio
-from audiorestore.signal.synthesis import render_demo
+from audiorestore.demo.synthesis import render_demo
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 

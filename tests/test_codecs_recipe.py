@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from audiorestore.data.audio_file import write_audio
-from audiorestore.signal.synthesis import render_demo
+from audiorestore.demo.synthesis import render_demo
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 

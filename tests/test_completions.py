@@ -21,7 +21,7 @@ from typer.main import get_command
 
 from audiorestore.cli import app
 from audiorestore.damage import DAMAGES
-from audiorestore.engine.train import TrainConfig
+from audiorestore.engine.training.loop import TrainConfig
 from audiorestore.metrics import METRICS
 from audiorestore.models import FAMILIES
 

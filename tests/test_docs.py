@@ -12,7 +12,7 @@ from typer.main import get_command
 from audiorestore.cli import app
 from audiorestore.damage import DAMAGES
 from audiorestore.metrics import METRICS
-from audiorestore.report.summary import numbers
+from audiorestore.scores.summary import numbers
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from audiorestore.commands._evaluation import Wishes, measured, read_batch
 from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.errors import UsageError
 from audiorestore.metrics import METRICS
-from audiorestore.report.summary import numbers
+from audiorestore.scores.summary import numbers
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from audiorestore.engine.settings import build, parse_settings
-from audiorestore.engine.train import TrainConfig
+from audiorestore.engine.training.loop import TrainConfig
 from audiorestore.models import FAMILIES
 
 RECIPES = Path(__file__).parents[1] / "recipes"

@@ -26,8 +26,8 @@ from ._shell import (
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
-    from ..engine.quality import Conditions, Judged
-    from ..report.summary import Summary
+    from ..scores.quality import Conditions, Judged
+    from ..scores.summary import Summary
 
 _FILE_WIDTH = 120  # columns, where nobody's terminal says how many there are
 _MOST_NAMES = 20
@@ -53,7 +53,7 @@ def read_batch(inputs: list[str] | None, reference: Path | None, sides: dict[str
     """Read what a command was given; manifests that restored the same items become systems."""
     if reference is not None or not inputs:
         return Batch(*read_sides(inputs, reference, sides, "eval"), "restored", False)
-    from ..engine.systems import FIELD, distinct_names, side_by_side
+    from ..scores.systems import FIELD, distinct_names, side_by_side
 
     parts = [(path, list(read_inputs([path], "degraded", "eval")[0])) for path in inputs]
     records = side_by_side(parts) if len(parts) > 1 else parts[0][1]
@@ -99,10 +99,10 @@ class Wishes:
         Raises:
             UsageError: Something is not there, cannot be read or written, or has nothing to go with.
         """
-        from ..engine.quality import Conditions
         from ..metrics import ALL, missing
-        from ..report.groups import check_field
-        from ..report.summary import numbers
+        from ..scores.groups import check_field
+        from ..scores.quality import Conditions
+        from ..scores.summary import numbers
 
         for name in self.metrics or ():
             if name != ALL and (reason := missing(name)):
@@ -153,8 +153,8 @@ def measure_all(batch: Batch, wishes: Wishes, conditions: "Conditions") -> ExitS
     """Measure a batch; write records, tables and reports, and say how it went."""
     from ..data.manifest import write_record
     from ..metrics import ALL, METRICS, chosen
-    from ..report.summary import Summary
     from ..report.tables import summary_as
+    from ..scores.summary import Summary
 
     metrics = chosen(wishes.metrics)
     if ALL in (wishes.metrics or ()) and (absent := sorted(set(METRICS.names()) - set(metrics))):
@@ -279,7 +279,7 @@ def _print_summary(summary: "Summary") -> None:
 
 def _tell_verdicts(judged: "Sequence[Judged]") -> bool:
     """Show which conditions were not met; tell whether there is one."""
-    from ..report.verdicts import verdict_table
+    from ..scores.verdict import verdict_table
 
     failed = [verdict for _, verdict in judged if verdict.reason]
     if failed:
@@ -294,8 +294,8 @@ def _tell_verdicts(judged: "Sequence[Judged]") -> bool:
 def _write_report(
     wishes: Wishes, records: "list[Record]", name: str, summary: "Summary", judged: "Sequence[Judged]"
 ) -> None:
-    from ..engine.systems import by_system
     from ..report.page import write_page
+    from ..scores.systems import by_system
 
     assert wishes.report is not None
     verdicts = [verdict for _, verdict in judged]
@@ -305,8 +305,8 @@ def _write_report(
 
 def make_listening_test(folder: Path, kind: str, batch: Batch) -> ExitStatus:
     """Make a page for listeners; nothing is measured, and stdout stays empty."""
-    from ..engine.systems import by_system
-    from ..report.listening import key_path, write_listening_test
+    from ..listening import key_path, write_listening_test
+    from ..scores.systems import by_system
 
     trials = write_listening_test(folder, by_system(list(batch.records), batch.name), kind)
     say(f"{trials} trial(s) in {folder}; keep {key_path(folder)} from the listeners")
@@ -315,7 +315,7 @@ def make_listening_test(folder: Path, kind: str, batch: Batch) -> ExitStatus:
 
 def sum_up_ratings(paths: Sequence[Path], format: str) -> ExitStatus:
     """Sum up what listeners rated: a table for people on stderr, and what was asked for on stdout."""
-    from ..report.listening.ratings import ratings_as, ratings_table, read_ratings
+    from ..listening.ratings import ratings_as, ratings_table, read_ratings
 
     ratings = read_ratings(paths)
     _print(ratings_table(ratings))

@@ -136,7 +136,7 @@ def read_sides(
     """Read records as `read_inputs` does, or join folders by the names of their files where ``reference`` is given."""
     if reference is None:
         return read_inputs(arguments, "degraded", stage)
-    from ..engine.pair import match_by_name
+    from ..engine.pairing.pair import match_by_name
 
     if arguments:
         raise UsageError("give either records or --reference and what belongs to it, not both")

@@ -62,7 +62,7 @@ def _family(name: str) -> dict[str, Any]:
 def _settings(family: str) -> list[dict[str, Any]]:
     """List every key that ``--set`` takes for a family: of the model first, then of training."""
     from ..engine.settings import describe
-    from ..engine.train import TrainConfig
+    from ..engine.training.loop import TrainConfig
     from ..models import FAMILIES
 
     module = FAMILIES.load(family)

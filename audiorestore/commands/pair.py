@@ -25,7 +25,7 @@ from ._shell import (
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
-    from ..engine.pair import PairConfig
+    from ..engine.pairing.pair import PairConfig
 
 
 @shell_command
@@ -92,8 +92,8 @@ def pair(
       ar pair --check pairs.jsonl
     """
     from ..data.foreign_manifest import WRITERS
-    from ..engine.pair import PairConfig
-    from ..engine.split import Splitter, parse_group_by, parse_ratios
+    from ..engine.pairing.pair import PairConfig
+    from ..engine.pairing.split import Splitter, parse_group_by, parse_ratios
 
     if check:
         if reference or degraded or output or split or group_by or plot or allow:
@@ -130,7 +130,7 @@ def _aligned(
 ) -> "Iterator[Record]":
     """Align records, and draw them where there is a folder for it."""
     from ..engine.batch import run_batch, with_plot
-    from ..engine.pair import pair_record
+    from ..engine.pairing.pair import pair_record
     from ..engine.provenance import with_digests
 
     if plot is None:
@@ -148,7 +148,7 @@ def _check(inputs: list[str] | None, jobs: int) -> ExitStatus:
     """Verify a manifest of pairs: what is wrong goes to stdout as failed records, and a sentence each to stderr."""
     from ..data.manifest import read_records, write_record
     from ..engine.batch import run_batch
-    from ..engine.check import Leaks, check_record
+    from ..engine.pairing.check import Leaks, check_record
 
     # An id may come twice here: that is one of the things to tell.
     records = list(read_records(inputs or [], "degraded", "check", sys.stdin, unique=False))

@@ -59,11 +59,11 @@ def quantize(
       ar quantize cnn.safetensors --pairs test.jsonl -o cnn.int8.safetensors > cnn.int8.json
     """
     from ..data.audio_file import read_audio
+    from ..demo.synthesis import render_demo
     from ..engine.checkpoint import SUFFIX, is_file_name, load_model
     from ..engine.provenance import refuse_own_input
     from ..engine.quantize import compare_speed, coverage, left_in_float32, save_quantized
     from ..engine.quantize import quantize as shrink
-    from ..signal.synthesis import render_demo
 
     if output is None or output.suffix != SUFFIX:
         raise UsageError(f"give -o FILE{SUFFIX} for the smaller model")

@@ -15,7 +15,7 @@ from ._shell import Force, Inputs, Seed, emit, read_inputs, refuse_nested, resto
 if TYPE_CHECKING:
     from ..data.manifest import Record
     from ..engine.checkpoint import LoadedModel
-    from ..engine.restore import RestoreConfig
+    from ..engine.restoring.restore import RestoreConfig
 
 STDIN_NAME = "stdin"
 
@@ -63,7 +63,7 @@ def restore(
       sox in.wav -t wav - | ar restore --model cnn.safetensors - -o - | play -
     """
     from ..data.audio_file import CONTAINERS
-    from ..engine.restore import UNWRITTEN_SUFFIXES, RestoreConfig, is_one_file
+    from ..engine.restoring.restore import UNWRITTEN_SUFFIXES, RestoreConfig, is_one_file
 
     if model is None:
         raise UsageError("give --model FILE.safetensors, from 'ar train', or a family such as identity")
@@ -112,7 +112,7 @@ def _restored(
 ) -> "Iterator[Record]":
     """Restore one record after another, with a bar for each on a terminal, and words on samples over full scale."""
     from ..engine.batch import run_batch
-    from ..engine.restore import restore_record
+    from ..engine.restoring.restore import restore_record
 
     with restoring_bar() as follow:
         for record in run_batch(

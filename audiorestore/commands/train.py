@@ -14,7 +14,7 @@ from ._shell import Force, read_inputs, say, shell_command, stop_flag, tell_fail
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
-    from ..engine.train import Event, Validated
+    from ..engine.training.loop import Event, Validated
 
 
 @shell_command
@@ -50,7 +50,7 @@ def train(
     """
     from ..engine.checkpoint import SUFFIX, fitted_at_once
     from ..engine.device import choose_device
-    from ..engine.training_run import prepare_run, state_path_of
+    from ..engine.training.run import prepare_run, state_path_of
 
     if output is None or output.suffix != SUFFIX:
         raise UsageError(f"give -o FILE{SUFFIX} for the model")
@@ -102,7 +102,7 @@ def _warn(heard: "Validated", family: str) -> None:
 def _settings(family: str, preset: str, texts: list[str], budget: dict[str, int | float | None]) -> dict[str, Any]:
     """Lay the user's settings over the preset's; a budget given in any unit replaces the preset's steps."""
     from ..engine.settings import parse_settings
-    from ..engine.train import TrainConfig
+    from ..engine.training.loop import TrainConfig
     from ..models import FAMILIES
     from ..registry import suggestion
 
@@ -137,7 +137,7 @@ def _good_pairs(records: "Iterable[Record]") -> "tuple[list[Record], ExitStatus]
 
 def _watch(events: "Iterator[Event]", family: str) -> None:
     """Follow a run to its end, with a bar on a terminal."""
-    from ..engine.train import Stepped, Validated
+    from ..engine.training.loop import Stepped, Validated
 
     with training_bar() as (advance, announce):
         for event in events:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..data.audio_file import write_audio
 from ..data.manifest import Record
-from ..signal.synthesis import DEMO_PIECES, render_demo
+from ..demo.synthesis import DEMO_PIECES, render_demo
 from .provenance import digest_of, made_before, provenance
 
 

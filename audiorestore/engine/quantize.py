@@ -23,7 +23,7 @@ from ..metrics._comparison import Comparison, Signal, Undefined
 from ..models._restorer import Restorer
 from ..randomness import generator
 from .checkpoint import LoadedModel, in_16_bits, save_model
-from .restore import restore_waveform
+from .restoring.restore import restore_waveform
 
 Dtype = Literal["int8", "float16"]
 

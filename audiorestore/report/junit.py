@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..data.atomic import atomic_path
-from ..metrics._scores import Failure
-from .verdicts import Verdict
+from ..scores.columns import Failure
+from ..scores.verdict import Verdict
 
 _SUITE = "audiorestore"
 # What XML 1.0 cannot hold, even escaped: control characters, halves of pairs, and two that are no characters.

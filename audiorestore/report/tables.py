@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..metrics._comparison import Number
-from .groups import MISSING
-from .summary import Entry, Summary
+from ..scores.groups import MISSING
+from ..scores.summary import Entry, Summary
 
 _COLUMNS = ("row", "number", "count", "mean", "median", "gain", "low", "high")
 _COMPARED = ("difference", "p")  # where there are several systems

@@ -19,12 +19,12 @@ from audiorestore.damage._chain import Chains
 from audiorestore.damage._chain_language import parse_chain
 from audiorestore.damage._damage import Outcome, Run, hurt
 from audiorestore.damage.ffmpeg import CODECS
+from audiorestore.demo.synthesis import render_demo
 from audiorestore.errors import AudioRestoreError, UsageError
 from audiorestore.signal.align import find_lag
 from audiorestore.signal.level import closest_gain, dot
 from audiorestore.signal.resample import resample
 from audiorestore.signal.sound import Sound, joined
-from audiorestore.signal.synthesis import render_demo
 
 with_ffmpeg = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="the ffmpeg program is not installed: none of its codecs can be tested"

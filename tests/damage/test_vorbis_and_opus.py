@@ -5,9 +5,9 @@ import pytest
 
 from audiorestore.damage._chain import apply_chain
 from audiorestore.damage._chain_language import parse_chain
+from audiorestore.demo.synthesis import render_demo
 from audiorestore.errors import AudioRestoreError
 from audiorestore.signal.align import measure
-from audiorestore.signal.synthesis import render_demo
 
 RATE = 44100
 

@@ -10,10 +10,10 @@ import pytest
 from audiorestore.data.audio_file import write_audio
 from audiorestore.data.manifest import Record, failed
 from audiorestore.engine.batch import run_batch
-from audiorestore.engine.check import Leaks, check_record
-from audiorestore.engine.pair import PairConfig, pair_record
+from audiorestore.engine.pairing.check import Leaks, check_record
+from audiorestore.engine.pairing.pair import PairConfig, pair_record
+from audiorestore.engine.pairing.split import Splitter, parse_group_by
 from audiorestore.engine.provenance import digest_in, file_digest, with_digests
-from audiorestore.engine.split import Splitter, parse_group_by
 from audiorestore.errors import AudioFileError, RecordError
 from audiorestore.signal.align import shift
 

@@ -15,10 +15,10 @@ from audiorestore.damage._chain_language import parse_chains
 from audiorestore.data import spool
 from audiorestore.data.audio_file import audio_info, read_audio, write_audio
 from audiorestore.data.mpeg_frames import scan_mpeg
+from audiorestore.demo.synthesis import render_demo
 from audiorestore.engine.batch import run_batch
 from audiorestore.engine.degrade import DegradeConfig, degrade_record, several_of_each
 from audiorestore.errors import AudioFileError, AudioRestoreError, RecordError
-from audiorestore.signal.synthesis import render_demo
 
 CHAIN = "mp3:kbps=32/64/96|hiss:snr_db=10..30"
 

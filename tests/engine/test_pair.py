@@ -9,7 +9,7 @@ import pytest
 
 from audiorestore.data.audio_file import audio_info, read_audio, write_audio
 from audiorestore.data.manifest import Record
-from audiorestore.engine.pair import PairConfig, match_by_name, pair_record
+from audiorestore.engine.pairing.pair import PairConfig, match_by_name, pair_record
 from audiorestore.errors import AlignmentError, AudioFileError, RecordError, UsageError
 from audiorestore.signal.align import find_lag, shift
 from audiorestore.signal.resample import resample

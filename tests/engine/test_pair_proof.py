@@ -17,8 +17,8 @@ import soxr
 from audiorestore.damage import DAMAGES
 from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.data.manifest import Record
-from audiorestore.engine import pair
-from audiorestore.engine.pair import PairConfig, pair_record
+from audiorestore.engine.pairing import pair
+from audiorestore.engine.pairing.pair import PairConfig, pair_record
 from audiorestore.errors import FINDINGS, AlignmentError, AudioFileError, UsageError
 from audiorestore.signal.align import measure
 

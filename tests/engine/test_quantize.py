@@ -23,7 +23,7 @@ from audiorestore.engine.quantize import (
     quantize,
     save_quantized,
 )
-from audiorestore.engine.restore import RestoreConfig, restore_record
+from audiorestore.engine.restoring.restore import RestoreConfig, restore_record
 from audiorestore.errors import AudioFileError, CheckpointError, RecordError, UsageError
 from audiorestore.models import _int8
 from audiorestore.models._network import NetworkRestorer

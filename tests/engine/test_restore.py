@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from audiorestore.data.audio_file import AudioInfo, audio_info, read_audio, write_audio
+from audiorestore.demo.synthesis import render_demo
 from audiorestore.engine.checkpoint import LoadedModel, load_model, make_model, save_model
-from audiorestore.engine.restore import Restoration, RestoreConfig, restore_record, restore_waveform
+from audiorestore.engine.restoring.restore import Restoration, RestoreConfig, restore_record, restore_waveform
 from audiorestore.errors import AudioFileError, AudioRestoreError, RecordError
 from audiorestore.models._restorer import Restorer, RestorerConfig
 from audiorestore.signal.align import find_lag
 from audiorestore.signal.resample import resample
-from audiorestore.signal.synthesis import render_demo
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from audiorestore.engine.settings import build, describe, parse_settings
-from audiorestore.engine.train import TrainConfig
+from audiorestore.engine.training.loop import TrainConfig
 from audiorestore.errors import UsageError
 from audiorestore.models import cnn
 

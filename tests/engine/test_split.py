@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from audiorestore.data.manifest import Record, failed
-from audiorestore.engine.split import Splitter, assign_splits, parse_group_by, parse_ratios
+from audiorestore.engine.pairing.split import Splitter, assign_splits, parse_group_by, parse_ratios
 from audiorestore.errors import UsageError
 
 RATIOS = (0.8, 0.1, 0.1)

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from audiorestore.data.audio_file import write_audio
 from audiorestore.data.manifest import Record
 from audiorestore.data.pairs import PairDataset
-from audiorestore.engine import train as loop
 from audiorestore.engine.checkpoint import load_model, read_arrays
-from audiorestore.engine.train import Event, Stepped, TrainConfig, Validated, new_state, train
-from audiorestore.engine.training_run import TrainingRun, common_rate, prepare_run
+from audiorestore.engine.training import loop as loop
+from audiorestore.engine.training.loop import Event, Stepped, TrainConfig, Validated, new_state, train
+from audiorestore.engine.training.run import TrainingRun, common_rate, prepare_run
 from audiorestore.errors import AudioRestoreError, CheckpointError, RecordError, UsageError
 from audiorestore.models._network import Losses, NetworkRestorer, Player
 from audiorestore.models._restorer import RestorerConfig
@@ -165,7 +165,7 @@ def test_a_finished_run_can_be_given_more_steps(begin: Any) -> None:
 
 
 def test_the_log_of_a_resumed_run_goes_on_in_the_same_file(begin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audiorestore.engine.training_run.LOG_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("audiorestore.engine.training.run.LOG_EVERY_SECONDS", 0.0)
     first = begin()
     list(first.go(after(first, 12)))
     second = begin()

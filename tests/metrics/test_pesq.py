@@ -12,12 +12,12 @@ import scipy.signal
 from audiorestore.damage._chain import apply_chain
 from audiorestore.damage._chain_language import parse_chain
 from audiorestore.data.audio_file import read_audio
+from audiorestore.demo.synthesis import render_demo
 from audiorestore.metrics import METRICS, _pesq_process
 from audiorestore.metrics._comparison import Comparison, Signal, Undefined
 from audiorestore.metrics.pesq import LONGEST_SECONDS, measure
 from audiorestore.signal.resample import resample
 from audiorestore.signal.sound import Sound
-from audiorestore.signal.synthesis import render_demo
 
 pesq = pytest.importorskip("pesq", reason="the package pesq is not installed: PESQ is not tested")
 

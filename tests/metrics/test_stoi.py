@@ -11,11 +11,11 @@ import pytest
 from audiorestore.damage._chain import apply_chain
 from audiorestore.damage._chain_language import parse_chain
 from audiorestore.data.audio_file import read_audio
+from audiorestore.demo.synthesis import render_demo
 from audiorestore.metrics import METRICS
 from audiorestore.metrics._comparison import Comparison, Signal, Undefined
 from audiorestore.metrics.stoi import measure
 from audiorestore.signal.sound import Sound
-from audiorestore.signal.synthesis import render_demo
 
 pystoi = pytest.importorskip("pystoi", reason="the package pystoi is not installed: STOI is not tested")
 

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from audiorestore import losses
 from audiorestore.engine.settings import build
-from audiorestore.engine.train import TrainConfig, TrainState, _learning_rate
+from audiorestore.engine.training.loop import TrainConfig, TrainState, _learning_rate
 from audiorestore.errors import UsageError
 from audiorestore.models import autoencoder
 from audiorestore.models._network import count_parameters

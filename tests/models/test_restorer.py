@@ -12,7 +12,7 @@ from torch import nn
 
 from audiorestore.engine.checkpoint import load_model, make_model
 from audiorestore.engine.settings import build, describe
-from audiorestore.engine.train import TrainConfig
+from audiorestore.engine.training.loop import TrainConfig
 from audiorestore.errors import UsageError
 from audiorestore.models import FAMILIES, _int8
 from audiorestore.models._network import NetworkRestorer, count_parameters, solve_width

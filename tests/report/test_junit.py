@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from audiorestore.engine.gates import Verdict
 from audiorestore.errors import AudioFileError
-from audiorestore.metrics._scores import Failure
 from audiorestore.report.junit import write_junit
-from audiorestore.report.verdicts import verdict_table
+from audiorestore.scores.columns import Failure
+from audiorestore.scores.gates import Verdict
+from audiorestore.scores.verdict import verdict_table
 
 MET = Verdict("restored.snr_db>=10", found="12", wanted=">= 10")
 MISSED = Verdict("all: restored.lsd_db<1", "1 of 2 records do not meet it", worst=(("album/a", "3.00, wanted < 1.00"),))

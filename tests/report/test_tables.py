@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from audiorestore.report.summary import ROWS, Summary, numbers
 from audiorestore.report.tables import format_number, summary_as, summary_table
+from audiorestore.scores.summary import ROWS, Summary, numbers
 
 
 def measured(**rows: dict[str, float | None]) -> dict[str, Any]:

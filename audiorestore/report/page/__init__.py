@@ -15,8 +15,8 @@ from pathlib import Path
 from ... import __version__
 from ...data.atomic import atomic_path
 from ...data.manifest import Record
-from ..summary import Summary
-from ..verdicts import Verdict
+from ...scores.summary import Summary
+from ...scores.verdict import Verdict
 from .logs import training_section
 from .numbers import columns, is_measured, keyed, numbers_in, picked, ranked
 from .records import MEDIA_BYTES, record_section

@@ -10,7 +10,7 @@ import numpy as np
 from ...data.manifest import Record
 from ...metrics import METRICS
 from ...metrics._comparison import Number
-from ..summary import numbers
+from ...scores.summary import numbers
 
 Key = tuple[str, int | None, int]  # id, sample, and which of the records that share both
 Values = dict[str, dict[Key, float]]

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ...data.audio_file import AudioReader, Waveform
 from ...data.manifest import Record
 from ...errors import AudioRestoreError, RecordError
+from ...listening.excerpts import busiest_start
 from ...signal.resample import resample
 from ...signal.sound import Sound
-from ..listening.excerpts import busiest_start
 
 SECONDS = 10.0  # an excerpt lasts at the most
 MAX_RATE = 48000  # Hz

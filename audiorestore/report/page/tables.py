@@ -6,9 +6,9 @@ import numpy as np
 
 from ...data.manifest import Record
 from ...metrics._comparison import Number
-from ..summary import Summary
+from ...scores.summary import Summary
+from ...scores.verdict import Verdict
 from ..tables import format_number, summary_cells, summary_title
-from ..verdicts import Verdict
 from .charts import Violin, violins
 from .numbers import Cell, Column, best, cell, is_measured
 from .text import escaped

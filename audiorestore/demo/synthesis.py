@@ -1,0 +1,105 @@
+"""A minute of music and voice that the project renders itself, so that the whole chain runs with no data at all.
+
+The random numbers of a piece come from its own name. Each is dry sound, see `demo_pieces`; ``render_demo`` puts it into
+a room and sets its level.
+"""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..signal.level import from_decibels
+from .instruments import Mono, fading, frames_in, noise, times
+from .pieces import PIECES
+
+DEMO_PIECES: tuple[str, ...] = tuple(PIECES)
+PEAK_DB = -3.0
+
+_ROOM_BANDS_HZ = (
+    (60.0, 900.0, 1.0),
+    (900.0, 3600.0, 0.8),
+    (3600.0, 20000.0, 0.45),
+)  # from, to, share of the decay time
+_FADE_IN_SECONDS, _FADE_OUT_SECONDS = 0.005, 0.4
+_LOWEST_HZ = 25.0
+
+
+def room(
+    waveform: Mono, sample_rate: int, rng: np.random.Generator, decay_seconds: float = 0.9, wet: float = 0.2
+) -> Mono:
+    """Let a sound die away in a room: noise that fades exponentially, the highs sooner.
+
+    Args:
+        waveform: Dry sound, shape (time,).
+        sample_rate: In Hz.
+        rng: Where the room comes from.
+        decay_seconds: Time in which the reverberation of the lows falls by 60 dB.
+        wet: How strong the reverberation is beside the dry sound; 1 is as strong.
+
+    Returns:
+        Dry and wet sound together, of the same shape.
+
+    Source:
+        Moorer, "About This Reverberation Business", Computer Music Journal 3(2), 1979.
+    """
+    time = times(decay_seconds, sample_rate)
+    tail = np.zeros_like(time)
+    for low_hz, high_hz, share in _ROOM_BANDS_HZ:
+        tail += noise(decay_seconds, sample_rate, rng, low_hz, high_hz) * fading(time, share * decay_seconds)
+    # Noise of power 1/11025 per Hz whose squares sum up to decay_seconds / 13.8: this makes the gain 1 on average.
+    tail *= np.sqrt(2.0 * 11025.0 * 13.8 / decay_seconds) / sample_rate
+    predelay = frames_in(0.012, sample_rate)
+    n_fft = 1 << (waveform.size + predelay + tail.size).bit_length()
+    response = np.fft.rfft(np.concatenate([np.zeros(predelay), wet * tail]), n_fft)
+    return waveform + np.fft.irfft(np.fft.rfft(waveform, n_fft) * response, n_fft)[: waveform.size]
+
+
+def mastered(waveform: Mono, sample_rate: int) -> NDArray[np.float32]:
+    """Finish a recording: no rumble, no offset, silent ends, and a peak of -3 dB below full scale.
+
+    Args:
+        waveform: Shape (time,).
+        sample_rate: In Hz.
+
+    Returns:
+        Shape (1, time).
+    """
+    frames = waveform.size
+    n_fft = 1 << (2 * frames).bit_length()
+    frequency_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
+    above_rumble = frequency_hz**2 / (frequency_hz**2 + _LOWEST_HZ**2)
+    clean = np.fft.irfft(np.fft.rfft(waveform, n_fft) * above_rumble, n_fft)[:frames]
+    position = np.arange(frames) / sample_rate
+    ramp = np.minimum(position / _FADE_IN_SECONDS, (position[-1] - position) / _FADE_OUT_SECONDS)
+    fade = 0.5 - 0.5 * np.cos(np.pi * np.minimum(ramp, 1.0))
+    clean = fade * clean
+    clean -= fade * (clean.sum() / fade.sum())  # the offset goes, and the ends stay silent
+    peak = from_decibels(PEAK_DB) - 1e-6  # rounding to float32 must not lift it above
+    return np.asarray(peak / np.abs(clean).max() * clean[None], dtype=np.float32)
+
+
+def render_demo(name: str, sample_rate: int = 22050) -> NDArray[np.float32]:
+    """Render one piece of the demo audio, the same at each call.
+
+    Args:
+        name: One of ``DEMO_PIECES``.
+        sample_rate: In Hz, at least 8000; a higher one adds highs and changes nothing else.
+
+    Returns:
+        Shape (1, time), 5 seconds, with a peak of -3 dB below full scale.
+
+    Raises:
+        ValueError: There is no such piece, or the sample rate is too low.
+
+    >>> render_demo("bells-01").shape
+    (1, 110250)
+    """
+    if name not in PIECES:
+        raise ValueError(f"there is no demo piece {name!r}; the pieces are {', '.join(DEMO_PIECES)}")
+    if sample_rate < 8000:
+        raise ValueError(f"a sample rate of {sample_rate} Hz is too low for the demo; take 8000 Hz or more")
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+    for_piece, for_room = np.random.default_rng(seed).spawn(2)
+    play, decay_seconds, wet = PIECES[name]
+    return mastered(room(play(sample_rate, for_piece), sample_rate, for_room, decay_seconds, wet), sample_rate)

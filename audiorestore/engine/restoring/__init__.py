@@ -1,0 +1,1 @@
+"""Restoring recordings with any model."""

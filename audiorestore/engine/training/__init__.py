@@ -1,0 +1,1 @@
+"""Training any family: the loop, and a run on the disk."""

@@ -1,0 +1,289 @@
+"""The CSV files that a listening test's page saves, checked cell by cell, and brought together with the key."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import RecordError, UsageError
+from . import KEY_SUFFIX, REFERENCE
+
+COLUMNS = ("test", "kind", "listener", "group", "position", "trial", "stimulus", "against", "score", "seconds")
+SCALES = {"mos": (1, 5), "acr": (1, 5), "mushra": (0, 100), "cmp": (-5, 5)}
+GROUPS = ("professional", "amateur", "other")
+
+# BS.1534-3: who hears no difference where there is one, or one where there is none, in more than 15 % of the trials.
+_SCREEN_SCORE = 90
+_SCREEN_SHARE = 0.15
+_MID_ANCHOR = "anchor_7000_hz"
+_LISTENER = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_WHOLE = re.compile(r"[+-]?\d{1,6}")
+
+
+@dataclass(frozen=True)
+class Rating:
+    """What one listener said about one version of one item.
+
+    Attributes:
+        listener: Name or number.
+        group: One of ``professional``, ``amateur`` and ``other``.
+        id: Of the item.
+        sample: Of the item, where it is one of several.
+        row: The system, or of a comparison "this over that".
+        score: On the test's scale; of a comparison, positive is better.
+        position: When the listener heard it, 1 is first.
+        seconds: How long the listener took for the trial.
+    """
+
+    listener: str
+    group: str
+    id: str
+    sample: int | None
+    row: str
+    score: int
+    position: int
+    seconds: float
+
+    def as_record(self) -> dict[str, Any]:
+        """Write it as an object for a line of JSON."""
+        told = {"id": self.id} | ({} if self.sample is None else {"sample": self.sample})
+        told |= {"system": self.row, "score": self.score, "listener": self.listener, "group": self.group}
+        return told | {"position": self.position, "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """All ratings of a test.
+
+    Attributes:
+        kind: Of test.
+        test: Its code.
+        rows: What was rated, in the order of tables, to what it was compared with (None if with nothing).
+        kept: Ratings that count.
+        left_out: Listeners that post-screening leaves out, and why.
+        notes: What else a reader of the tables has to know.
+    """
+
+    kind: str
+    test: str
+    rows: Mapping[str, str | None]
+    kept: tuple[Rating, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of a CSV file, of which every cell has the right form; ``place`` says where it is."""
+
+    place: str
+    test: str
+    kind: str
+    listener: str
+    group: str
+    position: int
+    trial: str
+    stimulus: str
+    against: str
+    score: int
+    seconds: float
+
+
+def read_ratings(paths: Sequence[str | Path]) -> Ratings:
+    """Read what listeners saved, and put names to the codes.
+
+    Args:
+        paths: CSV files, one or more for each listener. The test's key may be among them, as a ``.json`` file; else it
+            is looked for in the folders of the CSV files, in the folders around those, and in the working directory.
+
+    Raises:
+        UsageError: A file cannot be read, none is given, or the key is not found.
+        RecordError: A file is malformed, belongs to another test, or says something twice; the sentence names the file
+            and the line.
+    """
+    tables = [Path(path) for path in paths if Path(path).suffix.lower() != ".json"]
+    keys = [Path(path) for path in paths if Path(path).suffix.lower() == ".json"]
+    if not tables:
+        raise UsageError("give the CSV files that the listeners saved")
+    lines = [line for table in tables for line in _read_lines(table)]
+    first = lines[0]
+    for line in lines:
+        if (line.test, line.kind) != (first.test, first.kind):
+            raise RecordError(
+                f"{line.place}: is of test {line.test} ({line.kind}), but {first.place.split(',')[0]} is of test "
+                f"{first.test} ({first.kind}); sum up one test at a time"
+            )
+    key = _find_key(first, keys, tables)
+    ratings = _unblind(lines, key)
+    left_out = _screen(ratings) if first.kind == "mushra" else {}
+    kept = tuple(rating for rating in ratings if rating.listener not in left_out)
+    if not kept:
+        names = ", ".join(left_out)
+        raise RecordError(
+            f"post-screening leaves nobody: {names} rated the hidden reference or the 7 kHz anchor wrongly"
+        )
+    return Ratings(first.kind, first.test, _table_rows(key), kept, left_out, tuple(_incomplete(lines, key)))
+
+
+def _read_lines(path: Path) -> list[_Line]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            lines = list(_checked_lines(path, reader))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise UsageError(f"the ratings {path} cannot be read ({reason})") from None
+    except csv.Error as error:
+        raise RecordError(f"{path}, line {reader.line_num}: is not CSV ({error})") from None
+    if not lines:
+        raise RecordError(f"{path}, line 1: holds no ratings; give the file that the page saved at the end")
+    return lines
+
+
+def _checked_lines(path: Path, reader: Any) -> Iterator[_Line]:
+    for cells in reader:
+        place = f"{path}, line {reader.line_num}"
+        if reader.line_num == 1:
+            if tuple(cells) != COLUMNS:
+                raise RecordError(
+                    f"{place}: the columns are not {','.join(COLUMNS)}; give the file as the page saved it"
+                )
+        elif cells:
+            yield _checked(place, cells)
+
+
+def _checked(place: str, cells: Sequence[str]) -> _Line:
+    if len(cells) != len(COLUMNS):
+        raise RecordError(f"{place}: has {len(cells)} cells instead of {len(COLUMNS)}")
+    told = dict(zip(COLUMNS, cells, strict=True))
+    if told["kind"] not in SCALES:
+        raise RecordError(f"{place}: there is no kind of test {told['kind']!r}")
+    if not _LISTENER.fullmatch(told["listener"]):
+        raise RecordError(f"{place}: the listener is {told['listener']!r}, not a name of letters, digits, - and _")
+    if told["group"] not in GROUPS:
+        raise RecordError(f"{place}: the group is {told['group']!r}; it is one of {', '.join(GROUPS)}")
+    low, high = SCALES[told["kind"]]
+    if not _WHOLE.fullmatch(told["score"]) or not low <= int(told["score"]) <= high:
+        raise RecordError(f"{place}: the score is {told['score']!r}, not a whole number from {low} to {high}")
+    if not _WHOLE.fullmatch(told["position"]) or int(told["position"]) < 1:
+        raise RecordError(f"{place}: the position is {told['position']!r}, not a positive whole number")
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", told["seconds"]):
+        raise RecordError(f"{place}: the seconds are {told['seconds']!r}, not a number")
+    numbers = {"position": int(told["position"]), "score": int(told["score"]), "seconds": float(told["seconds"])}
+    return _Line(place, **(told | numbers))  # type: ignore[arg-type]  # the cells that are not numbers stay strings
+
+
+def _find_key(line: _Line, given: Sequence[Path], tables: Sequence[Path]) -> dict[str, Any]:
+    """Take the key that was given, or the one nearby that is of this test."""
+    for path in given:
+        key = _read_key(path)
+        if key is None:
+            raise RecordError(
+                f"{path} is not the key of a listening test; give the file whose name ends in {KEY_SUFFIX}"
+            )
+        if key["test"] == line.test:
+            return key
+    if given:
+        raise RecordError(f"{given[0]} is the key of another test than {line.test}; give the one written with the page")
+    around = [Path(os.path.realpath(table)).parent for table in tables]
+    folders = dict.fromkeys([*around, *(folder.parent for folder in around), Path.cwd()])
+    for folder in folders:
+        for path in sorted(folder.glob(f"*{KEY_SUFFIX}")):
+            key = _read_key(path)
+            if key is not None and key["test"] == line.test:
+                return key
+    raise UsageError(
+        f"the key of test {line.test} is not near the CSV files; give it among them: it lies beside the folder of the "
+        f"page, and its name ends in {KEY_SUFFIX}"
+    )
+
+
+def _read_key(path: Path) -> dict[str, Any] | None:
+    """Read a key file; None if it is none."""
+    try:
+        key = json.loads(path.read_text("utf-8"))
+        for trial in key["trials"].values():
+            names = [key["stimuli"][code]["condition"] for code in trial["stimuli"]]
+            if not isinstance(trial["id"], str) or not names or not set(names) <= set(key["conditions"]):
+                return None
+        if key["kind"] not in SCALES or not isinstance(key["test"], str):
+            return None
+    except OSError as error:
+        raise UsageError(f"the key {path} cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return dict(key)
+
+
+def _unblind(lines: Iterable[_Line], key: Mapping[str, Any]) -> list[Rating]:
+    names = {code: stimulus["condition"] for code, stimulus in key["stimuli"].items()}
+    groups: dict[str, str] = {}
+    seen: dict[tuple[str, ...], str] = {}
+    ratings = []
+    for line in lines:
+        if groups.setdefault(line.listener, line.group) != line.group:
+            raise RecordError(f"{line.place}: {line.listener} is {groups[line.listener]} elsewhere, not {line.group}")
+        trial = key["trials"].get(line.trial)
+        heard = [line.stimulus, line.against] if line.kind == "cmp" else [line.stimulus]
+        if trial is None or line.kind != key["kind"]:
+            raise RecordError(f"{line.place}: the test has no trial {line.trial!r}")
+        if not set(heard) <= set(trial["stimuli"]) or len(set(heard)) < len(heard):
+            raise RecordError(
+                f"{line.place}: {' and '.join(map(repr, heard))} is not what is rated in trial {line.trial}"
+            )
+        rated = (line.listener, line.trial) if line.kind == "cmp" else (line.listener, line.trial, line.stimulus)
+        if rated in seen:
+            raise RecordError(f"{line.place}: {line.listener} rated this in {seen[rated]} already; give each file once")
+        seen[rated] = line.place
+        row, score = names[line.stimulus], line.score
+        if line.kind == "cmp":
+            over, base = trial["stimuli"]
+            row, score = f"{names[over]} over {names[base]}", score if line.stimulus == over else -score
+        told = (line.listener, line.group, trial["id"], trial.get("sample"), row, score, line.position, line.seconds)
+        ratings.append(Rating(*told))
+    return ratings
+
+
+def _table_rows(key: Mapping[str, Any]) -> dict[str, str | None]:
+    """List what the tables show, in the key's order; of pairs, first all over the same version."""
+    conditions = key["conditions"]
+    if key["kind"] != "cmp":
+        return dict.fromkeys(conditions)
+    pairs = {tuple(key["stimuli"][code]["condition"] for code in trial["stimuli"]) for trial in key["trials"].values()}
+    first = {"degraded": -2, REFERENCE: -1}
+    ranked = sorted(pairs, key=lambda pair: (first.get(pair[1], conditions.index(pair[1])), conditions.index(pair[0])))
+    return {f"{over} over {base}": base for over, base in ranked}
+
+
+def _screen(ratings: Iterable[Rating]) -> dict[str, str]:
+    """Name the listeners who fail the post-screening of MUSHRA, and say why."""
+    scores: dict[str, dict[str, list[int]]] = {}
+    for rating in ratings:
+        if rating.row in (REFERENCE, _MID_ANCHOR):
+            scores.setdefault(rating.listener, {}).setdefault(rating.row, []).append(rating.score)
+    failed = {}
+    for listener, found in sorted(scores.items()):
+        low = [score < _SCREEN_SCORE for score in found.get(REFERENCE, [])]
+        high = [score > _SCREEN_SCORE for score in found.get(_MID_ANCHOR, [])]
+        faults = []
+        if sum(low) > _SCREEN_SHARE * len(low):
+            faults.append(f"rated the hidden reference below {_SCREEN_SCORE} in {sum(low)} of {len(low)} trials")
+        if sum(high) > _SCREEN_SHARE * len(high):
+            faults.append(f"rated the 7 kHz anchor above {_SCREEN_SCORE} in {sum(high)} of {len(high)} trials")
+        if faults:
+            failed[listener] = " and ".join(faults)
+    return failed
+
+
+def _incomplete(lines: Iterable[_Line], key: Mapping[str, Any]) -> Iterator[str]:
+    expected = sum(len(trial["stimuli"]) if key["kind"] == "mushra" else 1 for trial in key["trials"].values())
+    counts: dict[str, int] = {}
+    for line in lines:
+        counts[line.listener] = counts.get(line.listener, 0) + 1
+    for listener, count in sorted(counts.items()):
+        if count < expected:
+            yield f"{listener} gave {count} of {expected} ratings"

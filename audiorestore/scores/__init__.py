@@ -1,0 +1,1 @@
+"""Numbers of many records: columns, summary, statistics, groups, gates and baseline."""

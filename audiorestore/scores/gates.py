@@ -1,0 +1,258 @@
+"""Conditions that the numbers of a run have to meet: what a build server lets pass, and what it stops."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..metrics import METRICS
+from ..metrics._comparison import Number
+from ..registry import suggestion
+from .columns import ROWS, Columns, Key
+
+WORST = 5  # files that are named where a gate fails
+_ROUNDING = 1e-9  # of the largest term: what adding up floats may move
+_EXAMPLE = "restored.snr_db>=degraded.snr_db+1.0"
+
+_STATISTICS: dict[str, Callable[[NDArray[np.float64]], float]] = {
+    "mean": lambda values: math.fsum(values) / len(values),
+    "median": lambda values: float(np.median(values)),
+}
+_OPERATORS = (">=", "<=", "==", ">", "<")
+_PREFIX = re.compile(r"\s*(all|mean|median)\s*:")
+_OPERAND = re.compile(
+    r"\s*(?:(?P<row>[A-Za-z_]\w*)\s*\.\s*(?P<number>\w+)|(?P<constant>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))\s*",
+    re.ASCII,
+)
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether one condition was met.
+
+    Attributes:
+        name: What was asked for.
+        reason: Why it fails, for people; empty where it holds.
+        found: What was measured, where it can be said in a number.
+        wanted: What that had to reach.
+        worst: Files that are to blame, the worst first, each with its numbers in words.
+    """
+
+    name: str
+    reason: str = ""
+    found: str = ""
+    wanted: str = ""
+    worst: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: numbers of the record that are added up, and a constant.
+
+    Attributes:
+        terms: Sign, row and number of each.
+        constant: What is added to them.
+    """
+
+    terms: tuple[tuple[int, str, str], ...]
+    constant: float
+
+    def values(self, scores: Columns) -> Values:
+        """Work it out for each record; NaN where a number is undefined."""
+        total = np.full(len(scores.keys), self.constant)
+        for sign, row, number in self.terms:
+            total += sign * scores.column(row, number)
+        return total
+
+    def sizes(self, scores: Columns) -> Values:
+        """Add up how large its terms are, in each record: what rounding errors grow with."""
+        columns = [np.abs(scores.column(row, number)) for _, row, number in self.terms]
+        return abs(self.constant) + sum(columns, np.zeros(len(scores.keys)))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A comparison that has to hold.
+
+    Attributes:
+        text: As the user wrote it.
+        statistic: ``mean`` or ``median`` of each side over the records, or ``all`` of the records.
+        left: What is compared.
+        operator: ``>=``, ``<=``, ``==``, ``>`` or ``<``.
+        right: What it is compared with.
+    """
+
+    text: str
+    statistic: str
+    left: Side
+    operator: str
+    right: Side
+
+    @property
+    def terms(self) -> tuple[tuple[int, str, str], ...]:
+        """All numbers that it names."""
+        return self.left.terms + self.right.terms
+
+
+def parse_gate(text: str) -> Gate:
+    """Read a condition such as ``restored.snr_db>=degraded.snr_db+1.0``.
+
+    Each side is a sum or difference of ``ROW.NUMBER`` and constants; ``all:``, ``median:`` or ``mean:`` in front says
+    what it is about, the mean by default.
+
+    Raises:
+        UsageError: It cannot be read; the sentence says where.
+    """
+    prefix = _PREFIX.match(text)
+    body = text[prefix.end() :] if prefix else text
+    parts = re.split("(" + "|".join(_OPERATORS) + ")", body)
+    if len(parts) != 3:
+        raise _unreadable(text, f"it needs one comparison: {' '.join(_OPERATORS)}")
+    left, operator, right = parts
+    gate = Gate(text.strip(), prefix[1] if prefix else "mean", _side(text, left), operator, _side(text, right))
+    if not gate.terms:
+        raise _unreadable(text, "it names no number")
+    return gate
+
+
+def _side(text: str, side: str) -> Side:
+    terms: list[tuple[int, str, str]] = []
+    constant, place, sign = 0.0, 0, 1
+    lead = re.match(r"\s*([+-])", side)
+    if lead:
+        place, sign = lead.end(), -1 if lead[1] == "-" else 1
+    while True:
+        operand = _OPERAND.match(side, place)
+        if operand is None:
+            found = side[place:].strip()
+            raise _unreadable(text, f"{found!r} is neither ROW.NUMBER nor a number" if found else "a side is missing")
+        if operand["constant"]:
+            constant += sign * float(operand["constant"])
+        else:
+            terms.append((sign, operand["row"], operand["number"]))
+        place = operand.end()
+        if place == len(side):
+            break
+        if side[place] not in "+-":
+            raise _unreadable(text, f"{side[place:].strip()!r} follows where + or - may")
+        sign, place = -1 if side[place] == "-" else 1, place + 1
+    if not np.isfinite(constant):
+        raise _unreadable(text, "its constant is too large")
+    return Side(tuple(terms), constant)
+
+
+def _unreadable(text: str, reason: str) -> UsageError:
+    return UsageError(f"--require {text!r} cannot be read: {reason}; an example is '{_EXAMPLE}'")
+
+
+def check_gate(gate: Gate, measured: Mapping[str, Number]) -> None:
+    """Refuse a condition on what is not going to be there.
+
+    Args:
+        gate: The condition.
+        measured: The numbers that are going to be measured.
+
+    Raises:
+        UsageError: There is no such row or number, or it is not measured; the sentence lists what there is.
+    """
+    for _, row, number in gate.terms:
+        if row not in ROWS:
+            there = ", ".join(ROWS)
+            raise UsageError(
+                f"--require {gate.text!r}: there is no row {row!r}{suggestion(row, list(ROWS))}; there are: {there}"
+            )
+        check_number(number, measured, f"--require {gate.text!r}")
+
+
+def check_number(number: str, measured: Mapping[str, Number], asked: str) -> None:
+    """Refuse a number that is not going to be measured.
+
+    Args:
+        number: Its name.
+        measured: What is going to be measured.
+        asked: The option that names it, for the sentence.
+
+    Raises:
+        UsageError: No metric gives it, or one that is not asked for.
+    """
+    if number in measured:
+        return
+    for metric in METRICS.names():
+        if number in METRICS.load(metric).NUMBERS:
+            raise UsageError(
+                f"{asked}: {number!r} is not going to be measured; give --metric {metric}, and a --metric for each "
+                "other one that you want, or --metric all"
+            )
+    there = ", ".join(measured)
+    raise UsageError(
+        f"{asked}: there is no number {number!r}{suggestion(number, list(measured))}; measured are: {there}"
+    )
+
+
+def judge(gate: Gate, scores: Columns, numbers: Mapping[str, Number], failed: int = 0, system: str = "") -> Verdict:
+    """Say whether a condition holds for what was measured.
+
+    A number that is undefined in any record fails it, whatever the others are.
+
+    Args:
+        gate: The condition.
+        scores: What was measured.
+        numbers: What the numbers mean.
+        failed: How many records could not be measured; none of them can meet a condition on ``all``.
+        system: Whose scores these are, where there are several.
+    """
+    name = f"{system}: {gate.text}" if system else gate.text
+    if not scores.keys:
+        return Verdict(name, "no record was measured")
+    left, right = gate.left.values(scores), gate.right.values(scores)
+    slack = _ROUNDING * (gate.left.sizes(scores) + gate.right.sizes(scores))
+    known = ~np.isnan(left - right)
+    missed = known & ~_holds(gate.operator, left - right, slack)
+    reasons, found, wanted = [], "", ""
+    if known.any():
+        if gate.statistic == "all":
+            if missed.any():
+                reasons.append(f"{np.count_nonzero(missed)} of {len(scores.keys)} records do not meet it")
+        else:
+            reduce = _STATISTICS[gate.statistic]
+            ours, theirs = reduce(left[known]), reduce(right[known])
+            found, wanted = f"{ours:.6g}", f"{gate.operator} {theirs:.6g}"
+            if not _holds(gate.operator, np.array([ours - theirs]), slack[known].max(keepdims=True))[0]:
+                reasons.append(f"the {gate.statistic} is {found}, and not {wanted}")
+    if not known.all():
+        reasons.append(f"undefined in {named(scores.keys, ~known)}")
+    if failed and gate.statistic == "all":
+        reasons.append(f"{failed} record(s) failed")
+    worst: tuple[tuple[str, str], ...] = ()
+    if reasons:
+        style, margins = numbers[gate.terms[0][2]].style, -np.abs(left - right)
+        margins = np.where(missed, margins, np.inf)
+        places = np.argsort(margins, kind="stable")[: min(WORST, int(missed.sum()))]
+        words = [f"{left[each]:{style}}, wanted {gate.operator} {right[each]:{style}}" for each in places]
+        worst = tuple((str(scores.keys[each]), word) for each, word in zip(places, words, strict=True))
+    return Verdict(name, "; ".join(reasons), found, wanted, worst)
+
+
+def _holds(operator: str, difference: Values, slack: Values) -> NDArray[np.bool_]:
+    if operator in ("<", "<="):
+        difference = -difference
+    if operator == "==":
+        return np.abs(difference) <= slack
+    return difference > slack if operator in (">", "<") else difference >= -slack
+
+
+def named(keys: Iterable[Key], chosen: NDArray[np.bool_]) -> str:
+    """Count some of the records, and name the first of them.
+
+    >>> named([Key("a"), Key("b", 1), Key("c")], np.array([True, True, False]))
+    '2 record(s): a, b.1'
+    """
+    names = [str(key) for key, wanted in zip(keys, chosen, strict=True) if wanted]
+    more = f" and {len(names) - WORST} more" if len(names) > WORST else ""
+    return f"{len(names)} record(s): {', '.join(names[:WORST])}{more}"
