@@ -1,8 +1,10 @@
 """What tests share: where real recordings lie, the command line, and a voice."""
 
+import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from audiorestore.cli import main as command_line
 from audiorestore.data.audio_file import write_audio
 from audiorestore.demo.synthesis import render_demo
 
@@ -55,8 +58,11 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture
-def ar(tmp_path: Path) -> Callable[..., Ended]:
-    """Run `ar` as a shell would, in a folder of the test's own."""
+def ar_process(tmp_path: Path) -> Callable[..., Ended]:
+    """Run `ar` in a process of its own, as a shell would, in a folder of the test's own.
+
+    Only for what a process alone can show: start-up, signals, pipes, streams that are missing.
+    """
 
     def run(*arguments: str | Path, stdin: str = "", cwd: Path = tmp_path) -> Ended:
         done = subprocess.run(
@@ -69,6 +75,37 @@ def ar(tmp_path: Path) -> Callable[..., Ended]:
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def ar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """Run `ar` in this process, in a folder of the test's own; nothing is imported a second time."""
+
+    def run(*arguments: str | Path, stdin: str = "", cwd: Path = tmp_path) -> Ended:
+        streams = [io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogateescape"))) for text in (stdin, "", "")]
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        with monkeypatch.context() as here:
+            here.chdir(cwd)
+            here.setattr(sys, "argv", ["ar", *map(str, arguments)])
+            for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+                here.setattr(sys, name, stream)
+            try:
+                command_line()
+                status: Any = 0
+            except SystemExit as end:
+                status = end.code or 0
+            finally:
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+        for stream in streams:
+            stream.flush()
+        output, errors = (
+            stream.buffer.getvalue().decode("utf-8", "surrogateescape")  # type: ignore[attr-defined]
+            for stream in streams[1:]
+        )
+        return Ended(status, output, errors)
 
     return run
 
