@@ -2,8 +2,7 @@
 
 import difflib
 import importlib
-import importlib.util
-from pathlib import Path
+import pkgutil
 from types import ModuleType
 
 from .errors import UsageError
@@ -26,17 +25,10 @@ class Registry:
 
     def names(self) -> list[str]:
         """List the entries, sorted, without importing any of them."""
-        spec = importlib.util.find_spec(self.package)
-        folders = spec.submodule_search_locations if spec else None
-        if not folders:
-            raise ModuleNotFoundError(f"{self.package} is no package")
-        found = set()
-        for folder in folders:
-            for path in Path(folder).iterdir():
-                is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
-                if is_module and not path.name.startswith("_"):
-                    found.add(path.stem)
-        return sorted(found)
+        folders = getattr(importlib.import_module(self.package), "__path__", None)
+        if folders is None:
+            raise ModuleNotFoundError(f"{self.package} is not a package")
+        return sorted({module.name for module in pkgutil.iter_modules(folders) if not module.name.startswith("_")})
 
     def load(self, name: str) -> ModuleType:
         """Import one entry.
