@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from . import __version__
-from .commands._shell import reflowed
+from .commands._speech import reflowed
 from .commands.degrade import degrade
 from .commands.demo import demo
 from .commands.eval import evaluate

@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 def on_a_terminal(folder: Path, *arguments: str) -> tuple[int, list[str], str]:
     """Run with stderr on a pseudo-terminal and stdout in a file, as in ``ar … > records.jsonl`` at a prompt."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
     with (folder / "stdout").open("w") as stdout:
         process = subprocess.Popen(
             [sys.executable, "-m", "audiorestore", *arguments],
@@ -51,7 +53,7 @@ def test_records_go_to_the_file_and_a_bar_to_the_screen(
     status, lines, screen = on_a_terminal(tmp_path, *arguments)
     assert status == 0, screen
     assert [json.loads(line)["id"] for line in lines] == ["voice"]
-    assert "━" in screen, "no bar was seen"
+    assert "|" in screen, "no bar was seen"
     assert word in screen
     assert '"id"' not in screen
 

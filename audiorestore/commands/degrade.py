@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, Inputs, Jobs, Seed, emit, read_inputs, refuse_nested, say, shell_command, with_bar
+from ._inputs import Force, Inputs, Jobs, Seed, read_inputs, refuse_nested
+from ._signals import shell_command
+from ._speech import emit, say, with_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record

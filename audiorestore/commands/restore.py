@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, Inputs, Seed, emit, read_inputs, refuse_nested, restoring_bar, say, shell_command
+from ._inputs import Force, Inputs, Seed, read_inputs, refuse_nested
+from ._signals import shell_command
+from ._speech import emit, restoring_bar, say
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
