@@ -8,22 +8,37 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from ..errors import ExitStatus, RecordError
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from tqdm.std import tqdm
 
     from ..data.manifest import Record
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+_FILE_WIDTH = 120  # columns, where no terminal says how many there are
 
 
 def say(message: str) -> None:
     """Print a message for a person on stderr, above any progress bar."""
     with bars_hidden():
         stderr.print(f"ar: {message}", markup=False)
+
+
+def show(what: RenderableType) -> None:
+    """Print a list or a table on stdout, where it is what the command was asked for."""
+    Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH).print(what)
+
+
+def show_beside(table: "Table") -> None:
+    """Print a table on stderr, for a person; where it goes to a file, as wide as it is."""
+    if not stderr.is_terminal:
+        table.width = stderr.measure(table, options=stderr.options.update(width=1000)).maximum
+    with bars_hidden():
+        stderr.print(table)
 
 
 def reflowed(text: str) -> str:
