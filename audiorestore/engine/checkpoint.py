@@ -50,7 +50,7 @@ class LoadedModel:
     @property
     def needs_torch(self) -> bool:
         """Whether the model is a torch network, which runs on a device."""
-        return hasattr(self.model, "parameters")
+        return self.model.uses_torch
 
 
 def is_file_name(name: str) -> bool:
@@ -71,7 +71,7 @@ def make_model(family: str, settings: dict[str, Any]) -> Restorer:
 
 def fitted_at_once(family: str) -> bool:
     """Tell whether a family learns in one pass, if at all, so that there is nothing to resume."""
-    return not hasattr(FAMILIES.load(family).Model, "objective")
+    return bool(FAMILIES.load(family).Model.learns != "by steps")
 
 
 def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any], overwrite: bool = True) -> None:
@@ -158,7 +158,7 @@ def load_model(name: str) -> LoadedModel:
         if "." in name:
             raise UsageError(f"{name} is neither a model file ({SUFFIX}) nor a family")
         model = make_model(name, {})
-        if model.trainable:
+        if model.learns != "nothing":
             raise UsageError(
                 f"the family '{name}' has to be trained first: 'ar train {name} pairs.jsonl -o {name}{SUFFIX}', then "
                 f"--model {name}{SUFFIX}"
@@ -194,7 +194,7 @@ def load_model(name: str) -> LoadedModel:
 def float_parameters(loaded: LoadedModel) -> int:
     """Count the numbers that training found, whatever form they are stored in now."""
     if not loaded.needs_torch:
-        return sum(array.size for array in loaded.model.state().values())
+        return loaded.model.count_parameters()
     return _count_parameters(loaded.family, dataclasses.asdict(loaded.model.config))
 
 
@@ -219,12 +219,12 @@ def _refuse_oversized(family: str, settings: dict[str, Any], arrays: dict[str, n
 def _hold_in_int8(model: Restorer, told: Any) -> None:
     if not isinstance(told, dict) or told.get("dtype") != "int8" or not isinstance(told.get("arithmetic"), dict):
         raise ValueError(f"quantized is {str(told)[:80]}, which says nothing of int8 and each layer's arithmetic")
-    if not hasattr(model, "hold_in_int8"):
+    if not model.linear_maps():
         raise ValueError("quantized, but the family has no layers to quantize")
-    model.hold_in_int8(told["arithmetic"])
+    model.hold_in_int8(told["arithmetic"])  # type: ignore[attr-defined]
 
 
 def _check_float16(model: Restorer, told: dict[str, Any]) -> None:
-    names = set(model.linear_maps()) if hasattr(model, "linear_maps") else set()
+    names = set(model.linear_maps())
     if not names or told.get("arithmetic") != dict.fromkeys(names, "float"):
         raise ValueError("quantized is float16, but not with each of the family's layers computed in float")

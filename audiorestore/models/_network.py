@@ -39,7 +39,8 @@ class Player:
 class NetworkRestorer(nn.Module, Restorer):
     """A restorer whose work is done by a torch module."""
 
-    trainable = True
+    learns = "by steps"
+    uses_torch = True
 
     def __init__(self, config: RestorerConfig) -> None:
         nn.Module.__init__(self)
@@ -137,6 +138,20 @@ class NetworkRestorer(nn.Module, Restorer):
     def state(self) -> dict[str, np.ndarray]:
         """Get parameters and buffers by name."""
         return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
+
+    def restoring_part(self) -> nn.Module:
+        """Return the module that restores: this one, unless a family names one of its submodules."""
+        return self
+
+    def count_parameters(self) -> int:
+        """Count the parameters of the part that restores."""
+        return count_parameters(self.restoring_part())
+
+    def load_restoring_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take parameters and buffers of the part that restores; those of other parts may be missing."""
+        part = next(f"{name}." if name else "" for name, each in self.named_modules() if each is self.restoring_part())
+        others = {name: array for name, array in self.state().items() if not name.startswith(part)}
+        self.load_state({**state, **others})
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Take parameters and buffers by name."""

@@ -11,7 +11,7 @@ A family is a module with
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -66,12 +66,15 @@ class Restorer:
         config: The family's Config.
         context: Samples on each side that an output sample depends on.
         stride: The grid, in samples, that the model's inner steps impose; blocks start on its multiples.
-        trainable: Whether the model is worth nothing before training.
+        learns: ``nothing``: it is ready as it is; ``at once``: `fit` in one pass over the pairs; ``by steps``: its
+            `players` learn by gradient in the training loop.
+        uses_torch: Whether it is a torch module, which runs on a device.
     """
 
     context: int = 0
     stride: int = 1
-    trainable: bool = False
+    learns: Literal["nothing", "at once", "by steps"] = "nothing"
+    uses_torch: bool = False
 
     def __init__(self, config: RestorerConfig) -> None:
         super().__init__()
@@ -95,6 +98,30 @@ class Restorer:
     def players(self) -> list[Any]:
         """List who learns by gradient; nobody here."""
         return []
+
+    def linear_maps(self) -> dict[str, Any]:
+        """List the dense layers and convolutions by name; none here."""
+        return {}
+
+    def restoring_part(self) -> Any:
+        """Return the part that restores: the whole model, or the submodule beside which others only help to train it.
+
+        A critic, a feature extractor or an averaged copy outside of it is stored in checkpoints, but not counted, not
+        quantized, and not loaded for restoring.
+        """
+        return self
+
+    def count_parameters(self) -> int:
+        """Count the numbers that training finds for the part that restores."""
+        return sum(array.size for array in self.state().values())
+
+    def load_restoring_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take the learnt numbers of the part that restores from a checkpoint, and leave all others as they are.
+
+        Raises:
+            ValueError: They are not this model's.
+        """
+        self.load_state(state)
 
     def state(self) -> dict[str, np.ndarray]:
         """Get the learnt numbers by name, as a checkpoint stores them."""

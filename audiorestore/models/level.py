@@ -27,7 +27,7 @@ PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {}}
 class Model(Restorer):
     """Multiply by the gain that leaves the smallest squared error over all training pairs."""
 
-    trainable = True
+    learns = "at once"
 
     def __init__(self, config: RestorerConfig) -> None:
         super().__init__(config)
