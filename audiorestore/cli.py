@@ -85,6 +85,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     Console.on_broken_pipe = _reader_left  # type: ignore[assignment, method-assign]  # rich would end with status 1
+    if "_AR_COMPLETE" in os.environ or "_AUDIORESTORE_COMPLETE" in os.environ:
+        from .commands._completion import answer_shells
+
+        answer_shells()
     try:
         app()
     except BrokenPipeError:  # in a help text: the reader has seen enough

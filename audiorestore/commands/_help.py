@@ -20,15 +20,11 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """The same for a command that has commands of its own; and nothing is completed behind an unknown command."""
+    """The same for a command that has commands of its own."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """List the parameters, ready to be shown."""
         return _shown(super().get_params(ctx), self.callback)
-
-    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """Complete a subcommand; behind a word that is none, as in ``ar rcs lib<TAB>``, leave it to the shell."""
-        return [] if ctx._protected_args else super().shell_complete(ctx, incomplete)
 
 
 def _shown(parameters: list[Any], function: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from . import _complete
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -20,6 +21,11 @@ Inputs = Annotated[
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace files that exist already.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed for everything random.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Process this many files at once.")]
+
+Device = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:1 …", autocompletion=_complete.devices),
+]
 
 
 def read_inputs(arguments: list[str] | None, role: str, stage: str) -> "tuple[Iterable[Record], int | None]":

@@ -12,12 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import ExitStatus
+from . import _complete
 from ._signals import shell_command
 
 
 @shell_command
 def models(
-    name: Annotated[str | None, typer.Argument(help="A family, or a checkpoint file.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A family, or a checkpoint file.", autocompletion=_complete.models_to_show)
+    ] = None,
     names: Annotated[bool, typer.Option("--names", help="Only the families' names, one a line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
 ) -> ExitStatus:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ExitStatus, UsageError
+from . import _complete
 from ._inputs import Force, read_inputs
 from ._signals import shell_command
 from ._speech import batch_status, say, stderr, tell_failure, training_bar, with_bar
@@ -35,7 +36,9 @@ class Dtype(Enum):
 
 @shell_command
 def quantize(
-    model: Annotated[str, typer.Argument(help="A float checkpoint from 'ar train'.")],
+    model: Annotated[
+        str, typer.Argument(help="A float checkpoint from 'ar train'.", autocompletion=_complete.checkpoints)
+    ],
     dtype: Annotated[
         Dtype, typer.Option(help="What to store numbers in: int8, a quarter of the size, or float16, half of it.")
     ] = Dtype.int8,

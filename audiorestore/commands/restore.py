@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._inputs import Force, Inputs, Seed, read_inputs, refuse_nested
+from . import _complete
+from ._inputs import Device, Force, Inputs, Seed, read_inputs, refuse_nested
 from ._signals import shell_command
 from ._speech import emit, restoring_bar, say
 
@@ -26,7 +27,14 @@ STDIN_NAME = "stdin"
 def restore(
     inputs: Inputs = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="A checkpoint, or a family with nothing to train (identity).")
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="A checkpoint, or a family with nothing to train (identity).",
+            autocompletion=_complete.models,
+        ),
     ] = None,
     output: Annotated[
         str | None,
@@ -47,7 +55,7 @@ def restore(
     dither: Annotated[
         bool, typer.Option("--dither", help="Triangular dither before rounding to 16 or 24 bit.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    device: Device = "auto",
     seed: Seed = 0,
     force: Force = False,
 ) -> ExitStatus:
