@@ -1,7 +1,7 @@
-"""What TAB offers: families, presets, settings, damages and metrics, as the registries know them at that moment.
+"""What TAB offers: families, presets, settings, damages and metrics, from the registries.
 
-Each function is the ``autocompletion`` of an option or argument: it gets what was typed of the word and gives words
-that begin with it. Where nothing is offered, the shell offers files. Words that want more end in ``=``, ``:`` or ``/``.
+Each public function is the ``autocompletion`` of an option or argument: it takes the beginning of a word and returns
+the words that begin so. If there are none, the shell offers files. An incomplete word ends in ``=``, ``:`` or ``/``.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ def families(incomplete: str) -> list[str]:
 
 
 def checkpoints(incomplete: str) -> list[str]:
-    """Offer checkpoint files, and folders on the way to them."""
+    """Offer checkpoint files, and folders that may hold some."""
     folder, _, _ = incomplete.rpartition("/")
     here = Path(f"{folder}/" if incomplete.startswith("/") else folder or ".").expanduser()
     before = incomplete[: len(incomplete) - len(incomplete.rpartition("/")[2])]
@@ -32,7 +32,7 @@ def checkpoints(incomplete: str) -> list[str]:
 
 
 def models(incomplete: str) -> list[str]:
-    """Offer what restores: families with nothing to learn, bundled models, and checkpoint files."""
+    """Offer what can restore: families with nothing to learn, bundled models, and checkpoint files."""
     from ..models import FAMILIES
     from ._source import attribute
 
@@ -42,19 +42,19 @@ def models(incomplete: str) -> list[str]:
 
 
 def models_to_show(incomplete: str) -> list[str]:
-    """Offer what `ar models` can tell of."""
+    """Offer what `ar models` describes."""
     return list(dict.fromkeys([*families(incomplete), *models(incomplete)]))
 
 
 def presets(ctx: Context, incomplete: str) -> list[str]:
-    """Offer the presets of the family on the line, or those of all."""
+    """Offer the presets of the family on the line, or of all families."""
     from ._source import keys
 
     return _starting(incomplete, [key for name in _families(ctx) for key in keys(_module(name), "PRESETS")])
 
 
 def settings(ctx: Context, incomplete: str) -> list[str]:
-    """Offer ``key=`` for the family on the line (or all) and for training, and behind it the values."""
+    """Offer the settings of the family on the line (or of all) and of training as ``key=``, then their values."""
     from ._source import fields
 
     known: dict[str, tuple[str, ...]] = {}
@@ -70,7 +70,7 @@ def settings(ctx: Context, incomplete: str) -> list[str]:
 
 
 def chain(incomplete: str) -> list[str]:
-    """Offer the next piece of ``damage:parameter=value/value,parameter=value|damage``."""
+    """Offer the next part of ``damage:parameter=value/value,parameter=value|damage``."""
     from ..damage import DAMAGES
     from ._source import fields
 
@@ -82,7 +82,7 @@ def chain(incomplete: str) -> list[str]:
         return _continued(incomplete, damage, [f"{name}:" for name in DAMAGES.names()])
     if damage not in DAMAGES.names():
         return []
-    if not given:  # each is set once
+    if not given:  # each can be set once
         free = [
             name for name in fields(f"audiorestore.damage.{damage}", "Config") if f",{name}=" not in f",{parameters}"
         ]
@@ -100,7 +100,7 @@ def metrics(incomplete: str) -> list[str]:
 
 
 def findings(incomplete: str) -> list[str]:
-    """Offer what pairs can be refused for."""
+    """Offer the problems for which `ar pair` rejects pairs."""
     from ..errors import FINDINGS
 
     return _starting(incomplete, FINDINGS)
@@ -121,7 +121,7 @@ def _starting(incomplete: str, words: Iterable[str]) -> list[str]:
 
 
 def _continued(incomplete: str, part: str, words: Iterable[str]) -> list[str]:
-    """Put what is written already before the words that continue its last part."""
+    """Complete the last part of a word, and put the rest in front."""
     before = incomplete[: len(incomplete) - len(part)]
     return [before + word for word in _starting(part, words)]
 
@@ -131,10 +131,10 @@ def _module(family: str) -> str:
 
 
 def _families(ctx: Context) -> list[str]:
-    """Find the family on the line: of `ar train` its first argument, of `ar restore` its model; or else list all."""
+    """Find the family on the line, an argument or --model; without one, list all."""
     from ..models import FAMILIES
 
     names = FAMILIES.names()
-    # An option that still lacks its value ends the parser's work; the arguments that it has not reached are in `args`.
+    # The parser stops at an option without a value; the arguments that it has not reached are in `args`.
     given: list[Any] = [ctx.params.get("family"), ctx.params.get("model"), *ctx.args]
     return next(([name] for name in given if name in names), names)

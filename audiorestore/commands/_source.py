@@ -1,4 +1,4 @@
-"""What a module defines, read from its source: families are listed in a tenth of a second, and torch takes seconds."""
+"""What a module defines, read from its source: importing a family would import torch, which takes seconds."""
 
 import ast
 import functools
@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 
 class Definition(NamedTuple):
-    """A statement that gives a name its meaning, and the module that it is in."""
+    """The statement that defines a name, and the module that it is in."""
 
     module: str
     statement: ast.stmt
 
 
 def find(module: str, name: str) -> Definition | None:
-    """Find what a name stands for in a module; an import within the package is followed to where it leads."""
+    """Find the definition of a name in a module, following imports within the package."""
     statement = _statements(module).get(name)
     if isinstance(statement, ast.ImportFrom):
         if not statement.level:
@@ -27,7 +27,7 @@ def find(module: str, name: str) -> Definition | None:
 
 
 def fields(module: str, name: str) -> dict[str, tuple[str, ...]]:
-    """List a dataclass's fields, inherited ones first, each with its values where they can be listed.
+    """List the fields of a dataclass, inherited ones first, each with its possible values (none if not enumerable).
 
     >>> fields("audiorestore.models.mlp", "Config")["residual"]
     ('true', 'false')
@@ -41,7 +41,7 @@ def fields(module: str, name: str) -> dict[str, tuple[str, ...]]:
 
 
 def attribute(module: str, name: str, key: str) -> object:
-    """Get what a class says in its body, or else its bases in theirs: a constant, or None.
+    """Get a constant attribute of a class or its bases; None if there is no such constant.
 
     >>> attribute("audiorestore.models.identity", "Model", "learns")
     'nothing'
@@ -55,7 +55,7 @@ def attribute(module: str, name: str, key: str) -> object:
 
 
 def keys(module: str, name: str) -> list[str]:
-    """List the keys of a dictionary that a module spells out, or gathers in a comprehension over a range.
+    """List the keys of a module-level dictionary: literal ones, and those of a comprehension over a range.
 
     >>> keys("audiorestore.models.level", "PRESETS")
     ['paper', 'small']
@@ -84,7 +84,7 @@ def _statements(module: str) -> dict[str, ast.stmt]:
 
 
 def _classes(module: str, name: str) -> list[Definition]:
-    """List a class and its bases, those of this package, nearest first."""
+    """List a class and its bases within this package, nearest first."""
     found = find(module, name)
     if found is None or not isinstance(found.statement, ast.ClassDef):
         return []

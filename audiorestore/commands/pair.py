@@ -11,7 +11,7 @@ from ..errors import FINDINGS, ExitStatus, UsageError, gravest
 from . import _complete
 from ._inputs import Force, Inputs, Jobs, Seed, check_plot, read_sides
 from ._signals import shell_command
-from ._speech import emit, say, tell_failure, tell_undrawn, with_bar, write_line
+from ._speech import emit, report_failure, report_no_picture, say, with_bar, write_line
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -113,11 +113,11 @@ def pair(
     except UsageError:
         for record in gathered:  # why there are so few groups
             if "error" in record:
-                tell_failure(record, "pair")
+                report_failure(record, "pair")
         raise
     if splitter.replaced:
         say(f"{splitter.replaced} records had another split, which --split replaced")
-    undrawn = [record for record in shared if plot and tell_undrawn(record, "pair")]
+    undrawn = [record for record in shared if plot and report_no_picture(record, "pair")]
     status = emit(shared, "pair", form=WRITERS[format])
     return gravest([status, ExitStatus.RECORDS_FAILED]) if undrawn else status
 

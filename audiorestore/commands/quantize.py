@@ -14,7 +14,7 @@ from ..errors import ExitStatus, UsageError
 from . import _complete
 from ._inputs import Force, read_inputs
 from ._signals import shell_command
-from ._speech import batch_status, say, stderr, tell_failure, training_bar, with_bar
+from ._speech import batch_status, report_failure, say, stderr, training_bar, with_bar
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -109,7 +109,7 @@ def _readable_pairs(pairs: list[str] | None) -> "list[Record]":
     if pairs and not any("error" not in record and "reference" in record for record in records):
         for record in records:
             if "error" in record:
-                tell_failure(record, "quantize")
+                report_failure(record, "quantize")
         raise UsageError(f"--pairs {' '.join(pairs)}: there is no pair to measure on; 'ar pair' makes some")
     return records
 
@@ -124,7 +124,7 @@ def _measured_pairs(forms: "dict[str, LoadedModel]", records: "list[Record]") ->
     for record in with_bar(work, "quantize", len(records)):
         if "error" in record:
             bad += 1
-            tell_failure(record, "quantize")
+            report_failure(record, "quantize")
         else:
             good.append(record)
     return good, batch_status(len(good), bad)

@@ -13,7 +13,7 @@ from ..errors import AudioRestoreError, ExitStatus, UsageError
 from . import _complete
 from ._inputs import Device, Force, read_inputs
 from ._signals import shell_command, stop_flag
-from ._speech import say, tell_failure, training_bar
+from ._speech import report_failure, say, training_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -139,7 +139,7 @@ def _good_pairs(records: "Iterable[Record]") -> "tuple[list[Record], ExitStatus]
     good = [record for record in held if "error" not in record]
     for record in held:
         if "error" in record:
-            tell_failure(record, "train")
+            report_failure(record, "train")
     if not any(record.get("split") == "train" for record in good):
         raise AudioRestoreError("no record is in the train split; 'ar pair' gives records a split")
     if not any(record.get("split") == "val" for record in good):
