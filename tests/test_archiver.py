@@ -203,7 +203,7 @@ def test_an_empty_entry_is_the_working_directory(tmp_path: Path) -> None:
     ours, other = our_ar(tmp_path / "venv"), other_ar(tmp_path / "here")
     for path in ([str(ours.parent), ""], ["", str(ours.parent)], [""]):
         assert reached(call(ours, "t", path=path, cwd=other.parent)) == Path("./ar")
-    for path in (["", str(other.parent)], [str(other.parent)]):  # Python calls a script that lies here by its bare name
+    for path in (["", str(other.parent)], [str(other.parent)]):  # Python calls a script in this folder by its bare name
         assert reached(call(sys.executable, "ar", "t", path=path, cwd=ours.parent)) == other
 
 
@@ -388,7 +388,7 @@ def test_cmake_builds_a_library_in_an_activated_environment(activated: Activated
         "add_library(numbers STATIC one.c two.c three.c)\n"
         "add_executable(program main.c)\ntarget_link_libraries(program numbers)\n"
     )
-    # CMake looks beside the compiler before it looks on PATH: this one stands alone, as ccache's and conda's do.
+    # CMake looks in the compiler's folder before PATH: this one is alone there, as those of ccache and conda are.
     compiler = sources / "toolchain" / "cc"
     compiler.parent.mkdir()
     compiler.symlink_to(shutil.which("cc", path=SYSTEM) or "")
@@ -414,7 +414,7 @@ def test_gcc_ar_reaches_the_archiver_through_us(activated: Activated, sources: P
 @needs_the_script
 @needs("ar", "gcc", "nm")
 def test_the_archiver_finds_its_plugins(sources: Path) -> None:
-    """GNU ar looks for its link-time plugins from where it thinks that it lies: not beside us."""
+    """GNU ar looks for its link-time plugins relative to its own path: that must not be ours."""
     environment = {**os.environ, "PATH": f"{OURS.parent}{os.pathsep}{SYSTEM}"}
     subprocess.run(["gcc", "-c", "-flto", "-fno-fat-lto-objects", "one.c"], cwd=sources, env=environment, check=True)
     indexes = []

@@ -1,4 +1,4 @@
-"""The recipe that compares families: every stage, by the shell and by make, and on again after an interruption."""
+"""The recipe that compares families: every stage, by the shell and by make, and continued after an interruption."""
 
 import os
 import re
@@ -27,7 +27,7 @@ COLUMNS = [
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recipes that install nothing, beside an environment that is this one, and three short recordings."""
+    """Recipes that install nothing, with this environment, and three short recordings."""
     root = tmp_path_factory.mktemp("a place")
     shutil.copytree(RECIPES, root / "recipes", ignore=shutil.ignore_patterns("runs"))
     (root / "recipes" / "install.sh").write_text("exit 0\n")
@@ -87,7 +87,7 @@ def test_families_are_compared_with_the_user_s_own_command_and_nothing_is_made_t
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")} == before
 
 
-def test_what_cannot_be_compared_is_told_in_a_sentence(place: Path) -> None:
+def test_what_cannot_be_compared_is_reported_in_a_sentence(place: Path) -> None:
     (place / "two").mkdir()
     for options, words in (
         ({"DATA": "nowhere"}, "DATA=nowhere is not a folder"),

@@ -214,7 +214,7 @@ zle -N zle-line-init
 
 @pytest.fixture
 def place(files: Path) -> Path:
-    """The folder with files, beside one for PATH in which `audiorestore` is; `ar` there must not be started."""
+    """The folder with files, and next to it one for PATH with `audiorestore`, and with an `ar` that must not start."""
     programs = files.parent / "bin"
     programs.mkdir()
     (programs / "audiorestore").write_text(f"#!{sys.executable}\nfrom audiorestore.cli import main\nmain()\n")
@@ -245,7 +245,7 @@ def shell_path(shell: str) -> str:
 
 @pytest.fixture(params=FILES)
 def in_shell(request: pytest.FixtureRequest, place: Path) -> Callable[[list[str]], dict[str, set[str]]]:
-    """Ask a shell what it offers at the end of each line; without what stands before it in the same word."""
+    """Ask a shell what it offers at the end of each line; without the part of the word before it."""
     shell: str = request.param
     path = shell_path(shell)
 
@@ -283,7 +283,7 @@ def replaced(line: str) -> str:
 
 
 def last_part(offer: str) -> str:
-    """Take the description off an offer, and what stands before the part that was completed."""
+    """Take the description off an offer, and the part of the word before it."""
     return re.split(r"[|:,=/ ]", offer.split("\t")[0].rstrip("=:/…"))[-1]
 
 
