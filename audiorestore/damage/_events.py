@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..signal.resample import resampled_frames
-from ..signal.sound import Block, Sound, regrid
+from ..signal.sound import Block, Sound, even, regrid
 from ._additive import add
 from ._damage import Choice, Damaged, Domain, Outcome, parameter
 
@@ -97,10 +97,7 @@ def add_events(sound: Sound, parameters: dict[str, Any], shape: Shape) -> Damage
         for block in regrid(heard.blocks(), rows, sound.frames):
             yield np.broadcast_to(block, (sound.channels, block.shape[-1]))
 
-    even = Sound(
-        sound.sample_rate, sound.channels, sound.frames, lambda: regrid(sound.blocks(), sound.channels, sound.frames)
-    )
-    outcome = yield from add(even, noise, parameters["snr_db"])
+    outcome = yield from add(even(sound), noise, parameters["snr_db"])
     return Outcome({**outcome.measured, "events": count})
 
 

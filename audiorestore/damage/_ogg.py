@@ -22,9 +22,8 @@ import soundfile
 from ..data.container_chunks import MAPPED_BYTES, let_go
 from ..data.spool import scratch_errors
 from ..errors import AudioRestoreError
-from ..signal.sound import Sound
+from ..signal.sound import Sound, even
 from ._bit_rate_search import settle_quality
-from ._codec import even
 from ._damage import Domain
 
 KBPS = Domain(
@@ -73,7 +72,8 @@ def encode_ogg(
 
 
 def _write(sound: Sound, path: Path, subtype: str, quality: float) -> None:
-    """Write with libsndfile, whose ``compression_level`` 0 is the best; in even blocks, see `even`."""
+    """Write with libsndfile, whose ``compression_level`` 0 is the best; in even blocks, as what libvorbis decides
+    depends on how much it is given at once."""
     level = min(max(1.0 - quality / 10.0, 0.0), 1.0)
     try:
         with (

@@ -1,6 +1,6 @@
 """Audio of the user's own that a damage works with: picked from a folder, read block by block."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -62,21 +62,3 @@ def endless(reader: AudioReader, start: int, fade: int) -> Iterator[Block]:
             yield block
         going = reader.read(end, fade) * np.cos(turn)
         start = 0
-
-
-def in_step(blocks: Iterator[Block], like: Iterable[Block]) -> Iterator[Block]:
-    """Cut blocks anew, each as long as one of another recording; channels are taken in turn where they are fewer.
-
-    A mono file so sounds in every channel, and of a stereo file a mono recording gets the left side.
-    """
-    held: Block | None = None
-    for block in like:
-        channels, frames = block.shape
-        parts = [] if held is None else [held]
-        count = sum(part.shape[-1] for part in parts)
-        while count < frames:
-            parts.append(next(blocks))
-            count += parts[-1].shape[-1]
-        held = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-        yield held[np.arange(channels) % held.shape[0], :frames]
-        held = held[:, frames:]

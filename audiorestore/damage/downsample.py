@@ -24,7 +24,7 @@ import numpy as np
 
 from ..errors import AudioRestoreError
 from ..signal.resample import resampled_frames
-from ..signal.sound import Block, Sound, regrid
+from ..signal.sound import BLOCK_FRAMES, Block, Sound, regrid, windows
 from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Specification, parameter
 
 _WAYS = {  # down and up
@@ -85,18 +85,13 @@ def _at_rate(sound: Sound, rate: int, way: str) -> Sound:
 
 def _between(sound: Sound, frames: int, rate: int, way: str) -> Iterator[Block]:
     """Read a recording at places between its samples: sample n of the new rate lies at n · old / new."""
-    old = sound.sample_rate
-    held = np.zeros((sound.channels, 0), np.float32)
-    first = done = 0  # where `held` begins; how many new samples are made
-    for block in sound.blocks():
-        held = np.concatenate([held, block], axis=-1)
-        last = first + held.shape[-1] - 1
-        stop = frames if last == sound.frames - 1 else min(frames, -(-last * rate // old))
-        left, rest = np.divmod(np.arange(done, max(done, stop), dtype=np.int64) * old, rate)
+    old, last = sound.sample_rate, sound.frames - 1
+    for index, window in enumerate(windows(sound.blocks(), BLOCK_FRAMES + 1, BLOCK_FRAMES)):
+        first = index * BLOCK_FRAMES
+        end = first + window.shape[-1] - 1  # its last sample is the next window's first one
+        stop = frames if end == last else -(-end * rate // old)
+        left, rest = np.divmod(np.arange(-(-first * rate // old), stop, dtype=np.int64) * old, rate)
         share = rest / rate if way == "linear" else 0.5 * (np.sign(2 * rest - rate) + 1.0)
         share = share.astype(np.float32)
-        right = np.minimum(left + 1, last) - first
-        yield held[:, left - first] * (1.0 - share) + held[:, right] * share
-        done = max(done, stop)
-        dropped = min(done * old // rate - first, held.shape[-1])
-        held, first = held[:, dropped:], first + dropped
+        right = np.minimum(left + 1, last)
+        yield window[:, left - first] * (1.0 - share) + window[:, right - first] * share

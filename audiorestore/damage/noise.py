@@ -19,10 +19,10 @@ import numpy as np
 from ..data.audio_file import AudioReader
 from ..errors import AudioRestoreError
 from ..signal.resample import resampled_frames
-from ..signal.sound import Block, Sound
+from ..signal.sound import Block, Sound, even, regrid
 from ._additive import SNR_DB, add
 from ._damage import REQUIRED, DamageConfig, Damaged, Domain, Outcome, Span, Specification, Value, parameter
-from ._user_audio import FILE, endless, in_step, with_file
+from ._user_audio import FILE, endless, with_file
 
 FADE_SECONDS = 0.05
 LEAST_SECONDS = 0.2  # what is shorter and has to be repeated is a tone
@@ -74,9 +74,10 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
         def noise() -> Iterator[Block]:
             stretch = Sound(rate, reader.info.channels, frames, lambda: endless(reader, start, fade))
             heard = False
-            for block in in_step(stretch.resampled(sound.sample_rate).blocks(), sound.blocks()):
-                heard = heard or bool(block.any())
-                yield block
+            blocks = stretch.resampled(sound.sample_rate).blocks()
+            for block in regrid(blocks, stretch.channels, sound.frames):
+                heard = heard or bool(block[: sound.channels].any())
+                yield block[np.arange(sound.channels) % stretch.channels]
             if not heard:
                 stop = min(frames, start + needed)
                 raise AudioRestoreError(
@@ -84,6 +85,6 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
                     "mix in; cut the silence off, or take the file away"
                 )
 
-        outcome = yield from add(sound, noise, parameters["snr_db"])
+        outcome = yield from add(even(sound), noise, parameters["snr_db"])
     place = {"noise_start_seconds": round(start / rate, 3), "noise_looped": int(looped)}
     return Outcome({**outcome.measured, **place}, outcome.encoded)

@@ -29,8 +29,8 @@ from typing import Any
 import numpy as np
 
 from ..signal.level import dot
-from ..signal.sound import Sound, regrid
-from ._codec import even, read_stream, through_codec
+from ..signal.sound import Sound, even, regrid
+from ._codec import read_stream, through_codec
 from ._damage import Choice, DamageConfig, Damaged, Domain, Specification, parameter
 from ._ogg import KBPS, encode_ogg, sound_packets
 

@@ -19,7 +19,7 @@ Farrow, "A continuously variable digital delay element", ISCAS 1988 (kernels as 
 digital filter design using the I0-sinh window function", ISCAS 1974.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
@@ -27,8 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..signal.resample import fit
-from ..signal.sound import Block, Sound, joined, regrid
+from ..signal.sound import BLOCK_FRAMES, Block, Sound, joined, windows
 from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, Specification, parameter
 
 _REACH = 128  # samples that the kernel looks at on each side
@@ -79,10 +78,10 @@ def _bend(sound: Sound, parameters: dict[str, Any]) -> Generator[Block, None, fl
     kernels = np.fft.rfft(_polynomials(), _FFT_FRAMES)
     slowest = 1.0 - (parameters["wow_percent"] + parameters["flutter_percent"]) / 100.0
     most = int(_STEP / slowest) + 2  # samples that come of one step
-    segment = np.zeros((sound.channels, _FFT_FRAMES))
     first, done, largest_lag = -_REACH, 0, 0.0  # the sample that the next step starts at; samples yielded
-    for block in _then_silence(sound):
-        segment = np.concatenate([segment[:, _STEP:], fit(block, _STEP)], axis=-1)
+    silence = np.zeros((sound.channels, BLOCK_FRAMES), np.float32)
+    blocks = chain(sound.blocks(), repeat(silence))
+    for segment in windows(blocks, _FFT_FRAMES, _STEP, before=2 * _REACH, pad=True):
         places = _places(done, min(done + most, sound.frames), sound.sample_rate, parameters)
         nearest = np.rint(places)
         count = int(np.searchsorted(nearest, first + _STEP))
@@ -91,7 +90,7 @@ def _bend(sound: Sound, parameters: dict[str, Any]) -> Generator[Block, None, fl
         aside = 2.0 * (places - nearest)  # −1 to 1
         bent = np.empty((sound.channels, count), np.float32)
         for row, samples in zip(bent, segment, strict=True):
-            coefficients = np.fft.irfft(np.fft.rfft(samples) * kernels, _FFT_FRAMES)[:, 2 * _REACH :]
+            coefficients = np.fft.irfft(np.fft.rfft(samples.astype(np.float64)) * kernels, _FFT_FRAMES)[:, 2 * _REACH :]
             value = coefficients[-1].take(index)
             for coefficient in coefficients[-2::-1]:
                 value = value * aside + coefficient.take(index)
@@ -103,11 +102,6 @@ def _bend(sound: Sound, parameters: dict[str, Any]) -> Generator[Block, None, fl
         if done == sound.frames:
             break
     return largest_lag
-
-
-def _then_silence(sound: Sound) -> Iterator[Block]:
-    silence = np.zeros((sound.channels, _STEP), np.float32)
-    return chain(regrid(sound.blocks(), sound.channels, sound.frames, _STEP), repeat(silence))
 
 
 def _places(start: int, stop: int, sample_rate: int, parameters: dict[str, Any]) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """A recording as blocks, read as often as one likes: how long it is does not decide how much memory it takes."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -96,6 +96,11 @@ def regrid(blocks: Iterable[Block], channels: int, frames: int, block_frames: in
     rest = fit(joined(held, channels), remaining).astype(np.float32)
     for start in range(0, remaining, block_frames):
         yield rest[:, start : start + block_frames]
+
+
+def even(sound: Sound) -> Sound:
+    """Give a recording blocks of `BLOCK_FRAMES` samples, for whatever depends on how much comes at once."""
+    return replace(sound, blocks=lambda: regrid(sound.blocks(), sound.channels, sound.frames))
 
 
 def windows(
