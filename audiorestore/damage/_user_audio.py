@@ -10,24 +10,24 @@ from ..data.audio_file import BLOCK_FRAMES, AudioReader
 from ..data.manifest import list_audio
 from ..errors import UsageError
 from ..signal.sound import Block
-from ._damage import REQUIRED, Domain, Value, parameter
+from ._damage import REQUIRED, Domain, parameter
 
 DRAWN = "drawn"
-FILE = parameter(DRAWN, Domain(Path, meaning="the file that is taken; 'drawn' picks one for each record"))
+FILE: str = parameter(DRAWN, Domain(Path, meaning="the file that is taken; 'drawn' picks one for each record"))
 
 
-def with_file(drawn: dict[str, Value], rng: np.random.Generator) -> dict[str, Value]:
-    """Pick a file of ``folder``, unless ``file`` names one: each as likely as the others.
+def drawn_file(file: str, folder: str, rng: np.random.Generator) -> str:
+    """Pick a file of ``folder``, each as likely as the others, unless ``file`` names one.
 
     Raises:
         UsageError: No folder is given, or there is no audio in it.
     """
-    if drawn["file"] != DRAWN:
-        return drawn
-    if drawn["folder"] == REQUIRED:
+    if file != DRAWN:
+        return file
+    if folder == REQUIRED:
         raise UsageError("it needs folder=a path: a folder with audio files, or one audio file")
-    files = _listed(str(drawn["folder"]))
-    return {**drawn, "file": files[int(rng.integers(len(files)))]}
+    files = _listed(folder)
+    return files[int(rng.integers(len(files)))]
 
 
 @lru_cache(maxsize=16)  # each record of a batch asks again

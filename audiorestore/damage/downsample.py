@@ -18,14 +18,13 @@ Source: Kuleshov, Enam and Ermon, "Audio super-resolution using neural networks"
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from ..errors import AudioRestoreError
 from ..signal.resample import resampled_frames
 from ..signal.sound import BLOCK_FRAMES, Block, Sound, regrid, windows
-from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Specification, parameter
+from ._damage import Auto, Choice, DamageConfig, Damaged, Domain, Outcome, parameter
 
 _WAYS = {  # down and up
     "soxr": ("soxr", "soxr"),
@@ -39,7 +38,7 @@ _WAYS = {  # down and up
 class Config(DamageConfig):
     """How low, and how well."""
 
-    rate_hz: Specification = parameter(
+    rate_hz: float | Auto = parameter(
         "auto",
         Domain(
             float,
@@ -50,18 +49,18 @@ class Config(DamageConfig):
             words=("auto",),
         ),
     )
-    factor: Specification = parameter(
+    factor: int = parameter(
         Choice((2, 3, 4, 6)), Domain(int, meaning="what the rate is divided by; only auto looks at it", low=2, high=16)
     )
-    method: Specification = parameter(
+    method: str = parameter(
         "soxr", Domain(str, meaning="clean, folding the highs down, or by lines or stairs", choices=tuple(_WAYS))
     )
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Go down and come back, and tell the rate in between (``rate_hz``)."""
-    rate = parameters["rate_hz"]
-    rate = sound.sample_rate / parameters["factor"] if rate == "auto" else rate
+    rate = config.rate_hz
+    rate = sound.sample_rate / config.factor if rate == "auto" else rate
     if rate >= sound.sample_rate:
         raise AudioRestoreError(
             f"the recording has {sound.sample_rate} Hz, so rate_hz={rate:g} takes nothing away; ask for a lower rate, "
@@ -69,7 +68,7 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
         )
     # Only the ratio counts, and in lowest terms every place between two samples is exact.
     ratio = Fraction(sound.sample_rate / rate).limit_denominator(192000)
-    down, up = _WAYS[parameters["method"]]
+    down, up = _WAYS[config.method]
     low = _at_rate(replace(sound, sample_rate=ratio.numerator), ratio.denominator, down)
     back = _at_rate(low, ratio.numerator, up)
     yield from regrid(back.blocks(), sound.channels, sound.frames)

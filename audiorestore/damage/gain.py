@@ -8,13 +8,12 @@ measures of quality).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..signal.level import from_decibels
 from ..signal.sound import Sound
-from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, Specification, parameter
+from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, parameter
 
 POLARITIES = ("keep", "turn")
 
@@ -23,18 +22,18 @@ POLARITIES = ("keep", "turn")
 class Config(DamageConfig):
     """How much louder, and which way up."""
 
-    gain_db: Specification = parameter(
+    gain_db: float = parameter(
         Span(-12.0, 6.0), Domain(float, "dB", "how much louder; softer where it is negative", low=-100.0, high=60.0)
     )
-    polarity: Specification = parameter(
+    polarity: str = parameter(
         "keep", Domain(str, meaning="as it is, or with every sample's sign turned", choices=POLARITIES)
     )
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Multiply, and tell how many samples lie over full scale now (``over_full_scale``)."""
-    sign = -1.0 if parameters["polarity"] == "turn" else 1.0
-    factor = np.float32(sign * from_decibels(parameters["gain_db"]))
+    sign = -1.0 if config.polarity == "turn" else 1.0
+    factor = np.float32(sign * from_decibels(config.gain_db))
     over = 0
     for block in sound.blocks():
         damaged = factor * block

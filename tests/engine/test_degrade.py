@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from in_memory import apply_chain
 
 from audiorestore import __version__
-from audiorestore.damage._chain import apply_chain
 from audiorestore.damage._chain_language import parse_chains
 from audiorestore.data import spool
 from audiorestore.data.audio_file import audio_info, read_audio, write_audio
