@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
-from in_memory import apply_damage
+from in_memory import apply_chain, apply_damage
 
 from audiorestore.damage import gain
+from audiorestore.damage._chain_language import parse_chain
+from audiorestore.errors import AudioRestoreError, UsageError
+from audiorestore.signal.loudness import integrated_loudness
+from audiorestore.signal.sound import Sound
 
 
 def noise(channels: int = 2) -> np.ndarray:
@@ -47,3 +51,23 @@ def test_the_error_counts_as_the_docstring_says() -> None:
         degraded, _ = apply_damage(gain, clean, 44100, gain.Config(gain_db, polarity))
         error = degraded - clean
         assert 10 * np.log10((clean**2).sum() / (error**2).sum()) == pytest.approx(snr_db, abs=0.01)
+
+
+@pytest.mark.parametrize("lufs", [-23.0, -10.5])
+def test_a_loudness_is_reached_and_the_gain_recorded(lufs: float) -> None:
+    clean = 0.1 * np.random.default_rng(0).standard_normal((2, 44100)).astype(np.float32)
+    degraded, (entry,) = apply_chain(clean, 44100, f"gain:lufs={lufs},polarity=turn")
+    assert integrated_loudness(Sound.of(degraded, 44100)) == pytest.approx(lufs, abs=1e-3)
+    assert entry["lufs"] == lufs
+    np.testing.assert_allclose(degraded, -(10.0 ** (entry["gain_db"] / 20.0)) * clean, rtol=1e-3)
+
+
+def test_a_loudness_and_a_gain_exclude_each_other() -> None:
+    with pytest.raises(UsageError, match="gain_db and lufs cannot be combined"):
+        parse_chain("gain:lufs=-23,gain_db=3")
+
+
+@pytest.mark.parametrize("waveform", [np.zeros((1, 44100)), np.ones((1, 4410))])
+def test_what_has_no_loudness_is_refused_in_words(waveform: np.ndarray) -> None:
+    with pytest.raises(AudioRestoreError, match="it has no loudness; use gain_db"):
+        apply_chain(waveform, 44100, "gain:lufs=-23")
