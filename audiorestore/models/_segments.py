@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from ..signal.sound import BLOCK_FRAMES
+from ..signal.sound import BLOCK_FRAMES, windows
 
 Restore = Callable[[np.ndarray], np.ndarray]
 
@@ -33,25 +33,10 @@ def overlap_save(
         The restored recording in blocks of the length B; the last may be shorter.
     """
     context, size = -(-context // stride) * stride, max(1, -(-block_frames // stride)) * stride
-    held: list[np.ndarray] = []  # the samples [first, end)
-    first = done = end = 0
-
-    def next_piece(stop: int) -> np.ndarray:
-        nonlocal held, first, done
-        samples = held[0] if len(held) == 1 else np.concatenate(held, axis=-1)
-        start = max(0, done - context)
-        restored = restore(samples[..., start - first : stop + context - first])[..., done - start : stop - start]
-        done, kept = stop, max(0, stop - context)
-        held, first = [samples[..., kept - first :]], kept
-        return restored
-
-    for block in blocks:
-        held.append(block)
-        end += block.shape[-1]
-        while end >= done + size + context:
-            yield next_piece(done + size)
-    while done < end:
-        yield next_piece(min(done + size, end))
+    pieces = windows(blocks, size + 2 * context, size, before=context, after=context)
+    for number, piece in enumerate(pieces):
+        start = min(number * size, context)
+        yield restore(piece)[..., start : start + size]
 
 
 def cross_fade(
@@ -77,30 +62,16 @@ def cross_fade(
     if not (0 <= 2 * overlap <= segment and segment >= 1 and 0 <= 2 * margin <= overlap):
         raise ValueError(f"an overlap of {overlap} with margins of {margin} does not fit segments of {segment}")
     step, share = segment - overlap, rise(overlap, margin)
-    held: list[np.ndarray] = []  # from the next segment's first sample on
-    frames = 0
     fading: np.ndarray | None = None  # the end of the last segment, over which the next one fades in
-
-    def faded(samples: np.ndarray) -> np.ndarray:
+    for samples in windows(blocks, segment, step):
         restored = restore(samples)
-        if fading is None:
-            return restored
-        head = fading + (restored[..., :overlap] - fading) * share
-        return np.concatenate([head, restored[..., overlap:]], axis=-1)
-
-    for block in blocks:
-        held.append(block)
-        frames += block.shape[-1]
-        while frames >= segment:
-            samples = np.concatenate(held, axis=-1)
-            restored = faded(samples[..., :segment])
-            held, frames = [samples[..., step:]], frames - step
-            fading = restored[..., step:]
-            yield restored[..., :step]
-    if fading is not None and frames == overlap:
-        yield fading  # the recording ended where the last segment did
-    elif frames:
-        yield faded(np.concatenate(held, axis=-1))
+        if fading is not None:
+            head = fading + (restored[..., :overlap] - fading) * share
+            restored = np.concatenate([head, restored[..., overlap:]], axis=-1)
+        yield restored[..., :step]
+        fading = restored[..., step:]
+    if fading is not None:
+        yield fading
 
 
 def rise(overlap: int, margin: int) -> np.ndarray:

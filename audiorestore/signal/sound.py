@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from .resample import StreamResampler, fit, resampled_frames
 
 Block = NDArray[np.float32]  # shape (channels, time)
+Waveform = NDArray[np.floating]  # shape (…, time)
+Mono = NDArray[np.floating]  # shape (time,)
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 BLOCK_FRAMES = 65536  # samples per channel in a block: half a megabyte of stereo
 
@@ -148,3 +152,61 @@ def regrid(blocks: Iterable[Block], channels: int, frames: int, block_frames: in
     rest = fit(joined(held, channels), remaining).astype(np.float32)
     for start in range(0, remaining, block_frames):
         yield rest[:, start : start + block_frames]
+
+
+def windows(
+    blocks: Iterable[NDArray[_Scalar]], length: int, hop: int, *, before: int = 0, after: int = 0, pad: bool = False
+) -> Iterator[NDArray[_Scalar]]:
+    """Cut overlapping windows out of a recording whose blocks may have any lengths.
+
+    Window k holds the samples from k · hop − before to k · hop − before + length. The last window is the first one that
+    reaches ``after`` samples past the end of the recording. The result does not depend on how the recording was cut
+    into blocks. If there are no samples, there are no windows.
+
+    Args:
+        blocks: The recording, shape (…, time) each. They may go on forever.
+        length: Samples in a window.
+        hop: Samples between the starts of neighbouring windows.
+        before: Samples of the first window that lie before the recording, fewer than ``length``.
+        after: Samples past the end that the last window must reach.
+        pad: Fill with zeros what lies outside the recording, so that all windows have the same length. Otherwise
+            windows are cut off where the recording begins and ends, so the first and the last ones may be shorter.
+
+    Yields:
+        Windows of shape (…, time). Do not write into them: neighbours may share memory.
+
+    >>> blocks = [np.array([1, 2, 3]), np.array([4, 5])]
+    >>> [window.tolist() for window in windows(blocks, 3, 2)]
+    [[1, 2, 3], [3, 4, 5]]
+    >>> [window.tolist() for window in windows(blocks, 4, 2, before=1, after=1)]
+    [[1, 2, 3], [2, 3, 4, 5], [4, 5]]
+    >>> [window.tolist() for window in windows(blocks, 4, 3, pad=True)]
+    [[1, 2, 3, 4], [4, 5, 0, 0]]
+    """
+    source = iter(blocks)
+    held: list[NDArray[_Scalar]] = []
+    first = end = 0  # `held` holds the samples from `first` to `end`
+    start, ended = -before, False
+    while True:
+        while not ended and end < start + length + (after == 0):  # without `after`, look ahead for the recording's end
+            block = next(source, None)
+            if block is None:
+                ended = True
+            elif block.shape[-1]:
+                held.append(block)
+                end += block.shape[-1]
+        if not end:
+            return
+        if len(held) > 1:
+            held = [np.concatenate(held, axis=-1)]
+        stop = start + length
+        window = held[0][..., max(0, start) - first : max(0, stop - first)]
+        if pad and window.shape[-1] < length:
+            missing = [(0, 0)] * (window.ndim - 1) + [(max(0, -start), max(0, stop - max(end, start)))]
+            window = np.pad(window, missing)
+        yield window
+        if ended and stop >= end + after:
+            return
+        start += hop
+        passed = min(max(0, start), end)
+        held, first = [held[0][..., passed - first :]], passed
