@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import ExitStatus
-from ._shell import shell_command
+from ._signals import shell_command
 
 
 @shell_command
