@@ -119,7 +119,9 @@ class PairDataset:
         firsts = rng.integers(self._track_channels[indices]) // self.channels * self.channels
         degraded, reference = np.zeros((2, batch_size, self.channels, frames + 2 * context), np.float32)
         # A mono track, or the odd last channel, fills both channels of a stereo model's segment.
-        for row, (index, start, first) in enumerate(zip(indices.tolist(), starts.tolist(), firsts.tolist(), strict=True)):
+        for row, (index, start, first) in enumerate(
+            zip(indices.tolist(), starts.tolist(), firsts.tolist(), strict=True)
+        ):
             self.tracks[index].cut_into(degraded[row], reference[row], start, slice(first, first + self.channels))
         return degraded, reference
 
