@@ -259,10 +259,9 @@ def left_in_float32(model: Restorer, layers: list[Layer], dtype: Dtype = "int8")
 
 def compare_speed(models: dict[str, LoadedModel], waveform: np.ndarray, sample_rate: int) -> dict[str, float]:
     """Time restorations of the same waveform (channels, time), or its start, in turns; as multiples of real time."""
-    draws = {name: loaded.model.draw(np.random.default_rng(0)) for name, loaded in models.items()}
 
     def seconds_of(name: str, excerpt: np.ndarray) -> float:
-        return _seconds(partial(restore_waveform, models[name], excerpt, sample_rate, draws[name]))
+        return _seconds(partial(restore_waveform, models[name], excerpt, sample_rate))
 
     first = waveform[:, :sample_rate]
     slowest = max(seconds_of(name, first) for name in models) / first.shape[-1]  # seconds a sample
@@ -292,8 +291,8 @@ def compare_record(record: Record, models: dict[str, LoadedModel]) -> dict[str, 
     reference = Signal.of(waveform, sample_rate)
     estimates = {"degraded": degraded}
     for name, loaded in models.items():
-        draw = loaded.model.draw(generator(0, "restore", record["id"], record.get("sample", 0)))
-        estimates[name] = restore_waveform(loaded, degraded, sample_rate, draw)
+        rng = generator(0, "restore", record["id"], record.get("sample", 0))
+        estimates[name] = restore_waveform(loaded, degraded, sample_rate, rng)
     rows = {}
     for name, estimate in estimates.items():
         comparison = Comparison(reference, Signal.of(estimate, sample_rate))
