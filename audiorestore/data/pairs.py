@@ -4,11 +4,8 @@ A collection that fits in memory is held there; a larger one is mapped from its 
 reading of its own samples only.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -167,18 +164,3 @@ def _frames_of(record: Record) -> int:
     (reference,) = need(record, "reference")
     info = audio_info(reference)
     return info.frames * info.channels
-
-
-def pairs_digest(records: Sequence[Record]) -> str:
-    """Compute a digest that tells one set of training data from another, wherever its files lie."""
-    told = [
-        [record.get(key) for key in ("id", "sample", "split", "damage", "alignment")]
-        + [_fingerprint(path) for path in need(record, "degraded", "reference")]
-        for record in records
-    ]
-    return hashlib.blake2b(json.dumps(sorted(map(json.dumps, told))).encode()).hexdigest()[:32]
-
-
-def _fingerprint(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]

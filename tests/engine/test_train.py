@@ -18,8 +18,9 @@ from audiorestore.data.manifest import Record
 from audiorestore.data.pairs import PairDataset
 from audiorestore.engine.checkpoint import load_model, read_arrays
 from audiorestore.engine.training import loop as loop
-from audiorestore.engine.training.loop import Event, Stepped, TrainConfig, Validated, new_state, train
+from audiorestore.engine.training.loop import Event, Stepped, TrainConfig, new_state, train
 from audiorestore.engine.training.run import TrainingRun, common_rate, prepare_run
+from audiorestore.engine.training.validation import Validated
 from audiorestore.errors import AudioRestoreError, CheckpointError, RecordError, UsageError
 from audiorestore.models._network import Losses, NetworkRestorer, Player
 from audiorestore.models._restorer import RestorerConfig
@@ -102,14 +103,14 @@ def test_a_network_learns_to_undo_level_and_filter_beyond_both_do_nothing_rows(b
     assert heard.snr_db["restored"] > heard.snr_db["level"] > heard.snr_db["degraded"]
     assert [event.step for event in events if isinstance(event, Stepped)] == list(range(1, 251))
     saved = load_model(str(run.output))
-    assert saved.metadata["validation"]["mse"] == run.best_heard.mse
+    assert saved.metadata["validation"]["mse"] == run.best.mse
     assert saved.metadata["data_digest"] == run.data_digest
     assert saved.model.config.sample_rate == RATE  # that of the pairs, not the family's default
 
 
 def test_the_do_nothing_rows_are_what_they_say(begin: Any, records: list[Record]) -> None:
     run = begin(validation_seconds=10.0)
-    heard = run.listener.hear(run.state)
+    heard = run.validator.validate(run.state)
     pairs = PairDataset(records[:2], RATE)
     degraded, reference = (np.concatenate(parts, axis=1) for parts in zip(*pairs.walk(10_000), strict=True))
     gain = float((degraded * reference).sum() / np.square(degraded).sum())
@@ -137,7 +138,7 @@ def test_a_resumed_run_ends_with_the_very_weights_of_a_straight_one(begin: Any, 
         assert_same_arrays(second.model.state(), straight.model.state())
         assert_same_arrays(read_arrays(second.output)[0], read_arrays(straight.output)[0])
         assert_same_arrays(read_arrays(second.state_path)[0], read_arrays(straight.state_path)[0])
-        assert second.best_heard.loss == straight.best_heard.loss
+        assert second.best.loss == straight.best.loss
 
 
 def test_a_run_stopped_at_every_step_goes_on_as_if_it_had_not(begin: Any) -> None:
@@ -264,7 +265,7 @@ def test_the_checkpoint_is_the_best_model_heard_and_the_state_the_last(begin: An
 def test_without_a_validation_split_the_last_model_is_kept(begin: Any, records: list[Record]) -> None:
     records[2]["split"] = "train"
     run = begin()
-    assert run.listener is None
+    assert run.validator is None
     assert validations(list(run.go(never))) == []
     assert_same_arrays(read_arrays(run.output)[0], run.model.state())
     assert read_arrays(run.output)[1]["validation"] is None
