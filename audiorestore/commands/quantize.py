@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, batch_status, read_inputs, say, shell_command, stderr, tell_failure, training_bar, with_bar
+from ._inputs import Force, read_inputs
+from ._signals import shell_command
+from ._speech import batch_status, say, stderr, tell_failure, training_bar, with_bar
 
 if TYPE_CHECKING:
     from rich.table import Table
