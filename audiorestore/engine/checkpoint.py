@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import save_file
 
 from .. import __version__
 from ..data.atomic import atomic_path
@@ -113,9 +113,8 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray], told: dict[str, Any],
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     for name, array in arrays.items():
         contiguous[name] = contiguous[name].reshape(array.shape)  # NumPy gives a scalar an axis
-    content = save(contiguous, {_KEY: json.dumps(told)})
     with atomic_path(path, overwrite) as part:
-        part.write_bytes(content)
+        save_file(contiguous, part, {_KEY: json.dumps(told)})
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
