@@ -21,6 +21,7 @@ from ..data.atomic import atomic_path
 from ..errors import AudioRestoreError, CheckpointError, UsageError
 from ..models import FAMILIES
 from ..models._restorer import Restorer
+from .int8 import hold, linear_maps_of, restoring_state, uses_of
 from .provenance import file_digest
 from .settings import build, check
 
@@ -75,7 +76,7 @@ def fitted_at_once(family: str) -> bool:
 
 
 def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any], overwrite: bool = True) -> None:
-    """Write a checkpoint, whole or not at all."""
+    """Write a checkpoint, whole or not at all; quantized, of the part that restores alone."""
     told = {
         "format": FORMAT,
         "version": __version__,
@@ -83,7 +84,7 @@ def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any
         "config": dataclasses.asdict(model.config),
         **metadata,
     }
-    arrays = model.state()
+    arrays = restoring_state(model) if _dtype(told) else model.state()
     if _dtype(told) == "float16":
         arrays = {name: in_16_bits(array) for name, array in arrays.items()}
     save_arrays(path, arrays, told, overwrite)
@@ -219,12 +220,12 @@ def _refuse_oversized(family: str, settings: dict[str, Any], arrays: dict[str, n
 def _hold_in_int8(model: Restorer, told: Any) -> None:
     if not isinstance(told, dict) or told.get("dtype") != "int8" or not isinstance(told.get("arithmetic"), dict):
         raise ValueError(f"quantized is {str(told)[:80]}, which says nothing of int8 and each layer's arithmetic")
-    if not hasattr(model, "hold_in_int8"):
+    if not linear_maps_of(model):
         raise ValueError("quantized, but the family has no layers to quantize")
-    model.hold_in_int8(told["arithmetic"])
+    hold(model, told["arithmetic"], uses_of(model))
 
 
 def _check_float16(model: Restorer, told: dict[str, Any]) -> None:
-    names = set(model.linear_maps()) if hasattr(model, "linear_maps") else set()
+    names = set(linear_maps_of(model))
     if not names or told.get("arithmetic") != dict.fromkeys(names, "float"):
         raise ValueError("quantized is float16, but not with each of the family's layers computed in float")

@@ -1,0 +1,78 @@
+"""The int8 form of a restorer: only the part that restores is looked at."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from ..models._restorer import Restorer
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from ..quantization.hold import LinearMap
+    from ..quantization.layers import Int8Layer
+    from ..quantization.study import Use
+
+
+def restoring_name(model: Restorer) -> str:
+    """Name the submodule that restores; "" is the whole model."""
+    if not model.uses_torch:
+        return ""
+    part = model.restoring_part()
+    return next(name for name, module in model.named_modules() if module is part)  # type: ignore[attr-defined]
+
+
+def restoring_state(model: Restorer) -> dict[str, np.ndarray]:
+    """Return the numbers of the part that restores, by their names in the model."""
+    part = restoring_name(model)
+    return {name: array for name, array in model.state().items() if not part or name.startswith(f"{part}.")}
+
+
+def linear_maps_of(model: Restorer) -> "dict[str, LinearMap]":
+    """List the layers of the part that restores that can be, or are, stored in int8; none without a network."""
+    if not model.uses_torch:
+        return {}
+    from ..quantization.hold import linear_maps
+
+    return linear_maps(model, restoring_name(model))  # type: ignore[arg-type]
+
+
+def uses_of(model: Restorer) -> "dict[str, Use]":
+    """Find out how a float network uses its linear maps, counted for each restored sample."""
+    from ..quantization.study import study
+
+    return study(model, _run, restoring_name(model), max(1, model.stride))  # type: ignore[arg-type]
+
+
+def _run(model: "nn.Module", frames: int, device: "torch.device") -> object:
+    import torch
+
+    draw, channels = model.draw(np.random.default_rng(0)), model.config.channels  # type: ignore[operator,union-attr]
+    return model(torch.full((1, int(channels), frames), 0.1, device=device), draw)  # type: ignore[call-overload]
+
+
+def hold(model: Restorer, arithmetic: Mapping[str, Any], uses: "Mapping[str, Use]") -> "dict[str, Int8Layer]":
+    """Store a network's linear maps in int8, and let each compute in ``int8`` or ``float``.
+
+    Returns:
+        The int8 layers by name.
+
+    Raises:
+        ValueError: These are not the model's maps, or one of them cannot compute like this. The model has not changed.
+    """
+    from ..quantization.hold import hold_in_int8
+    from ..quantization.layers import Arithmetic
+
+    wrong = arithmetic.keys() ^ uses.keys()
+    wrong |= {name for name, kind in arithmetic.items() if kind not in get_args(Arithmetic)}
+    wrong |= {name for name, use in uses.items() if use.obstacle and arithmetic.get(name) == "int8"}
+    if wrong or not uses:
+        raise ValueError(f"these layers cannot compute as stated: {', '.join(sorted(wrong)) or 'there are none'}")
+    layers = hold_in_int8(model, restoring_name(model))  # type: ignore[arg-type]
+    for name, layer in layers.items():
+        layer.arithmetic = arithmetic[name]
+        if uses[name].bound is not None:
+            layer.bound = uses[name].bound
+    return layers
