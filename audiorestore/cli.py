@@ -9,10 +9,14 @@ import typer
 from rich.console import Console
 
 from . import __version__
-from .commands._shell import reflowed
+from .commands import listen
+from .commands._help import Command, Group
+from .commands._speech import reflowed
+from .commands.damages import damages
 from .commands.degrade import degrade
 from .commands.demo import demo
 from .commands.eval import evaluate
+from .commands.metrics import metrics
 from .commands.models import models
 from .commands.pair import pair
 from .commands.quantize import quantize
@@ -21,20 +25,27 @@ from .commands.train import train
 
 app = typer.Typer(
     name="ar",
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("degrade")(degrade)
-app.command("pair")(pair)
-app.command("train")(train)
-app.command("restore")(restore)
-app.command("eval")(evaluate)
-app.command("quantize")(quantize)
-app.command("models")(models)
-app.command("demo")(demo)
+app.command("degrade", cls=Command)(degrade)
+app.command("pair", cls=Command)(pair)
+app.command("train", cls=Command)(train)
+app.command("restore", cls=Command)(restore)
+app.command("eval", cls=Command)(evaluate)
+app.command("quantize", cls=Command)(quantize)
+app.command("models", cls=Command)(models)
+app.command("damages", cls=Command)(damages)
+app.command("metrics", cls=Command)(metrics)
+app.command("demo", cls=Command)(demo)
+listening = typer.Typer(cls=Group, no_args_is_help=True, help="Listening tests: the page, and the ratings.")
+listening.command("page", cls=Command)(listen.page)
+listening.command("ratings", cls=Command)(listen.ratings)
+app.add_typer(listening, name="listen")
 
 
 def _version(wanted: bool) -> None:

@@ -51,7 +51,7 @@ sweep() {
             echo "4|dilation $dilation|kernel $kernel|cnn|kernel_sizes=$kernel dilation=$dilation pooling=none"
         done
     done
-    for kernels in 5-3-3 5-5-3 5-5-5 7-5-3 7-5-5 7-7-3 7-7-5 9-5-3; do
+    for kernels in 5/3/3 5/5/3 5/5/5 7/5/3 7/5/5 7/7/3 7/7/5 9/5/3; do
         for dilation in 2 4 6; do
             echo "5|$kernels|dilation $dilation|cnn|kernel_sizes=$kernels dilation=$dilation pooling=none"
         done

@@ -205,7 +205,7 @@ COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 def settings_of(family: str) -> set[str]:
     module = FAMILIES.load(family)
-    holders = [module.Config] + ([TrainConfig] if module.Model.trainable else [])
+    holders = [module.Config] + ([TrainConfig] if module.Model.learns != "nothing" else [])
     return {field.name for holder in holders for field in dataclasses.fields(holder)}
 
 

@@ -12,17 +12,8 @@ import typer
 from rich.console import Console
 
 from ..errors import ExitStatus, UsageError, gravest
-from ._shell import (
-    batch_status,
-    check_plot,
-    read_inputs,
-    read_sides,
-    say,
-    stderr,
-    tell_failure,
-    tell_undrawn,
-    with_bar,
-)
+from ._inputs import check_plot, read_inputs, read_sides
+from ._speech import batch_status, say, stderr, tell_failure, tell_undrawn, with_bar, write_line
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -151,7 +142,6 @@ def check_writable(path: Path | None, option: str, start: bytes) -> None:
 
 def measure_all(batch: Batch, wishes: Wishes, conditions: "Conditions") -> ExitStatus:
     """Measure a batch; write records, tables and reports, and say how it went."""
-    from ..data.manifest import write_record
     from ..metrics import ALL, METRICS, chosen
     from ..report.tables import summary_as
     from ..scores.summary import Summary
@@ -172,7 +162,7 @@ def measure_all(batch: Batch, wishes: Wishes, conditions: "Conditions") -> ExitS
         if wishes.report:
             kept.append(record)
         if wishes.format == "records":
-            write_record(sys.stdout, record)
+            write_line(record)
     if summary.records and not (wishes.format == "markdown" and sys.stdout.isatty()):
         _print_summary(summary)
     if wishes.format != "records":

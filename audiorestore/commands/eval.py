@@ -7,7 +7,8 @@ import typer
 
 from ..errors import ExitStatus, UsageError
 from ._evaluation import Wishes, make_listening_test, measure_all, only_with, read_batch, show_metrics, sum_up_ratings
-from ._shell import Inputs, Jobs, shell_command
+from ._inputs import Inputs, Jobs
+from ._signals import shell_command
 
 _TABLE, _GATES, _REPORTS, _LISTENING = "The table", "Quality gates", "Reports", "Listening tests"
 

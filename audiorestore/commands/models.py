@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import ExitStatus
-from ._shell import shell_command
+from ._signals import shell_command
 
 
 @shell_command
@@ -56,7 +56,7 @@ def _family(name: str) -> dict[str, Any]:
 
     module = FAMILIES.load(name)
     (summary, *_) = (module.__doc__ or "").split("\n\n")
-    return {"what": " ".join(summary.split()), "trained": module.Model.trainable, "presets": module.PRESETS}
+    return {"what": " ".join(summary.split()), "trained": module.Model.learns != "nothing", "presets": module.PRESETS}
 
 
 def _settings(family: str) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def _settings(family: str) -> list[dict[str, Any]]:
     from ..models import FAMILIES
 
     module = FAMILIES.load(family)
-    holders = [("model", module.Config)] + ([("training", TrainConfig)] if module.Model.trainable else [])
+    holders = [("model", module.Config)] + ([("training", TrainConfig)] if module.Model.learns != "nothing" else [])
     return [
         {"of": part, "key": field.name, "default": field.default, "values": describe(hints[field.name])}
         for part, holder in holders

@@ -8,20 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import FINDINGS, ExitStatus, UsageError, gravest
-from ._shell import (
-    Force,
-    Inputs,
-    Jobs,
-    Seed,
-    check_plot,
-    emit,
-    read_sides,
-    say,
-    shell_command,
-    tell_failure,
-    tell_undrawn,
-    with_bar,
-)
+from ._inputs import Force, Inputs, Jobs, Seed, check_plot, read_sides
+from ._signals import shell_command
+from ._speech import emit, say, tell_failure, tell_undrawn, with_bar, write_line
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -146,7 +135,7 @@ def _aligned(
 
 def _check(inputs: list[str] | None, jobs: int) -> ExitStatus:
     """Verify a manifest of pairs: what is wrong goes to stdout as failed records, and a sentence each to stderr."""
-    from ..data.manifest import read_records, write_record
+    from ..data.manifest import read_records
     from ..engine.batch import run_batch
     from ..engine.pairing.check import Leaks, check_record
 
@@ -158,7 +147,7 @@ def _check(inputs: list[str] | None, jobs: int) -> ExitStatus:
         if "error" in record:
             wrong += 1
             say(f"{record['error'].get('stage', 'check')} {record['id']}: {record['error'].get('message')}")
-            write_record(sys.stdout, record)
+            write_line(record)
     if leaks.undigested:
         say(
             f"{leaks.undigested} of {len(records)} pairs have no digests, so changed or copied files cannot be told; "

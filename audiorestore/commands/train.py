@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import AudioRestoreError, ExitStatus, UsageError
-from ._shell import Force, read_inputs, say, shell_command, stop_flag, tell_failure, training_bar
+from ._inputs import Force, read_inputs
+from ._signals import shell_command, stop_flag
+from ._speech import say, tell_failure, training_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record

@@ -6,8 +6,11 @@ float16 models also ``quantized``, with the dtype and the arithmetic of each lay
 ``validation_of_float_form``.
 """
 
+import contextlib
 import dataclasses
+import importlib.resources
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +24,14 @@ from ..data.atomic import atomic_path
 from ..errors import AudioRestoreError, CheckpointError, UsageError
 from ..models import FAMILIES
 from ..models._restorer import Restorer
+from ..registry import suggestion
 from .int8 import hold, linear_maps_of, restoring_state, uses_of
-from .provenance import file_digest
-from .settings import build, check
+from .provenance import digest_of, file_digest
+from .settings import build, check, family_settings, written
 
 FORMAT = 1
 SUFFIX = ".safetensors"
+WEIGHTS = importlib.resources.files("audiorestore.weights")
 _KEY = "audiorestore"
 
 
@@ -51,7 +56,7 @@ class LoadedModel:
     @property
     def needs_torch(self) -> bool:
         """Whether the model is a torch network, which runs on a device."""
-        return hasattr(self.model, "parameters")
+        return self.model.uses_torch
 
 
 def is_file_name(name: str) -> bool:
@@ -72,7 +77,7 @@ def make_model(family: str, settings: dict[str, Any]) -> Restorer:
 
 def fitted_at_once(family: str) -> bool:
     """Tell whether a family learns in one pass, if at all, so that there is nothing to resume."""
-    return not hasattr(FAMILIES.load(family).Model, "objective")
+    return bool(FAMILIES.load(family).Model.learns != "by steps")
 
 
 def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any], overwrite: bool = True) -> None:
@@ -148,71 +153,120 @@ def _parse_metadata(path: str | Path, text: str | None) -> dict[str, Any]:
     return told
 
 
-def load_model(name: str) -> LoadedModel:
-    """Load a checkpoint by its path, or a family that has nothing to train by its name.
+def bundled_models() -> dict[str, Path]:
+    """List the models that come with the program, by name."""
+    return {file.name.removesuffix(SUFFIX): Path(str(file)) for file in WEIGHTS.iterdir() if file.name.endswith(SUFFIX)}
+
+
+def load_model(name: str, preset: str | None = None, settings: Sequence[str] = ()) -> LoadedModel:
+    """Load a checkpoint by its path, a bundled model by its name, or a family that has nothing to learn by its name.
+
+    Args:
+        name: A path has a ``/`` in it or ends in .safetensors.
+        preset: Named settings of a family that has nothing to learn.
+        settings: More of its settings, each ``key=value``; they take precedence over the preset.
 
     Raises:
         CheckpointError: The file cannot be used.
-        UsageError: There is no such family, or it has to be trained first.
+        UsageError: There is no such model, it has to be trained first, or it is trained and cannot be set up.
     """
-    if not is_file_name(name):
-        if "." in name:
-            raise UsageError(f"{name} is neither a model file ({SUFFIX}) nor a family")
-        model = make_model(name, {})
-        if model.trainable:
-            raise UsageError(
-                f"the family '{name}' has to be trained first: 'ar train {name} pairs.jsonl -o {name}{SUFFIX}', then "
-                f"--model {name}{SUFFIX}"
-            )
-        return LoadedModel(name, name, model, {}, name)
-    arrays, told = read_arrays(name)
-    family = told.get("family")
-    if "state" in told:
+    bundled = bundled_models()
+    if not is_file_name(name) and name not in bundled:
+        return _family_as_it_is(name, preset, settings, list(bundled))
+    if preset is not None or settings:
+        raise UsageError(f"--preset and --set do not apply to {name}, which is trained; its settings are fixed")
+    path = bundled.get(name, Path(name))
+    arrays, metadata = read_arrays(path)
+    family, quantized = metadata.get("family"), metadata.get("quantized")
+    if "state" in metadata:
         raise CheckpointError(
-            f"{name} is what training resumes from; the model is beside it, without '.state' in its name"
+            f"{path} is what training resumes from; the model is beside it, without '.state' in its name"
         )
     if family not in FAMILIES.names():
-        raise CheckpointError(f"{name} holds a model of the family '{family}', which this version does not know")
-    try:
-        settings = {key: tuple(value) if isinstance(value, list) else value for key, value in told["config"].items()}
-        check(FAMILIES.load(family).Config, settings)
-        _refuse_oversized(family, settings, arrays)
-        model = make_model(family, settings)
-        if _dtype(told) == "float16":
-            _check_float16(model, told["quantized"])
+        raise CheckpointError(f"{path} holds a model of the family '{family}', which this version does not know")
+    with _description_errors(path, ValueError, AudioRestoreError):
+        config = _config(family, metadata.get("config"))
+    with _description_errors(path, ValueError, RuntimeError, MemoryError):  # as torch says that sizes are too large
+        _refuse_oversized(family, config, arrays)
+    model = make_model(family, config)
+    with _description_errors(path, ValueError):
+        if _dtype(metadata) == "float16":
+            _check_float16(model, metadata["quantized"])
             arrays = {
                 key: array.astype(np.float32) if array.dtype == "float16" else array for key, array in arrays.items()
             }
-        elif "quantized" in told:
-            _hold_in_int8(model, told["quantized"])
-        model.load_state(arrays)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError, AudioRestoreError) as error:
-        sentence, *_ = str(error).splitlines() or [type(error).__name__]  # torch goes on with where it was in its code
-        raise CheckpointError(f"{name} does not fit its own description ({sentence})") from None
-    return LoadedModel(name, family, model, told, file_digest(name))
+        elif "quantized" in metadata:
+            _hold_in_int8(model, quantized)
+        model.load_restoring_state(arrays)
+    if model.uses_torch:
+        model.eval()  # type: ignore[attr-defined]
+    return LoadedModel(name, family, model, metadata, file_digest(path))
+
+
+def _family_as_it_is(name: str, preset: str | None, settings: Sequence[str], bundled: list[str]) -> LoadedModel:
+    """Set up a family that has nothing to learn."""
+    if "." in name:
+        raise UsageError(f"{name} is neither a model file ({SUFFIX}) nor a family")
+    if name not in FAMILIES.names():
+        names = [*bundled, *FAMILIES.names()]
+        raise UsageError(f"there is no model '{name}'{suggestion(name, names)}; there are: {', '.join(names)}")
+    module = FAMILIES.load(name)
+    if module.Model.learns != "nothing":
+        raise UsageError(
+            f"the family '{name}' has to be trained first: 'ar train {name} pairs.jsonl -o {name}{SUFFIX}', then "
+            f"--model {name}{SUFFIX}"
+        )
+    model = make_model(name, family_settings(module, preset, settings, module.Config))
+    defaults = dataclasses.asdict(module.Config())
+    config = dataclasses.asdict(model.config)
+    changed = ",".join(f"{key}={written(value)}" for key, value in config.items() if value != defaults[key])
+    return LoadedModel(f"{name}:{changed}" if changed else name, name, model, {}, digest_of(name, config))
+
+
+@contextlib.contextmanager
+def _description_errors(path: Path, *expected: type[Exception]) -> Iterator[None]:
+    """Turn what a checkpoint's metadata or numbers may raise into a sentence; a defect of a family is left as it is."""
+    try:
+        yield
+    except expected as error:
+        sentence, *_ = str(error).splitlines() or [type(error).__name__]  # torch adds where in its code it was
+        raise CheckpointError(f"{path} does not fit its own description ({sentence})") from None
+
+
+def _config(family: str, stored: Any) -> dict[str, Any]:
+    """Check the settings in a checkpoint, by its family's Config."""
+    if not isinstance(stored, dict):
+        raise ValueError("it has no config")
+    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
+    holder = FAMILIES.load(family).Config
+    check(holder, settings)
+    build(holder, settings)
+    return settings
 
 
 def float_parameters(loaded: LoadedModel) -> int:
-    """Count the numbers that training found, whatever form they are stored in now."""
+    """Count the numbers that training found for the part that restores, whatever form they are stored in."""
     if not loaded.needs_torch:
-        return sum(array.size for array in loaded.model.state().values())
-    return _count_parameters(loaded.family, dataclasses.asdict(loaded.model.config))
+        return loaded.model.count_parameters()
+    return _on_meta(loaded.family, dataclasses.asdict(loaded.model.config)).count_parameters()
 
 
-def _count_parameters(family: str, settings: dict[str, Any]) -> int:
+def _on_meta(family: str, settings: dict[str, Any]) -> Restorer:
+    """Build a network without memory for its numbers."""
     import torch
 
-    from ..models._network import count_parameters
-
-    with torch.device("meta"):  # nothing is allocated
-        return count_parameters(make_model(family, settings))  # type: ignore[arg-type]
+    with torch.device("meta"):
+        return make_model(family, settings)
 
 
 def _refuse_oversized(family: str, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Refuse a Config that would fill the memory with a network whose weights are not in the file."""
-    if fitted_at_once(family):
+    if not FAMILIES.load(family).Model.uses_torch:
         return
-    wanted, held = _count_parameters(family, settings), sum(array.size for array in arrays.values())
+    from ..models._network import count_parameters
+
+    model: Any = _on_meta(family, settings)
+    wanted, held = count_parameters(model), sum(array.size for array in arrays.values())
     if wanted > 2 * held:  # in int8 some numbers are folded into others, and never half of them
         raise ValueError(f"its config asks for {wanted:,} numbers, and the file holds {held:,}")
 

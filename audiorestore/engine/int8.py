@@ -1,7 +1,7 @@
 """The int8 form of a restorer: only the part that restores is looked at."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
@@ -20,8 +20,8 @@ def restoring_name(model: Restorer) -> str:
     """Name the submodule that restores; "" is the whole model."""
     if not model.uses_torch:
         return ""
-    part = model.restoring_part()
-    return next(name for name, module in model.named_modules() if module is part)  # type: ignore[attr-defined]
+    network = cast("nn.Module", model)
+    return next(name for name, module in network.named_modules() if module is model.restoring_part())
 
 
 def restoring_state(model: Restorer) -> dict[str, np.ndarray]:
@@ -49,8 +49,9 @@ def uses_of(model: Restorer) -> "dict[str, Use]":
 def _run(model: "nn.Module", frames: int, device: "torch.device") -> object:
     import torch
 
-    draw, channels = model.draw(np.random.default_rng(0)), model.config.channels  # type: ignore[operator,union-attr]
-    return model(torch.full((1, int(channels), frames), 0.1, device=device), draw)  # type: ignore[call-overload]
+    restorer: Any = model
+    waveform = torch.full((1, restorer.config.channels, frames), 0.1, device=device)
+    return restorer(waveform, restorer.draw(np.random.default_rng(0)))
 
 
 def hold(model: Restorer, arithmetic: Mapping[str, Any], uses: "Mapping[str, Use]") -> "dict[str, Int8Layer]":

@@ -1,4 +1,4 @@
-"""Making a trained model smaller: int8 weights, and int8 arithmetic wherever that was measured to be faster; or float16.
+"""Making a trained model smaller: int8 weights, with int8 arithmetic where that was measured to be faster; or float16.
 
 Storing and computing are two decisions. Every dense layer, convolution and LSTM of the part that restores is stored in
 int8, a quarter of the size. Whether it is also computed in int8 is measured on this machine, layer by layer in a run of
@@ -7,6 +7,7 @@ the whole model, and kept in the checkpoint. float16 halves all numbers, and lea
 
 import copy
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ import numpy as np
 from ..data.manifest import Record
 from ..errors import CheckpointError, UsageError
 from ..models._restorer import Restorer
+from ..signal.sound import Sound
 from .batch import run_batch
 from .checkpoint import LoadedModel, in_16_bits, save_model
 from .evaluate import Known, evaluate_record
@@ -217,8 +219,8 @@ def _race(
     from ..quantization.study import owner_of, watching
 
     rng, frames = np.random.default_rng(0), max(_LEAST_FRAMES, int(_EXCERPT_PRODUCTS / multiply_adds))
-    shape = 1, model.config.channels, min(frames, patience.excerpt_frames)
-    excerpt, draw = (0.1 * rng.standard_normal(shape)).astype(np.float32), model.draw(rng)
+    shape = model.config.channels, min(frames, patience.excerpt_frames)
+    excerpt = Sound.of((0.1 * rng.standard_normal(shape)).astype(np.float32), model.config.sample_rate or 22050)
     owners = {name: owner_of(model, name) for name in layers}
     spent = dict.fromkeys(owners.values(), 0.0)
 
@@ -237,7 +239,7 @@ def _race(
                 spent |= dict.fromkeys(spent, 0.0)
                 for layer in layers.values():
                     layer.arithmetic = kind
-                whole[kind].append(_seconds(lambda: model.restore(excerpt, draw)))
+                whole[kind].append(_seconds(lambda: deque(model.restored(excerpt, np.random.default_rng(0)), 0)))
                 for name, owner in owners.items():
                     each[name][kind].append(spent[owner])
     best = {name: (min(times["float"]), min(times["int8"])) for name, times in each.items()}
@@ -298,10 +300,9 @@ def compare_speed(
 ) -> dict[str, float]:
     """Time restorations of the same waveform (channels, time), or its start, in turns; as multiples of real time."""
     patience = patience or PATIENCE
-    draws = {name: loaded.model.draw(np.random.default_rng(0)) for name, loaded in models.items()}
 
     def seconds_of(name: str, excerpt: np.ndarray) -> float:
-        return _seconds(partial(restore_waveform, models[name], excerpt, sample_rate, draws[name]))
+        return _seconds(partial(restore_waveform, models[name], excerpt, sample_rate))
 
     first = waveform[:, :sample_rate]
     slowest = max(seconds_of(name, first) for name in models) / first.shape[-1]  # seconds a sample
@@ -317,8 +318,8 @@ def compare_records(records: Iterable[Record], models: dict[str, LoadedModel]) -
     """Restore records with each model, with the draws of seed 0, and measure what comes out.
 
     Returns:
-        Records with ``compared``: a row of numbers for ``degraded`` and for each model. Those that cannot be restored or
-        measured have an ``error`` instead.
+        Records with ``compared``: a row of numbers for ``degraded`` and for each model. A record that cannot be
+        restored or measured has an ``error`` instead.
     """
     with TemporaryDirectory() as folder:
         config = RestoreConfig(Path(folder) / "restored.wav", bits="float", overwrite=True)
@@ -337,8 +338,9 @@ def compare_records(records: Iterable[Record], models: dict[str, LoadedModel]) -
 
 def means(rows: list[dict[str, dict[str, float | None]]]) -> dict[str, dict[str, float | None]]:
     """Average each number over the records: number to row to mean; None where no record has it."""
-    compared = {key: {name: [row[name][key] for row in rows] for name in rows[0]} for row in rows[:1] for key in row["degraded"]}
-    return {key: {name: _mean(values) for name, values in each.items()} for key, each in compared.items()}
+    if not rows:
+        return {}
+    return {key: {name: _mean([row[name][key] for row in rows]) for name in rows[0]} for key in rows[0]["degraded"]}
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -18,7 +18,7 @@ In ``mos`` and ``acr`` the reference and the degraded version are rated like a s
 **Who is blind.** The folder knows codes only: each excerpt's code is drawn from the seed, files and lists are in the
 order of their codes, and all files of an item have the same size. Which code is which system stands in one file
 *beside* the folder, `<folder>.key.json`: so all of the folder can be put on a server, and nothing of the key.
-``ar eval --ratings`` needs the key. A listener's browser shuffles trials and versions by the listener's name, which the
+``ar listen ratings`` needs the key. A listener's browser shuffles trials and versions by the listener's name, which the
 CSV holds along with every position.
 
 The page works from a local file and without a network: it plays files by audio elements, and reads no other.
@@ -56,7 +56,7 @@ LONGEST_SECONDS = 60.0
 _CODE_MASK = (1 << 40) - 1
 
 _NOTE = (
-    "Which excerpt is which system. 'ar eval --ratings' reads this file; keep it from the listeners, and off the "
+    "Which excerpt is which system. 'ar listen ratings' reads this file; keep it from the listeners, and off the "
     "server that holds the page."
 )
 

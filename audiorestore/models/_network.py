@@ -1,7 +1,7 @@
 """What families with a torch network add to the promise: forward, objective and players."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..signal.sound import Block, Sound
+from ._channels import fold, unfold
 from ._restorer import Restorer, RestorerConfig
+from ._segments import Restore, overlap_save
 
 Losses = dict[str, Tensor]
 Objective = Callable[[Tensor, Tensor, np.random.Generator], Losses]
@@ -35,7 +38,8 @@ class Player:
 class NetworkRestorer(nn.Module, Restorer):
     """A restorer whose work is done by a torch module."""
 
-    trainable = True
+    learns = "by steps"
+    uses_torch = True
 
     def __init__(self, config: RestorerConfig) -> None:
         nn.Module.__init__(self)
@@ -57,22 +61,53 @@ class NetworkRestorer(nn.Module, Restorer):
         """List who learns; by default one player with all parameters."""
         return [Player("model", list(self.parameters()), self.objective)]
 
+    def draw(self, rng: np.random.Generator) -> Any:
+        """Draw what the family draws once for each recording, for `forward`; most draw nothing."""
+        return None
+
+    def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
+        """Restore a recording piece by piece."""
+        drawn = self.draw(rng)
+        batches = (fold(block, self.config.channels) for block in sound.blocks())
+        for batch in self.pieces(lambda waveform: self.restore(waveform, drawn), batches):
+            yield unfold(batch, sound.channels)
+
+    def pieces(self, restore: Restore, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Restore a long recording with a function that restores one waveform: by overlap-save, unless overridden."""
+        return overlap_save(restore, batches, self.context, self.stride)
+
     def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-        """Run the network on a whole waveform, in evaluation mode whatever mode it is in."""
+        """Run the network on (batch, channels, time) at once, in evaluation mode; same shape back."""
         device = next(itertools.chain(self.parameters(), self.buffers())).device
         training = self.training
-        self.eval()
+        if training:
+            self.eval()
         try:
             with torch.inference_mode():
                 restored = self(torch.from_numpy(np.ascontiguousarray(waveform, np.float32)).to(device), draw)
         finally:
-            self.train(training)
+            if training:
+                self.train()
         array: np.ndarray = restored.cpu().numpy()
         return array
 
     def state(self) -> dict[str, np.ndarray]:
         """Get parameters and buffers by name."""
         return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
+
+    def restoring_part(self) -> nn.Module:
+        """Return the module that restores: this one, unless a family names one of its submodules."""
+        return self
+
+    def count_parameters(self) -> int:
+        """Count the parameters of the part that restores."""
+        return count_parameters(self.restoring_part())
+
+    def load_restoring_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take parameters and buffers of the part that restores; those of other parts may be missing."""
+        part = next(f"{name}." if name else "" for name, each in self.named_modules() if each is self.restoring_part())
+        others = {name: array for name, array in self.state().items() if not name.startswith(part)}
+        self.load_state({**state, **others})
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Take parameters and buffers by name."""

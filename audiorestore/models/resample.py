@@ -8,13 +8,14 @@ at 32 kbit/s (measured on noise), and 16,000 Hz is the common rate next to twice
 only be wrong, and goes. Nothing is brought back.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..signal.resample import StreamResampler, fit
-from ._restorer import Restorer, RestorerConfig, Stream, require
+from ..signal.sound import Block, Sound, regrid
+from ._restorer import Restorer, RestorerConfig, require
 
 _BLOCK = 4_096  # samples that are resampled at once, however they came in
 
@@ -46,54 +47,8 @@ class Model(Restorer):
 
     config: Config
 
-    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-        """Resample a whole waveform."""
-        stream = self.stream(draw)
-        return np.concatenate([stream.push(waveform), stream.flush()], axis=-1)
-
-    def stream(self, draw: Any = None) -> Stream:
-        """Begin a recording, resampled in blocks on a fixed grid: the same bits however it was cut."""
-        return _DownAndUp(self.config)
-
-
-class _DownAndUp:
-    """One recording on its way down and up; its channels and its batch are resampled side by side."""
-
-    def __init__(self, config: Config) -> None:
-        self._rates = config.sample_rate, config.through_rate
-        self._resamplers: list[StreamResampler] = []
-        self._held = np.zeros((1, 1, 0), np.float32)
-        self._ahead = 0  # samples that came in and did not go out yet
-
-    def push(self, block: np.ndarray) -> np.ndarray:
-        """Take the next samples and return those that are ready."""
-        if not self._resamplers:
-            high, low = self._rates
-            rows = block.shape[0] * block.shape[1]
-            self._resamplers = [StreamResampler(high, low, rows), StreamResampler(low, high, rows)]
-            self._held = block[..., :0]
-        self._ahead += block.shape[-1]
-        self._held = np.concatenate([self._held, block], axis=-1)
-        ready = [self._held[..., :0]]
-        while self._held.shape[-1] >= _BLOCK:
-            ready.append(self._resampled(self._held[..., :_BLOCK]))
-            self._held = self._held[..., _BLOCK:]
-        return self._counted(np.concatenate(ready, axis=-1))
-
-    def flush(self) -> np.ndarray:
-        """End the recording and return the rest."""
-        if not self._resamplers:
-            raise ValueError("nothing was pushed")
-        shape = self._held.shape[:-1]
-        down, up = self._resamplers
-        rest = [self._resampled(self._held)] if self._held.shape[-1] else [self._held]
-        rest += [each.reshape(*shape, -1) for each in (up.push(down.flush()), up.flush())]
-        return self._counted(fit(np.concatenate(rest, axis=-1), self._ahead))
-
-    def _resampled(self, block: np.ndarray) -> np.ndarray:
-        down, up = self._resamplers
-        return up.push(down.push(block.reshape(-1, block.shape[-1]))).reshape(*block.shape[:-1], -1)
-
-    def _counted(self, ready: np.ndarray) -> np.ndarray:
-        self._ahead -= ready.shape[-1]
-        return ready
+    def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
+        """Resample the recording, in blocks on a fixed grid: the same bits however it was cut."""
+        even = replace(sound, blocks=lambda: regrid(sound.blocks(), sound.channels, sound.frames, _BLOCK))
+        through = even.resampled(self.config.through_rate).resampled(sound.sample_rate)
+        return regrid(through.blocks(), sound.channels, sound.frames, _BLOCK)

@@ -75,7 +75,7 @@ class Config(RestorerConfig):
         require(self.layers <= 16, f"layers={self.layers} look 2^{self.layers} samples ahead; at most 16 are possible")
         require(
             len(self.last_channels) == 2 and min(self.last_channels) >= 1,
-            f"last_channels={'-'.join(map(str, self.last_channels))} is not possible; there are two, as in 2048-256",
+            f"last_channels={'/'.join(map(str, self.last_channels))} is not possible; there are two, as in 2048/256",
         )
 
 

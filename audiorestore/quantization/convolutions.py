@@ -103,11 +103,11 @@ class _Int8Convolution(Int8Layer):
         return rows
 
 
-class Int8Conv1d(_Int8Convolution, nn.Conv1d):  # type: ignore[misc, override] # the weight is a property
+class Int8Conv1d(_Int8Convolution, nn.Conv1d):  # type: ignore[override] # the weight is a property
     """A convolution over time with an int8 weight."""
 
 
-class Int8Conv2d(_Int8Convolution, nn.Conv2d):  # type: ignore[misc, override]
+class Int8Conv2d(_Int8Convolution, nn.Conv2d):  # type: ignore[override]
     """A convolution over height and width with an int8 weight."""
 
 

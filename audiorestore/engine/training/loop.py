@@ -16,11 +16,12 @@ import torch
 from ...data.pairs import PairDataset
 from ...errors import AudioRestoreError
 from ...metrics._comparison import ratio_db
+from ...models._channels import fold
 from ...models._network import NetworkRestorer, Player
 from ...models._restorer import Restorer, require
 from ...models.level import Model as Level
 from ...randomness import generator, seed_for
-from ..restoring.channels import fold
+from ...signal.sound import Sound, joined
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -295,7 +296,8 @@ class Listener:
         for degraded, reference in self._pairs.walk(VALIDATION_FRAMES, context, limit):
             batch, target = fold(degraded, model.config.channels), fold(reference, model.config.channels)
             inner = slice(context, batch.shape[-1] - context)
-            restored = model.restore(batch, model.draw(rng))
+            sound = Sound.of(degraded, self._pairs.sample_rate or 44100)
+            restored = fold(joined(model.restored(sound, rng), sound.channels), model.config.channels)
             rows = {"restored": restored, "degraded": batch, "level": batch * np.float32(self.level_gain)}
             for name, row in rows.items():
                 errors[name] += float(np.sum(np.square(row[..., inner] - target[..., inner], dtype=np.float64)))
