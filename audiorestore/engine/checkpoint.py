@@ -25,7 +25,7 @@ from ..errors import AudioRestoreError, CheckpointError, UsageError
 from ..models import FAMILIES
 from ..models._restorer import Restorer
 from ..registry import suggestion
-from .int8 import hold, linear_maps_of, restoring_state, uses_of
+from .int8 import bounds_of, hold, linear_maps_of, restoring_state, uses_of
 from .provenance import digest_of, file_digest
 from .settings import build, check, family_settings, written
 
@@ -276,7 +276,8 @@ def _hold_in_int8(model: Restorer, told: Any) -> None:
         raise ValueError(f"quantized is {str(told)[:80]}, which says nothing of int8 and each layer's arithmetic")
     if not linear_maps_of(model):
         raise ValueError("quantized, but the family has no layers to quantize")
-    hold(model, told["arithmetic"], uses_of(model))
+    bounds = told.get("bounds")  # older files lack them
+    hold(model, told["arithmetic"], bounds_of(uses_of(model)) if bounds is None else bounds)
 
 
 def _check_float16(model: Restorer, told: dict[str, Any]) -> None:

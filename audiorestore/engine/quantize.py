@@ -25,7 +25,7 @@ from ..signal.sound import Sound
 from .batch import run_batch
 from .checkpoint import LoadedModel, in_16_bits, save_model
 from .evaluate import Known, evaluate_record
-from .int8 import hold, linear_maps_of, restoring_state, uses_of
+from .int8 import bounds_of, hold, linear_maps_of, restoring_state, uses_of
 from .restoring.restore import RestoreConfig, restore_record, restore_waveform
 
 Dtype = Literal["int8", "float16"]
@@ -84,6 +84,7 @@ class Layer:
         arithmetic: What it is computed in: ``int8`` or ``float``.
         reason: Why.
         gain: Its time in float over its time in int8; None: not measured.
+        bound: How far from 0 its input can be, where int8 relies on that.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Layer:
     arithmetic: str
     reason: str
     gain: float | None = None
+    bound: float | None = None
 
 
 Progress = Callable[[int, int], None]
@@ -163,8 +165,8 @@ def _in_int8(model: Any, progress: Progress, patience: Patience) -> list[Layer]:
     from ..quantization.operators import int8_operators_work
 
     works, uses, gains = int8_operators_work(), uses_of(model), dict[str, float]()
-    arithmetic = {name: "int8" if works and use.obstacle is None else "float" for name, use in uses.items()}
-    maps = hold(model, arithmetic, uses)
+    arithmetic = {name: "int8" if works and name in bounds_of(uses) else "float" for name in uses}
+    maps = hold(model, arithmetic, bounds_of(uses))
     reasons = {name: use.obstacle or NO_OPERATORS for name, use in uses.items()}
     race = partial(_race, model, sum(use.multiply_adds for use in uses.values()), patience, progress)
     tried = {name: layer for name, layer in maps.items() if layer.arithmetic == "int8"}
@@ -188,6 +190,7 @@ def _in_int8(model: Any, progress: Progress, patience: Patience) -> list[Layer]:
             layer.arithmetic,
             reasons[name],
             gains.get(name),
+            uses[name].bound,
         )
         for name, layer in maps.items()
     ]
@@ -266,6 +269,9 @@ def save_quantized(
             metadata["validation_of_float_form"] = metadata.pop("validation")
         arithmetic = {layer.name: layer.arithmetic for layer in layers}
         metadata["quantized"] = {"dtype": dtype, "arithmetic": arithmetic}
+        if dtype == "int8":  # so that loading need not find them again
+            bounds = {layer.name: layer.bound for layer in layers if layer.arithmetic == "int8"}
+            metadata["quantized"]["bounds"] = bounds
     save_model(path, loaded.family, model, metadata, overwrite)
 
 
