@@ -2,8 +2,8 @@
 
 The metadata of the file has one key, ``audiorestore``, with JSON: ``format`` (1), ``version``, ``family``, ``config``,
 ``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (what the training loop was told); in int8 and
-float16 models also ``quantized``, with the dtype and the arithmetic of each layer, and in place of ``validation``
-``validation_of_float_form``.
+float16 models also ``quantized``, with the dtype and the arithmetic of each layer (and the bounds on the input of those
+in int8), and in place of ``validation`` ``validation_of_float_form``.
 """
 
 import contextlib
@@ -266,7 +266,7 @@ def _refuse_oversized(family: str, settings: dict[str, Any], arrays: dict[str, n
     from ..models._network import count_parameters
 
     model: Any = _on_meta(family, settings)
-    wanted, held = count_parameters(model), sum(array.size for array in arrays.values())
+    wanted, held = count_parameters(model.restoring_part()), sum(array.size for array in arrays.values())
     if wanted > 2 * held:  # in int8 some numbers are folded into others, and never half of them
         raise ValueError(f"its config asks for {wanted:,} numbers, and the file holds {held:,}")
 
@@ -277,6 +277,8 @@ def _hold_in_int8(model: Restorer, told: Any) -> None:
     if not linear_maps_of(model):
         raise ValueError("quantized, but the family has no layers to quantize")
     bounds = told.get("bounds")  # older files lack them
+    if not isinstance(bounds, dict | None):
+        raise ValueError(f"quantized has bounds of {str(bounds)[:80]}, which names no layers")
     hold(model, told["arithmetic"], bounds_of(uses_of(model)) if bounds is None else bounds)
 
 

@@ -239,7 +239,7 @@ class Int8Linear(Int8Layer, nn.Linear):  # type: ignore[misc, override] # the we
         if self.arithmetic == "float":
             return super().forward(values)
         rows = values.reshape(-1, values.shape[-1])
-        return self.multiply(*round_input(rows, self.bound)).reshape(*values.shape[:-1], -1)
+        return self.multiply(*round_input(rows, self.bound)).reshape(*values.shape[:-1], len(self.scale))
 
     def repeated(self, values: Tensor, arrange: Callable[[Tensor], Tensor], times: int) -> Tensor:
         """Map rows (…, in') by the weight that ``arrange`` makes of this one, with its outputs ``times`` over."""
