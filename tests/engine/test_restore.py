@@ -16,6 +16,7 @@ import torch
 from audiorestore.data.audio_file import AudioInfo, audio_info, read_audio, write_audio
 from audiorestore.demo.synthesis import render_demo
 from audiorestore.engine.checkpoint import LoadedModel, load_model, make_model, save_model
+from audiorestore.engine.int8 import bounds_of, hold, linear_maps_of, uses_of
 from audiorestore.engine.restoring.restore import RestoreConfig, restore_record, restore_waveform, restored_pairs
 from audiorestore.errors import AudioFileError, AudioRestoreError, RecordError
 from audiorestore.models._channels import fold, unfold
@@ -641,11 +642,12 @@ def test_jobs_change_neither_the_results_nor_their_order(
 ) -> None:
     name, _, int8 = family.partition(" ")
     model: Any = make_model(name, {"parameters": 1_000} if name == "mlp" else {"hidden_channels": 3})
-    told = {}
+    metadata: dict[str, Any] = {}
     if int8:
-        told = {"quantized": {"dtype": "int8", "arithmetic": dict.fromkeys(model.linear_maps(), "int8")}}
-        model.hold_in_int8(told["quantized"]["arithmetic"])
-    save_model(tmp_path / "m.safetensors", name, model, told)
+        arithmetic = dict.fromkeys(linear_maps_of(model), "int8")
+        hold(model, arithmetic, bounds_of(uses_of(model)))
+        metadata = {"quantized": {"dtype": "int8", "arithmetic": arithmetic}}
+    save_model(tmp_path / "m.safetensors", name, model, metadata)
     ended = {}
     for jobs in ("1", "3"):
         ended[jobs] = ar("restore", folder, "-m", "m.safetensors", "-o", f"out{jobs}", "--jobs", jobs)
