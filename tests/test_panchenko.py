@@ -70,12 +70,12 @@ def test_the_report_has_the_paper_s_numbers_beside_ours_and_the_rows_that_did_no
     report = sweep(place).stdout
     assert "doing nothing 2e-04, one gain 1e-04" in report
     assert re.findall(r"### Table (\d+)", report) == [str(table) for table in range(1, 12)]
-    paper = {"| 3 layers | 50000 | 1.61e-04 |", "| 7-5-3 | dilation 2 | 1.39e-04 |", "| avg |  | 1.37e-04 |"}
+    paper = {"| 3 layers | 50000 | 1.61e-04 |", "| 7/5/3 | dilation 2 | 1.39e-04 |", "| avg |  | 1.37e-04 |"}
     paper |= {"| silu | 7 layers | 2.13e-04 |", "| 4 levels |  | 3.11e-04 |", "| kernel 9 |  | 3.81e-04 |"}
     for start in paper:
         assert f"{start} 3.00e-04 | 50 | 2 |" in report, start
     assert "Best in the paper: silu, 7 layers." in report
-    assert "Best in the paper: 7-5-3, dilation 2." in report
+    assert "Best in the paper: 7/5/3, dilation 2." in report
     for level in ("keep", "match"):
         for model in ("identity", "level", "unet-paper-residual"):
             assert f"| {level} | {model} |  | 4.500e-05 | 25.123 |" in report
