@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ExitStatus, UsageError
-from ._shell import batch_status, read_inputs, read_sides, say, stderr, tell_failure, tell_undrawn
+from ._shell import read_inputs, read_sides, say, stderr, tell_failure, tell_undrawn
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -134,14 +134,8 @@ def measure(
 
 
 def collect(
-    records: "Iterable[Record]",
-    summary: "Summary",
-    kept: "list[Record] | None",
-    *,
-    write: bool,
-    align: bool,
-    plot: bool,
-) -> ExitStatus:
+    records: "Iterable[Record]", summary: "Summary", kept: "list[Record] | None", write: bool, plot: bool
+) -> tuple[int, int]:
     """Add measured records to a summary, write them to stdout, and report failures and doubts about single records.
 
     Args:
@@ -149,15 +143,14 @@ def collect(
         summary: Gets their numbers.
         kept: Gets the records, where they are needed later.
         write: Whether stdout gets the records.
-        align: Whether lags are removed before measuring.
         plot: Whether each record gets a picture.
 
     Returns:
-        How it went; RECORDS_FAILED also where a picture could not be drawn.
+        How many records have a lag, and how many could not be drawn.
     """
     from ..data.manifest import write_record
 
-    without_picture = lagging = 0
+    lagging = without_picture = 0
     for record in records:
         summary.add(record)
         if "error" in record:
@@ -169,10 +162,7 @@ def collect(
             kept.append(record)
         if write:
             write_record(sys.stdout, record)
-    if lagging and not align:
-        say(f"{lagging} record(s) are not aligned with their reference; use --align to remove the lag before measuring")
-    status = batch_status(summary.records, summary.failed)
-    return ExitStatus.RECORDS_FAILED if status is ExitStatus.DONE and without_picture else status
+    return lagging, without_picture
 
 
 def _report_doubts(record: "Record") -> bool:
