@@ -232,3 +232,30 @@ def test_a_record_is_held_as_its_numbers_only() -> None:
     tracemalloc.stop()
     assert held < 500 * (4 * 21 * 8 * 1.3 + 700)
     assert np.isclose(summary.table()[0].mean, 249.5)
+
+
+def test_the_table_is_summed_up_once_until_a_record_is_added() -> None:
+    summary = gathered(SYSTEMS, by=["id"])
+    table = summary.table()
+    assert summary.table() is table
+    assert "mlp restored" in shown(summary)
+    assert summary.table() is table
+    summary.add(record("d", 1, 2, system="cnn"))
+    assert len(summary.table()) == len(table) + 3
+
+
+def test_without_groups_there_is_one_group_with_the_same_numbers() -> None:
+    records = [record(id, before, before + 2, mood=id) for id, before in zip("abc", (1.0, 2.0, 6.0), strict=True)]
+    grouped = gathered(records, by=["mood"])
+    assert len(grouped.table()) == 6
+    assert grouped.ungrouped().table() == gathered(records).table()
+    assert gathered([], by=["mood"]).ungrouped().table() == []
+
+
+def test_a_series_has_a_value_and_a_gain_for_each_record() -> None:
+    summary = gathered([record("a", 10, 12), record("b", 20, None)])
+    assert summary.lines() == [("degraded", None), ("restored", None)]
+    keys, values, gains = summary.series("restored", None, "snr_db")
+    assert [str(key) for key in keys] == ["a", "b"]
+    assert np.array_equal(values, [12.0, np.nan], equal_nan=True)
+    assert np.array_equal(gains, [2.0, np.nan], equal_nan=True)
