@@ -1,4 +1,4 @@
-"""`ar eval` with a choice of numbers and with pictures."""
+"""The command `ar eval`: records, tables, gates, pictures and the report."""
 
 import csv
 import io
@@ -55,7 +55,7 @@ def pairs(tmp_path: Path, voice: Path) -> Path:
     return manifest
 
 
-def test_only_the_metrics_that_were_asked_for_are_measured(ar: Callable, pairs: Path) -> None:
+def test_only_the_requested_metrics_are_measured(ar: Callable, pairs: Path) -> None:
     done = ar("eval", pairs, "--metric", "snr", "--metric", "mse")
     assert done.status == 0, done.stderr
     assert len(done.records) == 2
@@ -141,8 +141,8 @@ def test_a_picture_that_fails_costs_no_numbers_and_is_reported(ar: Callable, pai
     assert "plot" not in second
     assert "error" not in second
     assert "choose another folder" in second["plot_note"]
-    told = [line for line in done.stderr.splitlines() if "no picture" in line]
-    assert told == [f"ar: eval album/second, no picture: {second['plot_note']}"]
+    result = [line for line in done.stderr.splitlines() if "no picture" in line]
+    assert result == [f"ar: eval album/second, no picture: {second['plot_note']}"]
 
 
 @pytest.mark.usefixtures("small_pictures")
@@ -182,7 +182,7 @@ def test_all_is_every_metric_that_is_installed(ar: Callable, pairs: Path, monkey
 
 @pytest.fixture
 def systems(pairs: Path) -> tuple[Path, Path]:
-    """What one system restored, and what another, that did nothing, did not."""
+    """The records of one system, and those of another that restores nothing."""
     records = [json.loads(line) for line in pairs.read_text().splitlines()]
     lazy = pairs.with_name("lazy.jsonl")
     lazy.write_text("".join(json.dumps({**each, "restored": each["degraded"]}) + "\n" for each in records))
@@ -242,7 +242,7 @@ def test_a_gate_that_fails_ends_with_4_and_names_the_worst(ar: Callable, pairs: 
     assert suite.get("failures") == "1"
 
 
-def test_a_later_run_is_held_against_an_earlier_one(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+def test_a_later_run_is_compared_with_an_earlier_one(ar: Callable, pairs: Path, tmp_path: Path) -> None:
     words = ("eval", pairs, "--metric", "snr")
     (tmp_path / "baseline.jsonl").write_text(ar(*words).stdout)
     held = (*words, "--baseline", "baseline.jsonl")
@@ -258,12 +258,12 @@ def test_a_later_run_is_held_against_an_earlier_one(ar: Callable, pairs: Path, t
     assert ar(*held, "--tolerance", "snr_db=20", "--tolerance", "all:snr_db=5").status == 4
 
 
-def test_the_graver_end_is_told(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+def test_the_most_severe_exit_status_is_returned(ar: Callable, pairs: Path, tmp_path: Path) -> None:
     words = ("eval", pairs, "--metric", "snr", "--junit", "out.xml", "--require")
     (tmp_path / "restored1.wav").unlink()
     assert ar(*words, "restored.snr_db>=1").status == 3  # some records failed
     assert ar(*words, "restored.snr_db>=99").status == 4
-    assert ar(*words, "all:restored.snr_db>=1").status == 4  # for what failed meets no condition
+    assert ar(*words, "all:restored.snr_db>=1").status == 4  # since a failed record cannot meet a condition
     (suite,) = ElementTree.parse(tmp_path / "out.xml").getroot()
     assert [case.get("classname") for case in suite] == ["audiorestore.require", "audiorestore.record"]
     assert suite[1].get("name") == "first"
@@ -271,29 +271,29 @@ def test_the_graver_end_is_told(ar: Callable, pairs: Path, tmp_path: Path) -> No
     assert ar(*words, "restored.snr_db>=99").status == 1  # nothing could be measured
 
 
-def test_what_failed_before_is_counted_and_named(ar: Callable, pairs: Path) -> None:
+def test_records_that_failed_earlier_are_counted_and_named(ar: Callable, pairs: Path) -> None:
     broken = json.dumps({"id": "lost", "error": {"stage": "restore", "message": "it broke"}})
     done = ar("eval", "--metric", "snr", "--format", "json", stdin=broken + "\n" + pairs.read_text().splitlines()[0])
     assert done.status == 3
     assert "1 record(s) failed in an earlier stage and were not measured: lost" in done.stderr
-    told = json.loads(done.stdout)
-    assert (told["records"], told["failed"]) == (1, 1)
-    assert told["failures"] == [{"id": "lost", "system": "", "stage": "restore", "message": "it broke"}]
+    result = json.loads(done.stdout)
+    assert (result["records"], result["failed"]) == (1, 1)
+    assert result["failures"] == [{"id": "lost", "system": "", "stage": "restore", "message": "it broke"}]
 
 
-def test_a_lag_is_told_and_undone_on_demand(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+def test_a_lag_is_reported_and_removed_on_request(ar: Callable, pairs: Path, tmp_path: Path) -> None:
     late, rate = read_audio(tmp_path / "degraded1.wav")
     late = np.concatenate([np.zeros((1, 30), np.float32), late[:, :-30]], axis=1)
     write_audio(tmp_path / "degraded1.wav", late, rate, subtype="FLOAT", overwrite=True)
-    told = ar("eval", pairs, "--metric", "snr")
-    assert "30 samples late: no number is to be trusted" in told.stderr
-    assert "1 record(s) are not aligned with their reference; use --align" in told.stderr
+    result = ar("eval", pairs, "--metric", "snr")
+    assert "30 samples late: no number is to be trusted" in result.stderr
+    assert "1 record(s) are not aligned with their reference; use --align" in result.stderr
     undone = ar("eval", pairs, "--metric", "snr", "--align")
     assert undone.status == 0
     assert "eval first, degraded: delayed by 30 samples; removed before measuring" in undone.stderr
     check = undone.records[0]["check"]["degraded"]
     assert (check["lag"], check["aligned"], check["frames"]) == (30.0, True, 10995)
-    assert undone.records[0]["metrics"]["degraded"]["snr_db"] > told.records[0]["metrics"]["degraded"]["snr_db"] + 5
+    assert undone.records[0]["metrics"]["degraded"]["snr_db"] > result.records[0]["metrics"]["degraded"]["snr_db"] + 5
 
 
 @pytest.mark.parametrize(
@@ -308,13 +308,13 @@ def test_a_lag_is_told_and_undone_on_demand(ar: Callable, pairs: Path, tmp_path:
         ("--plot voice.wav", "voice.wav is a file; give a folder"),
         ("--junit out --report new/../out", "--junit and --report are both new/../out"),
         ("--require restored.snr>=1", "no number 'snr' (did you mean"),
-        ("--metric snr --require restored.mse<=1", "give --metric mse"),
+        ("--metric snr --require restored.mse<=1", "add --metric mse"),
         ("--tolerance mse=1", "--tolerance needs --baseline FILE"),
         ("--baseline none.jsonl", "--baseline none.jsonl is not a file"),
         ("--degraded voice.wav", "--reference needs --degraded, --restored or both"),
     ],
 )
-def test_what_cannot_be_done_is_refused_before_any_work(ar: Callable, words: str, sentence: str, voice: Path) -> None:
+def test_impossible_options_are_refused_before_any_work(ar: Callable, words: str, sentence: str, voice: Path) -> None:
     done = ar("eval", "no-such-manifest.jsonl", *words.split())
     assert done.status == 2
     assert sentence in done.stderr
@@ -409,7 +409,7 @@ def test_a_file_of_another_kind_is_never_replaced(ar: Callable, pairs: Path, opt
         assert ar("eval", pairs, "--metric", "snr", option, place).status == 0
 
 
-def test_the_report_tells_groups_and_gates(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+def test_the_report_shows_groups_and_gates(ar: Callable, pairs: Path, tmp_path: Path) -> None:
     words = ("--by", "id", "--require", "restored.snr_db>=200", "--require", "restored.snr_db>=1")
     done = ar("eval", pairs, "--metric", "snr", *words, "--report", "report.html")
     assert done.status == 4
@@ -420,14 +420,14 @@ def test_the_report_tells_groups_and_gates(ar: Callable, pairs: Path, tmp_path: 
     assert "<td>album/second</td>" in page
 
 
-def test_a_field_that_no_record_has_is_told(ar: Callable, pairs: Path) -> None:
+def test_a_field_that_no_record_has_is_reported(ar: Callable, pairs: Path) -> None:
     done = ar("eval", pairs, "--metric", "snr", "--by", "damage.mp3.kpbs")
     assert done.status == 0
     assert "no record has the field damage.mp3.kpbs" in done.stderr
     assert "no record has" not in ar("eval", pairs, "--metric", "snr", "--by", "id").stderr
 
 
-def test_other_sound_of_another_length_is_not_cut_to_fit(ar: Callable, pairs: Path, tmp_path: Path) -> None:
+def test_unrelated_audio_of_another_length_is_not_cut_to_fit(ar: Callable, pairs: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).standard_normal((1, 30000)).astype(np.float32)
     write_audio(tmp_path / "degraded1.wav", 0.1 * noise, 22050, subtype="FLOAT", overwrite=True)
     done = ar("eval", pairs, "--metric", "snr", "--align")
@@ -436,7 +436,7 @@ def test_other_sound_of_another_length_is_not_cut_to_fit(ar: Callable, pairs: Pa
     assert "metrics" in done.records[1]
 
 
-def test_a_line_with_nan_is_refused_and_the_others_go_on(ar: Callable, pairs: Path) -> None:
+def test_a_line_with_nan_is_refused_and_the_others_are_measured(ar: Callable, pairs: Path) -> None:
     with pairs.open("a") as file:
         file.write('{"id": "third", "reference": "voice.wav", "degraded": "degraded1.wav", "x": NaN}\n')
     done = ar("eval", pairs, "--metric", "snr")

@@ -55,7 +55,7 @@ def test_an_undefined_number_is_left_out_and_not_averaged(summary: Summary) -> N
     assert entry(summary, "restored", "lsd_db").mean == 3.0
 
 
-def test_gain_is_positive_where_it_is_better_whichever_way_is_up(summary: Summary) -> None:
+def test_gain_is_positive_where_a_number_is_better_in_either_direction(summary: Summary) -> None:
     assert entry(summary, "restored", "snr_db").gain == 24.0 - 20.0  # more decibels over the error
     assert entry(summary, "restored", "lsd_db").gain == 5.5 - 3.0  # less distance, where both are known
     assert entry(summary, "restored_leveled", "snr_db").gain == 24.5 - 21.0  # against the levelled row
