@@ -87,7 +87,7 @@ def _check_output(path: Path | None, option: str, start: bytes) -> None:
         return
     if path.is_file():
         with path.open("rb") as file:
-            begins = file.read(len(start)).lower()
+            begins = file.read(64).lstrip()[: len(start)].lower()
         if begins and begins != start:
             raise UsageError(f"{option} {path} exists and was not written by {option}; choose another name")
     if path.is_dir():
