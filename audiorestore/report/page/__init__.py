@@ -15,10 +15,11 @@ from pathlib import Path
 from ... import __version__
 from ...data.atomic import atomic_path
 from ...data.manifest import Record
+from ...scores.columns import Key, is_measured, keyed
 from ...scores.summary import Summary
 from ...scores.verdict import Verdict
 from .logs import training_section
-from .numbers import columns, is_measured, keyed, numbers_in, picked, ranked
+from .numbers import columns, numbers_in, picked, ranked, summed
 from .records import MEDIA_BYTES, record_section
 from .tables import (
     details_section,
@@ -37,7 +38,6 @@ _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 def write_page(
     path: Path,
     systems: Mapping[str, Sequence[Record]],
-    metrics: Sequence[str] | None = None,
     logs: Sequence[Path] = (),
     summary: Summary | None = None,
     verdicts: Sequence[Verdict] = (),
@@ -48,18 +48,16 @@ def write_page(
 
     Args:
         path: Where it goes; whole, or not at all.
-        systems: Measured records by the name of what restored them. What was measured of the degraded sound is taken
-            from the first system that has it.
-        metrics: Names of the metrics to show; by default all that were measured.
+        systems: Measured records by the name of what restored them.
         logs: Logs of trainings, as ``ar train`` writes them, to be drawn as curves.
-        summary: The same numbers summed up, for a table with groups, intervals and tests.
+        summary: The same records summed up; by default without groups.
         verdicts: What quality gates said.
 
     Raises:
         AudioFileError: The file cannot be written.
     """
     with atomic_path(path, overwrite=True) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(_page(systems, _sections(systems, metrics, logs, summary, verdicts)))
+        file.writelines(_page(systems, _sections(systems, summary or summed(systems), logs, verdicts)))
 
 
 def _page(systems: Mapping[str, Sequence[Record]], sections: "list[Section]") -> Iterator[str]:
@@ -88,14 +86,13 @@ Section = tuple[str, str, Iterable[str]]  # its name in links, its title, its co
 
 def _sections(
     systems: Mapping[str, Sequence[Record]],
-    metrics: Sequence[str] | None,
+    summary: Summary,
     logs: Sequence[Path],
-    summary: Summary | None,
     verdicts: Sequence[Verdict],
 ) -> list[Section]:
     """List the parts of the page that there is something to say in."""
-    found = columns(systems)
-    meant = numbers_in(found, metrics)
+    found = columns(summary, list(systems))
+    meant = numbers_in(summary)
     by_key = _by_key(systems)
     measured = [key for key, records in by_key.items() if any(is_measured(record) for record in records.values())]
     shown = picked(ranked(found, meant, measured), MOST_RECORDS)
@@ -105,7 +102,7 @@ def _sections(
         missed = sum(bool(verdict.reason) for verdict in verdicts)
         parts.append(("gates", f"Quality gates ({missed} of {len(verdicts)} not met)", gates_section(verdicts)))
     parts.append(("summary", "Numbers", summary_section(found, meant)))
-    if summary is not None and summary.records:
+    if summary.records:
         title = f"By {', '.join(summary.by)}" if summary.by else "Intervals"
         parts.append(("details", title, details_section(summary)))
     parts.append(("failures", f"Failures and doubts ({failed} failed)", failures_section(systems)))
@@ -121,9 +118,9 @@ def _sections(
     return parts
 
 
-def _by_key(systems: Mapping[str, Sequence[Record]]) -> dict[tuple[str, int | None, int], dict[int, Record]]:
+def _by_key(systems: Mapping[str, Sequence[Record]]) -> dict[Key, dict[int, Record]]:
     """Lay the same record of all systems side by side: by its key, then by the system's number from 1."""
-    found: dict[tuple[str, int | None, int], dict[int, Record]] = {}
+    found: dict[Key, dict[int, Record]] = {}
     for index, records in enumerate(systems.values(), 1):
         for key, record in keyed(records):
             found.setdefault(key, {})[index] = record

@@ -5,9 +5,10 @@ from typing import Any
 
 from ...data.manifest import Record
 from ...metrics._comparison import Number
+from ...scores.columns import Key
 from ..power_grid import PowerGrid, power_grid
 from ..tables import format_number
-from .numbers import Column, Key
+from .numbers import Column
 from .pictures import scale, scale_top_db, spectrogram
 from .sounds import Excerpts, Stretch, Version, excerpts, flac, for_ears, versions_of
 from .tables import arrow, breakable, colour_of, doubts_of, name_of, style_of
@@ -23,7 +24,7 @@ def record_section(
     shown: Sequence[Key],
     names: Sequence[str],
     found: Sequence[Column],
-    meant: Mapping[str, Number | None],
+    meant: Mapping[str, Number],
     left_out: int,
 ) -> Iterator[str]:
     """Write the records that are shown, and say which are not.
@@ -73,7 +74,7 @@ def _record(
     records: dict[int, Record],
     names: Sequence[str],
     found: Sequence[Column],
-    meant: Mapping[str, Number | None],
+    meant: Mapping[str, Number],
     with_media: bool,
 ) -> Iterator[str]:
     first = next(iter(records.values()))
@@ -180,7 +181,7 @@ def _pictures(taken: Excerpts, stretch: Stretch, heard: Sequence[Version]) -> It
     yield "</div>"
 
 
-def _numbers(key: Key, found: Sequence[Column], meant: Mapping[str, Number | None]) -> Iterator[str]:
+def _numbers(key: Key, found: Sequence[Column], meant: Mapping[str, Number]) -> Iterator[str]:
     """Write the numbers of one record."""
     yield (
         '<details><summary>Numbers of this record</summary><div class="scroll" role="region" '

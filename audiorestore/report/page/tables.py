@@ -6,11 +6,12 @@ import numpy as np
 
 from ...data.manifest import Record
 from ...metrics._comparison import Number
-from ...scores.summary import Summary
+from ...scores.columns import is_measured
+from ...scores.summary import Entry, Summary
 from ...scores.verdict import Verdict
 from ..tables import format_number, summary_cells, summary_title
 from .charts import Violin, violins
-from .numbers import Cell, Column, best, cell, is_measured
+from .numbers import Column, best
 from .text import escaped
 
 _MOST_LISTED = 100  # failures, or doubts
@@ -22,15 +23,13 @@ def colour_of(index: int) -> str:
     return "ref" if index < 0 else "c0" if index == 0 else f"c{1 + (index - 1) % COLOURS}"
 
 
-def style_of(number: Number | None) -> str:
+def style_of(number: Number) -> str:
     """Say how a value is written."""
-    return number.style if number else ".4g"
+    return number.style
 
 
-def arrow(number: Number | None) -> str:
+def arrow(number: Number) -> str:
     """Say which way is up, to the eye and to the ear."""
-    if number is None:
-        return ""
     sign, words = ("↑", "higher is better") if number.higher_is_better else ("↓", "lower is better")
     return f'<span class="arrow" role="img" aria-label="{words}" title="{words}">{sign}</span>'
 
@@ -40,7 +39,7 @@ def breakable(name: str) -> str:
     return escaped(name).replace("_", "_<wbr>")
 
 
-def summary_section(found: Sequence[Column], meant: Mapping[str, Number | None]) -> Iterator[str]:
+def summary_section(found: Sequence[Column], meant: Mapping[str, Number]) -> Iterator[str]:
     """Write the table of means: a line for each number, a column for each thing that was measured."""
     if not meant:
         yield '<p class="note">No record was measured.</p>'
@@ -56,17 +55,17 @@ def summary_section(found: Sequence[Column], meant: Mapping[str, Number | None])
         yield f'<th scope="col" class="{colour_of(column.index)}"><span>{escaped(column.label, 60)}</span></th>'
     yield "</tr></thead><tbody>"
     for name, number in meant.items():
-        cells = [cell(column, name, number) for column in found]
+        cells = [column.cells[name] for column in found]
         marked = best(cells, number)
         full = max(each.count for each in cells)
-        unit = f" <small>{escaped(number.unit)}</small>" if number and number.unit else ""
+        unit = f" <small>{escaped(number.unit)}</small>" if number.unit else ""
         yield f'<tr><th scope="row">{breakable(name)} {arrow(number)}{unit}</th>'
         yield from (_told(each, style_of(number), place in marked, full) for place, each in enumerate(cells))
         yield "</tr>"
     yield "</tbody></table></div>"
 
 
-def _told(told: Cell, style: str, marked: bool, full: int) -> str:
+def _told(told: Entry, style: str, marked: bool, full: int) -> str:
     if not told.count:
         return "<td>–</td>"
     star = '<span class="star" role="img" aria-label="best">★</span>' if marked else ""
@@ -172,7 +171,7 @@ def _listing(rows: Sequence[tuple[str, Record, str]], several: bool) -> Iterator
         yield f'<p class="note">And {len(rows) - _MOST_LISTED} more.</p>'
 
 
-def violins_section(found: Sequence[Column], meant: Mapping[str, Number | None]) -> Iterator[str]:
+def violins_section(found: Sequence[Column], meant: Mapping[str, Number]) -> Iterator[str]:
     """Draw how each number is spread over the records."""
     yield (
         '<p class="note">How each number is spread over the records: a violin is broad where many of them lie. The '
@@ -189,20 +188,17 @@ def violins_section(found: Sequence[Column], meant: Mapping[str, Number | None])
                 colour = colour_of(column.index) + " leveled" * column.leveled
                 rows.append(Violin(column.label, colour, np.array(list(values.values()))))
         if rows:
-            unit = f", {number.unit}" if number and number.unit else ""
+            unit = f", {number.unit}" if number.unit else ""
             yield f"<figure><figcaption>{escaped(name)}{escaped(unit)} {arrow(number)}</figcaption>"
             yield violins(rows, name, style_of(number)) + "</figure>"
     yield "</div>"
 
 
-def meanings_section(meant: Mapping[str, Number | None]) -> Iterator[str]:
+def meanings_section(meant: Mapping[str, Number]) -> Iterator[str]:
     """Say what each number means, and where its definition is from."""
     yield '<dl class="meanings">'
     for name, number in meant.items():
         yield f"<div><dt>{escaped(name)} {arrow(number)}</dt>"
-        if number is None:
-            yield "<dd>A number that no metric of this version gives.</dd></div>"
-            continue
         yield f"<dd>{escaped(number.meaning, 1000)}</dd>"
         yield f"<dd>{escaped(number.limits, 1000)}</dd>" if number.limits else ""
         yield f"<dd><small>{escaped(number.source, 1000)}</small></dd></div>"
