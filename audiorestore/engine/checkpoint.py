@@ -2,8 +2,8 @@
 
 The metadata of the file has one key, ``audiorestore``, with JSON: ``format`` (1), ``version``, ``family``, ``config``,
 ``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (what the training loop was told); in int8 and
-float16 models also ``quantized``, with the dtype and the arithmetic of each layer, and in place of ``validation``
-``validation_of_float_form``.
+float16 models also ``quantized``, with the dtype and the arithmetic of each layer (and the bounds on the input of those
+in int8), and in place of ``validation`` ``validation_of_float_form``.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from ..errors import AudioRestoreError, CheckpointError, UsageError
 from ..models import FAMILIES
 from ..models._restorer import Restorer
 from ..registry import suggestion
+from .int8 import bounds_of, hold, linear_maps_of, restoring_state, uses_of
 from .provenance import digest_of, file_digest
 from .settings import build, check, family_settings, written
 
@@ -80,7 +81,7 @@ def fitted_at_once(family: str) -> bool:
 
 
 def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any], overwrite: bool = True) -> None:
-    """Write a checkpoint, whole or not at all."""
+    """Write a checkpoint, whole or not at all; quantized, of the part that restores alone."""
     told = {
         "format": FORMAT,
         "version": __version__,
@@ -88,7 +89,7 @@ def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any
         "config": dataclasses.asdict(model.config),
         **metadata,
     }
-    arrays = model.state()
+    arrays = restoring_state(model) if _dtype(told) else model.state()
     if _dtype(told) == "float16":
         arrays = {name: in_16_bits(array) for name, array in arrays.items()}
     save_arrays(path, arrays, told, overwrite)
@@ -264,7 +265,7 @@ def _refuse_oversized(family: str, settings: dict[str, Any], arrays: dict[str, n
     from ..models._network import count_parameters
 
     model: Any = _on_meta(family, settings)
-    wanted, held = count_parameters(model), sum(array.size for array in arrays.values())
+    wanted, held = count_parameters(model.restoring_part()), sum(array.size for array in arrays.values())
     if wanted > 2 * held:  # in int8 some numbers are folded into others, and never half of them
         raise ValueError(f"its config asks for {wanted:,} numbers, and the file holds {held:,}")
 
@@ -272,12 +273,15 @@ def _refuse_oversized(family: str, settings: dict[str, Any], arrays: dict[str, n
 def _hold_in_int8(model: Restorer, told: Any) -> None:
     if not isinstance(told, dict) or told.get("dtype") != "int8" or not isinstance(told.get("arithmetic"), dict):
         raise ValueError(f"quantized is {str(told)[:80]}, which says nothing of int8 and each layer's arithmetic")
-    if not model.linear_maps():
+    if not linear_maps_of(model):
         raise ValueError("quantized, but the family has no layers to quantize")
-    model.hold_in_int8(told["arithmetic"])  # type: ignore[attr-defined]
+    bounds = told.get("bounds")  # older files lack them
+    if not isinstance(bounds, dict | None):
+        raise ValueError(f"quantized has bounds of {str(bounds)[:80]}, which names no layers")
+    hold(model, told["arithmetic"], bounds_of(uses_of(model)) if bounds is None else bounds)
 
 
 def _check_float16(model: Restorer, told: dict[str, Any]) -> None:
-    names = set(model.linear_maps())
+    names = set(linear_maps_of(model))
     if not names or told.get("arithmetic") != dict.fromkeys(names, "float"):
         raise ValueError("quantized is float16, but not with each of the family's layers computed in float")

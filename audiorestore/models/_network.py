@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +11,6 @@ from torch import Tensor, nn
 
 from ..signal.sound import Block, Sound
 from ._channels import fold, unfold
-from ._int8 import Arithmetic, Int8Map
-from ._int8_convolution import can_compute, can_hold, held
-from ._int8_recurrent import Int8Lstm, can_hold_lstm, lstm_maps
-from ._layers import LinearMap, folded
 from ._restorer import Restorer, RestorerConfig
 from ._segments import Restore, overlap_save
 
@@ -68,66 +64,6 @@ class NetworkRestorer(nn.Module, Restorer):
     def players(self) -> list[Player]:
         """List who learns; by default one player with all parameters."""
         return [Player("model", list(self.parameters()), self.objective)]
-
-    def int8_bounds(self) -> dict[str, float | None]:
-        """List the linear maps, by their names in the network, that int8 can be tried for, with a bound on their input.
-
-        None: not known. A layer that is called as it is, ``layer(values)``, then rounds each row that it multiplies (a
-        moment, or the window that its kernel sees) in steps of its own, so that its result hangs on no block; by
-        default, all layers are taken for such. `_layers.convolve` rounds each entry of a batch in steps of its own, and
-        a family that calls it promises that these entries lie on the grid of its stride.
-        """
-        return {name: None for name, layer in self.linear_maps().items() if can_compute(layer)}
-
-    def hold_in_int8(self, arithmetic: Mapping[str, Arithmetic]) -> None:
-        """Store all linear maps in int8, with batch normalisation folded into them, and compute as told.
-
-        Args:
-            arithmetic: ``int8`` or ``float`` for each linear map, by name; int8 only for those of `int8_bounds`.
-
-        Raises:
-            ValueError: These are not this model's maps, or one cannot be computed as told.
-        """
-        for name, kind in arithmetic.items():
-            if kind not in get_args(Arithmetic):
-                raise ValueError(f"{name} cannot be computed in {kind!r}; there are: {', '.join(get_args(Arithmetic))}")
-        maps, bounds = self.eval().linear_maps(), self.int8_bounds()
-        wrong = arithmetic.keys() ^ maps.keys()
-        able = {name for name in bounds if name in maps and can_compute(maps[name])}
-        wrong |= {name for name, kind in arithmetic.items() if kind == "int8" and name not in able}
-        if wrong:
-            raise ValueError(f"no linear maps to hold in int8: {', '.join(sorted(wrong))}")
-        for module in list(self.modules()):
-            if isinstance(module, nn.Sequential):
-                for place, layer in enumerate(folded(module)):
-                    module[place] = layer
-        for name, module in list(self.named_modules()):
-            if isinstance(module, Int8Map):
-                module.arithmetic = arithmetic[name]
-            elif can_hold(module):
-                self._replace(name, held(module, bounds.get(name), arithmetic[name]))
-            elif can_hold_lstm(module):
-                own = {part: arithmetic[f"{name}.{part}"] for part in lstm_maps(module)}
-                self._replace(name, Int8Lstm(module, own))
-
-    def _replace(self, name: str, module: nn.Module) -> None:
-        parent, _, child = name.rpartition(".")
-        setattr(self.get_submodule(parent), child, module)
-
-    def multiply_adds(self) -> dict[str, float]:
-        """Count the multiplications for each restored sample, by the linear map that does them."""
-        return {name: float(module.weight.numel()) for name, module in self.linear_maps().items()}
-
-    def linear_maps(self) -> dict[str, LinearMap]:
-        """List the dense layers and convolutions by their names; an LSTM is two dense layers for each of its layers,
-        ``inputs_l0`` and ``recurrent_l0``, whether they are modules of the network yet or not."""
-        maps: dict[str, LinearMap] = {}
-        for name, module in self.named_modules():
-            if isinstance(module, Int8Map) or can_hold(module):
-                maps[name] = module
-            elif can_hold_lstm(module):
-                maps |= {f"{name}.{part}": dense for part, dense in lstm_maps(module).items()}
-        return maps
 
     def draw(self, rng: np.random.Generator) -> Any:
         """Draw what the family draws once for each recording, for `forward`; most draw nothing."""

@@ -104,10 +104,6 @@ class Restorer:
         """
         return float(np.mean(np.square(restored - reference, dtype=np.float64)))
 
-    def linear_maps(self) -> dict[str, Any]:
-        """List the dense layers and convolutions by name; none here."""
-        return {}
-
     def restoring_part(self) -> Any:
         """Return the part that restores: the whole model, or the submodule that the others only help to train.
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ._layers import ACTIVATIONS, LinearMap, Pooling, PoolPairs, channels_last, convolve, folded, normalise, pool
 from ._network import solve_width
 from ._restorer import require
-from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, input_bounds, start_at_nothing
+from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, start_at_nothing
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,6 @@ class Model(MiddleSampleRestorer):
                 values = values.flatten(1)
         # Places at the end belong to no whole window where pooling dropped an odd one.
         return values.reshape(*padded.shape[:2], -1)[..., : padded.shape[-1] - self.config.window + 1]
-
-    def int8_bounds(self) -> dict[str, float | None]:
-        """The maps whose input has a bound: windows share what is computed, so that none can have steps of its own."""
-        bounds = input_bounds(self.network)
-        return {f"network.{name}": bound for name, bound in bounds.items() if bound is not None}
 
 
 def _one_window(config: Config, width: int) -> nn.Sequential:

@@ -111,13 +111,6 @@ class Model(AudioUNetRestorer):
         margin = min(self.context, self.config.overlap // 4)
         return cross_fade(restore, batches, self.config.window, self.config.overlap, margin)
 
-    def multiply_adds(self) -> dict[str, float]:
-        """Count the multiplications for each restored sample; LSTMs and dense layers are run once in a block."""
-        film = {name: layer for name, layer in self.linear_maps().items() if ".film." in name}
-        return super().multiply_adds() | {
-            name: layer.weight.numel() / self.config.block for name, layer in film.items()
-        }
-
 
 class TemporalFilm(nn.Module):
     """Scale and shift each channel, block by block, by what an LSTM makes of the blocks' largest values so far.

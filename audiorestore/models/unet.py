@@ -133,20 +133,6 @@ class Model(NetworkRestorer):
         inner = slice(self.context, reference.shape[-1] - self.context)
         return {"mse": functional.mse_loss(self(degraded)[..., inner], reference[..., inner])}
 
-    def int8_bounds(self) -> dict[str, float | None]:
-        """All maps: each window is rounded in steps of its own."""
-        return dict.fromkeys(self.linear_maps())
-
-    def multiply_adds(self) -> dict[str, float]:
-        """Count the multiplications for each restored sample: level by level, half of them fewer."""
-        windows = self.config.window / self.stride
-        counts = {}
-        for name, layer in self.linear_maps().items():
-            _, part, *rest = name.split(".")
-            level = self.config.levels if part == "bottom" else 0 if part == "last" else int(rest[0])
-            counts[name] = windows * layer.weight.numel() / 2**level
-        return counts
-
 
 Block = list[nn.Module]
 

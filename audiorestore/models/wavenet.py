@@ -167,11 +167,6 @@ class Model(NetworkRestorer):
             return super().validation(restored, reference)
         return float(2.0 * np.mean(np.abs(restored - reference), dtype=np.float64))
 
-    def int8_bounds(self) -> dict[str, float | None]:
-        """All maps; those behind a gate, from which nothing beyond −1…1 comes, with that bound."""
-        bounds = super().int8_bounds()
-        return bounds | {name: 1.0 for name in bounds if name.endswith(".mix")}
-
 
 class GatedLayer(nn.Module):
     """A dilated convolution whose one half gates the other, and a dense layer that mixes the channels.

@@ -1,6 +1,5 @@
 """What every model family promises, over the whole registry: a new file is tested the moment it is there."""
 
-import copy
 import dataclasses
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from audiorestore.engine.checkpoint import load_model, make_model
 from audiorestore.engine.settings import build, describe
 from audiorestore.engine.training.loop import TrainConfig
 from audiorestore.errors import UsageError
-from audiorestore.models import FAMILIES, _int8
+from audiorestore.models import FAMILIES
 from audiorestore.models._network import NetworkRestorer, count_parameters, solve_width
 from audiorestore.models._restorer import Restorer, RestorerConfig
 from audiorestore.models._segments import overlap_save
@@ -322,140 +321,6 @@ def test_a_family_that_learns_is_refused_by_its_bare_name_and_any_other_is_ready
             load_model(family)
     else:
         assert load_model(family).family == family
-
-
-# Weights in int8.
-
-
-def held_in_int8(model: Restorer, arithmetic: str) -> NetworkRestorer:
-    """Copy a model with all its linear maps in int8, computed in int8 wherever that is possible, or all in float."""
-    if not isinstance(model, NetworkRestorer):
-        pytest.skip("this family has no network")
-    made = copy.deepcopy(model)
-    possible = made.int8_bounds() if arithmetic == "int8" else {}
-    made.hold_in_int8({name: "int8" if name in possible else "float" for name in made.linear_maps()})
-    return made
-
-
-@pytest.fixture(params=["int8", "float"])
-def rounded(request: pytest.FixtureRequest, model: Restorer) -> NetworkRestorer:
-    return held_in_int8(model, request.param)
-
-
-def share_of(difference: np.ndarray, whole: np.ndarray) -> float:
-    return float(np.mean(np.square(difference)) / np.mean(np.square(whole)))
-
-
-@pytest.mark.parametrize("frames", [1, 2, 15, 16, 201, 1_000])
-def test_in_int8_any_length_comes_back_and_sounds_alike(model: Restorer, rounded: NetworkRestorer, frames: int) -> None:
-    waveform = batch(model, frames, 3)
-    answer, before = rounded.restore(waveform, draw(model)), model.restore(waveform, draw(model))
-    assert answer.shape == waveform.shape
-    assert answer.dtype == np.float32
-    assert share_of(answer - before, before) < 10 ** (-20 / 10)
-    for silent in (0.0 * waveform, 1_000 * waveform, 1e-30 * waveform):
-        assert np.isfinite(rounded.restore(silent, draw(model))).all()
-
-
-def test_in_int8_pieces_of_any_length_give_the_same(rounded: NetworkRestorer) -> None:
-    if not by_overlap_save(rounded):
-        pytest.skip("this family restores in another way")
-    drawn = draw(rounded)
-    for frames in (1, 500, 501, 2_345):
-        waveform = batch(rounded, frames, 2) * np.linspace(0.01, 3.0, frames, dtype=np.float32)
-        answers = [
-            np.concatenate([*overlap_save(lambda piece: rounded.restore(piece, drawn), [waveform], *place)], axis=-1)
-            for place in ((rounded.context, rounded.stride, size) for size in (500, 1_100))
-        ]
-        np.testing.assert_allclose(answers[1], answers[0], atol=1e-5 * max(1.0, np.abs(answers[0]).max()))
-
-
-def test_in_int8_a_loud_neighbour_in_the_batch_changes_nothing(rounded: NetworkRestorer) -> None:
-    waveform = batch(rounded, 600, 4) * np.array([1.0, 1_000.0, 0.01, 1.0], np.float32)[:, None, None]
-    together = rounded.restore(waveform, draw(rounded))
-    all_in_int8 = all(layer.arithmetic == "int8" for layer in rounded.linear_maps().values())
-    for index in range(4):
-        alone = rounded.restore(waveform[index : index + 1], draw(rounded))[0]
-        if all_in_int8:
-            np.testing.assert_array_equal(together[index], alone)
-        else:
-            np.testing.assert_allclose(together[index], alone, atol=1e-5 * np.abs(alone).max())
-
-
-def test_in_int8_state_goes_into_a_new_model_and_the_sound_is_the_same(family: str, rounded: NetworkRestorer) -> None:
-    arithmetic = {name: layer.arithmetic for name, layer in rounded.linear_maps().items()}
-    other = FAMILIES.load(family).Model(rounded.config)
-    other.hold_in_int8(arithmetic)
-    other.load_state(rounded.state())
-    waveform = batch(rounded, 500)
-    np.testing.assert_array_equal(other.restore(waveform, draw(other)), rounded.restore(waveform, draw(rounded)))
-    np.testing.assert_array_equal(
-        copy.deepcopy(rounded).restore(waveform, draw(other)), rounded.restore(waveform, draw(rounded))
-    )
-    assert other.state().keys() == rounded.state().keys()
-    for name, array in other.state().items():
-        np.testing.assert_array_equal(array, rounded.state()[name])
-
-
-def test_in_int8_all_weights_of_linear_maps_are_stored_as_such(model: Restorer, rounded: NetworkRestorer) -> None:
-    state = rounded.state()
-    before = model.linear_maps()
-    assert rounded.linear_maps().keys() == before.keys()
-    for name, layer in before.items():
-        assert state[f"{name}.weight"].dtype == np.int8
-        assert state[f"{name}.weight"].shape == tuple(layer.weight.shape)
-    assert not any("running" in name for name in state)  # batch normalisation is folded in
-    assert rounded.multiply_adds() == model.multiply_adds()
-
-
-def test_in_int8_the_float_model_and_its_promises_stay(model: Restorer, rounded: NetworkRestorer) -> None:
-    assert all(layer.weight.is_floating_point() for layer in model.linear_maps().values())
-    assert (rounded.context, rounded.stride, rounded.config) == (model.context, model.stride, model.config)
-
-
-def test_in_int8_holding_twice_changes_the_arithmetic_only(model: Restorer) -> None:
-    once, twice = held_in_int8(model, "int8"), held_in_int8(held_in_int8(model, "float"), "int8")
-    waveform = batch(model, 500)
-    np.testing.assert_array_equal(twice.restore(waveform, draw(model)), once.restore(waveform, draw(model)))
-
-
-def test_in_int8_a_map_that_was_used_takes_up_other_arithmetic(model: Restorer) -> None:
-    forms = {arithmetic: held_in_int8(model, arithmetic) for arithmetic in ("int8", "float")}
-    waveform = batch(model, 500)
-    expected = {arithmetic: form.restore(waveform, draw(model)) for arithmetic, form in forms.items()}
-    assert not np.array_equal(expected["int8"], expected["float"])
-    changing = held_in_int8(model, "int8")
-    for arithmetic in ("int8", "float", "int8"):
-        for name, layer in forms[arithmetic].linear_maps().items():
-            changing.linear_maps()[name].arithmetic = layer.arithmetic
-        np.testing.assert_array_equal(changing.restore(waveform, draw(model)), expected[arithmetic])
-
-
-def test_in_int8_machines_without_the_operators_restore_the_same(
-    model: Restorer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rounded, waveform = held_in_int8(model, "int8"), batch(model, 1_000)
-    by_operators = rounded.restore(waveform, draw(model))
-    monkeypatch.setattr(_int8, "_fast", lambda codes, scale: False)
-    emulated = rounded.restore(waveform, draw(model))
-    assert share_of(emulated - by_operators, by_operators) < 10 ** (-60 / 10)  # now and then a code is the next one
-
-
-def test_in_int8_maps_that_are_not_the_model_s_and_arithmetic_that_it_lacks_are_refused(model: Restorer) -> None:
-    if not isinstance(model, NetworkRestorer):
-        pytest.skip("this family has no network")
-    before = model.state()
-    right = dict.fromkeys(model.linear_maps(), "float")
-    first = next(iter(right))
-    wrong: list[dict[str, Any]] = [{**right, "no.such.layer": "float"}, {**right, "no.such.layer": "int8"}, {}]
-    wrong += [{name: kind for name, kind in right.items() if name != first}]
-    wrong += [{**right, first: kind} for kind in ("int4", "", None, ["int8"], 8)]
-    wrong += [{**right, name: "int8"} for name in right if name not in model.int8_bounds()]
-    for arithmetic in wrong:
-        with pytest.raises(ValueError) as refused:  # noqa: PT011 - any sentence will do, but there has to be one
-            model.hold_in_int8(arithmetic)
-        assert str(refused.value)
-    assert model.state().keys() == before.keys()  # and nothing has changed
 
 
 # Learning.
