@@ -41,8 +41,8 @@ class WindowedConfig(RestorerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.window > 0, f"window={self.window} is no window")
-        require(self.parameters > 0, f"parameters={self.parameters} is no budget")
+        require(self.window > 0, f"window must be positive, not {self.window}")
+        require(self.parameters > 0, f"parameters must be positive, not {self.parameters}")
 
 
 @dataclass(frozen=True)

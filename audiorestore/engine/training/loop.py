@@ -288,7 +288,7 @@ def _step(learner: Learner, state: TrainState, done: float, batches: list[Batch]
     sums: dict[str, Tensor] = {}
     learner.optimizer.zero_grad(set_to_none=True)
     for part, (degraded, reference) in enumerate(batches):
-        place = (player.name, state.step, turn, *([part] if part else []))
+        place: list[str | int] = [player.name, state.step, turn, *([part] if part else [])]
         torch.manual_seed(seed_for(config.seed, "torch", *place))
         with autocast(config.precision, degraded.device):
             losses = player.objective(degraded, reference, generator(config.seed, "train", *place))
