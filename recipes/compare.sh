@@ -183,7 +183,7 @@ report() {
 }
 
 trap 'echo "interrupted; run the same command again to go on" >&2; exit 130' INT
-sh "$here/install.sh" plots
+sh "$here/install.sh"
 PATH="$root/.venv/bin:$PATH"
 if [ -n "${1:-}" ]; then
     [ "$1" = choose ] || : "${RUN:?name the folder of the run}"

@@ -19,7 +19,7 @@ from ..data.manifest import Record, need
 from ..errors import RecordError
 from ..signal.level import decibels
 from ._canvas import COLOURS, check_id, draw_grid, draw_scale, plot_path, save, scale_top_db, title_of
-from .pair_words import residual_lags, told
+from .pair_words import pair_lines, residual_lags
 from .sketch import Sketch, Sketcher
 
 _CLOSE_UP_SECONDS = 0.012
@@ -76,7 +76,7 @@ def plot_pair(record: Record, folder: Path) -> str:
     with AudioReader(record["reference"]) as reference, AudioReader(record["degraded"]) as degraded:
         sketch = sketch_pair(reference, degraded)
     target = plot_path(record, folder)
-    save(target, lambda: draw(sketch, title_of(record), told(record), residual_lags(record)))
+    save(target, lambda: draw(sketch, title_of(record), pair_lines(record), residual_lags(record)))
     return str(target)
 
 

@@ -17,11 +17,11 @@ _MOST_VALUES = 3  # of a list
 _LONGEST_VALUE = 24
 
 
-def told(record: Record) -> list[str]:
+def pair_lines(record: Record) -> list[str]:
     """Say in a few lines what was done to a pair: its damages, and how it was laid on each other."""
     texts = []
     if record.get("damage"):
-        texts.append("damage: " + " | ".join(_damage(each) for each in record["damage"]))
+        texts.append("damage: " + " | ".join(damage_text(each) for each in record["damage"]))
     if isinstance(record.get("alignment"), dict):
         texts.append("alignment: " + _alignment(record["alignment"], record.get("sample_rate")))
     return [line for text in texts for line in _wrapped(printable(text))]
@@ -31,10 +31,10 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, _LINE_LENGTH, max_lines=_MOST_LINES, placeholder=" …", break_on_hyphens=False)
 
 
-def _damage(damage: Any) -> str:
+def damage_text(damage: Any) -> str:
     """Write a damage as its name and its first parameters.
 
-    >>> _damage({"name": "mp3", "kbps": 32, "joint": True, "gain": 0.123456})
+    >>> damage_text({"name": "mp3", "kbps": 32, "joint": True, "gain": 0.123456})
     'mp3 kbps=32 joint=yes gain=0.1235'
     """
     if not isinstance(damage, dict):

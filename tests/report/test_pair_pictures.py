@@ -15,7 +15,7 @@ from audiorestore.data.audio_file import AudioReader, write_audio
 from audiorestore.errors import AudioFileError, RecordError
 from audiorestore.report._canvas import RANGE_DB
 from audiorestore.report.pair_pictures import PairSketch, draw, plot_pair, sketch_pair
-from audiorestore.report.pair_words import residual_lags, told
+from audiorestore.report.pair_words import pair_lines, residual_lags
 
 RATE = 16000
 ALIGNMENT = {"lag": 160.0, "gain_db": -3.2, "residual_lag": 0.0, "level": "keep", "windows": [0.0, None, 0.02]}
@@ -49,7 +49,7 @@ def sketch_of(record: dict[str, Any]) -> PairSketch:
 
 
 def figure_of(record: dict[str, Any]) -> Figure:
-    return draw(sketch_of(record), "song", told(record), residual_lags(record))
+    return draw(sketch_of(record), "song", pair_lines(record), residual_lags(record))
 
 
 def panel(figure: Figure, title: str) -> Axes:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audiorestore.report.pair_words import residual_lags, told
+from audiorestore.report.pair_words import pair_lines, residual_lags
 
 RATE = 16000
 ALIGNMENT = {"lag": 160.0, "gain_db": -3.2, "residual_lag": 0.0, "level": "keep", "windows": [0.0, None, 0.02]}
@@ -44,7 +44,7 @@ def test_lags_are_read_as_they_come(windows: Any, lags: list[list[float]]) -> No
     ],
 )
 def test_the_alignment_is_told_in_words(alignment: dict[str, Any], words: str) -> None:
-    (line,) = told({"sample_rate": RATE, "alignment": alignment})
+    (line,) = pair_lines({"sample_rate": RATE, "alignment": alignment})
     assert line.startswith("alignment: " + words)
 
 
@@ -53,13 +53,13 @@ def test_the_damages_are_told_in_order_and_briefly() -> None:
         {"name": "mp3", "kbps": 32, "joint": False, "gain": 1 / 3, "empty": None},
         {"name": "clicks", "at": [0.25, None, 3, 4], "few": [1], "map": {"a": 1}, "shape": "a" * 99},
     ]
-    assert " ".join(told({"damage": damages})) == (
+    assert " ".join(pair_lines({"damage": damages})) == (
         f"damage: mp3 kbps=32 joint=no gain=0.3333 | clicks at=[0.25,None,3,…] few=[1] map={{…}} shape={'a' * 23}…"
     )
-    long = told({"damage": 20 * [{"name": "hum", **{f"partial_{number}": 0.5 for number in range(9)}}]})
+    long = pair_lines({"damage": 20 * [{"name": "hum", **{f"partial_{number}": 0.5 for number in range(9)}}]})
     assert len(long) == 3
     assert long[-1].endswith("…")
     assert "partial_5" in long[0]
     assert "partial_6" not in long[0]
-    assert told({"damage": ["odd\n你"]}) == ["damage: odd��"]
-    assert told({"id": "plain"}) == []
+    assert pair_lines({"damage": ["odd\n你"]}) == ["damage: odd��"]
+    assert pair_lines({"id": "plain"}) == []
