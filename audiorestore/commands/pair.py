@@ -141,7 +141,7 @@ def _aligned(
     def work(record: "Record") -> "Record":
         return with_plot(with_digests(pair_record(record, config)), lambda paired: plot_pair(paired, plot))
 
-    return run_batch(name_apart(records, plot), work, "pair", seed, jobs)
+    return run_batch(name_apart(records, lambda _: plot), work, "pair", seed, jobs)
 
 
 def _check(inputs: list[str] | None, jobs: int) -> ExitStatus:

@@ -37,13 +37,18 @@ _DRAWING = threading.Lock()
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
-def name_apart(records: Iterable[Record], folder: Path) -> Iterator[Record]:
-    """Pass records on; a record whose picture would replace an earlier record's gets a ``plot_note`` instead."""
+def name_apart(records: Iterable[Record], folder_of: Callable[[Record], Path]) -> Iterator[Record]:
+    """Pass records on; a record whose picture would replace an earlier record's gets a ``plot_note`` instead.
+
+    Args:
+        records: Those that get pictures.
+        folder_of: Names the folder of a record's picture.
+    """
     seen = set()
     for record in records:
         if "error" not in record:
             record = {key: value for key, value in record.items() if key not in ("plot", "plot_note")}
-            path = plot_path(record, folder)
+            path = plot_path(record, folder_of(record))
             if path in seen:
                 record["plot_note"] = f"{path} shows an earlier record of this id already"
             seen.add(path)

@@ -270,7 +270,7 @@ def test_of_two_records_with_one_picture_the_first_has_it() -> None:
         {"id": "b", "error": {"stage": "pair", "message": "broken"}, "plot": "old.png"},
         {"id": "b"},
     ]
-    named = list(name_apart(records, Path("plots")))
+    named = list(name_apart(records, lambda _: Path("plots")))
     assert named == [
         {"id": "a"},
         {"id": "a", "mood": "blue", "plot_note": "plots/a.png shows an earlier record of this id already"},

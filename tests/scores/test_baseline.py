@@ -9,7 +9,6 @@ import pytest
 from audiorestore.errors import UsageError
 from audiorestore.scores.baseline import Tolerances, compare, parse_tolerances, read_baseline
 from audiorestore.scores.columns import Scores
-from audiorestore.scores.quality import Conditions
 from audiorestore.scores.summary import numbers
 
 NUMBERS = numbers(["snr", "mse"])
@@ -135,8 +134,6 @@ def test_tolerances_are_read() -> None:
     assert (told.mean, told.each) == ({"snr_db": 1.0}, {"mse": 1e-3})
     with pytest.raises(UsageError, match="no number 'snr'"):
         parse_tolerances(["snr=1"], NUMBERS)
-    with pytest.raises(UsageError, match="give that too"):
-        Conditions.parse([], None, ["snr_db=1"], NUMBERS)
 
 
 GOOD = {"id": "a", "metrics": {"restored": {"snr_db": 1.0, "mse": None}}}
@@ -154,21 +151,21 @@ def test_a_baseline_is_what_eval_wrote(tmp_path: Path) -> None:
 def test_a_baseline_is_known_by_its_name_as_any_manifest_is(tmp_path: Path) -> None:
     path = tmp_path / "scores"
     path.write_text(json.dumps(GOOD) + "\n")
-    with pytest.raises(UsageError, match=r"one that ends in \.json, \.jsonl, "):
+    with pytest.raises(UsageError, match=r"manifest extension \(\.json, \.jsonl, "):
         read_baseline(path)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "is no file"),
+        (None, "is not a file"),
         ("", "holds no records"),
-        ('{"id": "a"}\n', "holds no scores"),
+        ('{"id": "a"}\n', "contains no scores"),
         (json.dumps(GOOD) + "\n{broken\n", "line 2: is not JSON"),
-        ('{"id": "a", "metrics": 3}\n', "a: metrics is no object"),
+        ('{"id": "a", "metrics": 3}\n', "a: metrics is not an object"),
         ('{"id": "a", "metrics": {"restored": {"snr_db": "10"}}}\n', "restored.snr_db is '10', not a number"),
         ('{"id": "a", "metrics": {"restored": {"snr_db": NaN}}}\n', "NaN is no number of JSON"),
-        ('{"id": "a", "metrics": {"restored": {"snr_db": 1e999}}}\n', "undefined has to be null"),
+        ('{"id": "a", "metrics": {"restored": {"snr_db": 1e999}}}\n', "an undefined number has to be null"),
     ],
 )
 def test_what_is_no_baseline_is_refused(tmp_path: Path, text: str | None, words: str) -> None:

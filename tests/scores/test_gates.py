@@ -7,8 +7,7 @@ import pytest
 from audiorestore.errors import UsageError
 from audiorestore.metrics import METRICS
 from audiorestore.scores.columns import Columns, Scores
-from audiorestore.scores.gates import check_gate, judge, parse_gate
-from audiorestore.scores.quality import Conditions
+from audiorestore.scores.gates import judge, judge_gates, parse_gate, read_gates
 from audiorestore.scores.summary import numbers
 
 NUMBERS = numbers(["snr", "lsd", "mse"])
@@ -24,8 +23,7 @@ def scores(**rows: list[float | None]) -> Columns:
 
 
 def verdict(text: str, failed: int = 0, **rows: list[float | None]) -> Any:
-    gate = parse_gate(text)
-    check_gate(gate, NUMBERS)
+    (gate,) = read_gates([text], NUMBERS)
     return judge(gate, scores(**rows), NUMBERS, failed)
 
 
@@ -64,7 +62,7 @@ def test_sums_of_floats_that_should_be_equal_are() -> None:
 def test_the_mean_and_the_worst_files_are_named() -> None:
     told = verdict("restored.snr_db>=degraded.snr_db+1", degraded=[10, 10, 10], restored=[9, 12, 10])
     assert (told.found, told.wanted) == ("10.3333", ">= 11")
-    assert told.reason == "the mean is 10.3333, and not >= 11"
+    assert told.reason == "the mean is 10.3333, not >= 11"
     assert told.worst == (("a", "9.00, wanted >= 11.00"), ("c", "10.00, wanted >= 11.00"))
 
 
@@ -149,14 +147,14 @@ def test_reading_takes_no_time_whatever_the_length() -> None:
 )
 def test_what_is_not_measured_is_refused_with_what_there_is(text: str, words: str) -> None:
     with pytest.raises(UsageError) as refused:
-        Conditions.parse([text], None, [], NUMBERS)
+        read_gates([text], NUMBERS)
     assert words in str(refused.value)
 
 
 def test_every_number_of_every_metric_can_be_required() -> None:
     measured = numbers(METRICS.names())
-    for name in measured:
-        check_gate(parse_gate(f"all:restored_leveled.{name}>=degraded_leveled.{name}"), measured)
+    texts = [f"all:restored_leveled.{name}>=degraded_leveled.{name}" for name in measured]
+    assert [gate.terms[0][2] for gate in read_gates(texts, measured)] == list(measured)
 
 
 def test_each_system_is_held_to_it_and_so_is_one_that_only_failed() -> None:
@@ -165,20 +163,20 @@ def test_each_system_is_held_to_it_and_so_is_one_that_only_failed() -> None:
         held.add({"id": "a", "system": system, "metrics": {"restored": {"snr_db": value}}})
     held.add({"id": "a", "system": "unet", "error": {"stage": "restore", "message": "broken"}})
     held.add({"id": "line:3", "error": {"stage": "eval", "message": "no record"}})
-    judged = Conditions.parse(["restored.snr_db>=2"], None, [], NUMBERS).judge(held)
-    assert [(kind, each.name, bool(each.reason)) for kind, each in judged] == [
+    judged = judge_gates(read_gates(["restored.snr_db>=2"], NUMBERS), held, NUMBERS)
+    assert [(each.kind, each.name, bool(each.reason)) for each in judged] == [
         ("require", "cnn: restored.snr_db>=2", False),
         ("require", "mlp: restored.snr_db>=2", True),
         ("require", "unet: restored.snr_db>=2", True),
     ]
-    assert judged[-1][1].reason == "no record was measured"
+    assert judged[-1].reason == "no record was measured"
 
 
 def test_what_failed_and_names_no_system_is_held_against_all() -> None:
     held = Scores()
     for system in ("cnn", "mlp"):
         held.add({"id": "a", "system": system, "metrics": {"restored": {"snr_db": 9}}})
-    conditions = Conditions.parse(["all:restored.snr_db>=1"], None, [], NUMBERS)
-    assert [verdict.reason for _, verdict in conditions.judge(held)] == ["", ""]
+    gates = read_gates(["all:restored.snr_db>=1"], NUMBERS)
+    assert [verdict.reason for verdict in judge_gates(gates, held, NUMBERS)] == ["", ""]
     held.add({"id": "scores.jsonl:3", "error": {"stage": "eval", "message": "is not JSON"}})
-    assert [verdict.reason for _, verdict in conditions.judge(held)] == ["1 record(s) failed"] * 2
+    assert [verdict.reason for verdict in judge_gates(gates, held, NUMBERS)] == ["1 record(s) failed"] * 2

@@ -18,11 +18,12 @@ from markupsafe import Markup
 from ... import __version__
 from ...data.atomic import atomic_path
 from ...data.manifest import Record
+from ...scores.columns import Key, is_measured, keyed
 from ...scores.summary import Summary
 from ...scores.verdict import Verdict
 from ..tables import summary_cells, summary_title
 from .logs import training
-from .numbers import Key, columns, is_measured, keyed, numbers_in, picked, ranked
+from .numbers import columns, numbers_in, picked, ranked, summed
 from .records import MEDIA_BYTES, MOST_SYSTEMS, record_views
 from .tables import css_of, distributions, failures_in, mean_lines, warnings_in
 from .text import breakable, cleaned, cut
@@ -35,7 +36,6 @@ MOST_RECORDS = 12  # with sound and pictures
 def write_page(
     path: Path,
     systems: Mapping[str, Sequence[Record]],
-    metrics: Sequence[str] | None = None,
     logs: Sequence[Path] = (),
     summary: Summary | None = None,
     verdicts: Sequence[Verdict] = (),
@@ -46,21 +46,20 @@ def write_page(
 
     Args:
         path: The file to write; whole, or not at all.
-        systems: Measured records by the name of what restored them. What was measured of the degraded sound is taken
-            from the first system that has it.
-        metrics: Names of the metrics to show; by default all that were measured.
+        systems: Measured records by the name of what restored them.
         logs: Logs of trainings, as ``ar train`` writes them, to be drawn as curves.
-        summary: A summary of the same numbers, for a table with groups, intervals and tests.
+        summary: Of the same records; by default without groups.
         verdicts: Results of quality gates.
 
     Raises:
         AudioFileError: The file cannot be written.
     """
-    content = _content(systems, metrics, summary) | {
+    summary = summary or summed(systems)
+    content = _content(systems, summary) | {
         "logs": [training(log, number) for number, log in enumerate(logs, 1)],
         "verdicts": [_verdict_row(verdict) for verdict in verdicts],
     }
-    content["titles"] = _titles(content, summary, verdicts)
+    content["titles"] = _titles(content, summary.by, verdicts)
     pieces = _environment().get_template("page.html.j2").generate(content)  # sounds are read as they are written
     with atomic_path(path, overwrite=True) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(pieces)
@@ -81,19 +80,14 @@ def _environment() -> Environment:
     return environment
 
 
-def _content(
-    systems: Mapping[str, Sequence[Record]], metrics: Sequence[str] | None, summary: Summary | None
-) -> dict[str, Any]:
+def _content(systems: Mapping[str, Sequence[Record]], summary: Summary) -> dict[str, Any]:
     """Gather what the template shows; sounds are read and pictures are drawn only when it gets there."""
-    found = columns(systems)
-    meant = numbers_in(found, metrics)
+    found = columns(summary, list(systems))
+    meant = numbers_in(summary)
     by_key = _by_key(systems)
     measured = [key for key, records in by_key.items() if any(map(is_measured, records.values()))]
     shown = picked(ranked(found, meant, measured), MOST_RECORDS)
-    details = None
-    if summary is not None and summary.records:
-        headings, rows = summary_cells(summary)
-        details = {"title": summary_title(summary), "headings": headings, "rows": rows}
+    headings, rows = summary_cells(summary)
     return {
         "systems": systems,
         "title": cut(", ".join(systems) or "nothing measured", 120),
@@ -102,7 +96,7 @@ def _content(
         "columns": found,
         "numbers": meant,
         "means": mean_lines(found, meant),
-        "details": details,
+        "details": {"title": summary_title(summary), "headings": headings, "rows": rows} if summary.records else None,
         "failures": failures_in(systems),
         "warnings": warnings_in(systems),
         "distributions": distributions(found, meant),
@@ -112,10 +106,9 @@ def _content(
     }
 
 
-def _titles(content: Mapping[str, Any], summary: Summary | None, verdicts: Sequence[Verdict]) -> dict[str, str]:
+def _titles(content: Mapping[str, Any], by: Sequence[str], verdicts: Sequence[Verdict]) -> dict[str, str]:
     """Name the sections that have something to show, in order."""
     missed = sum(bool(verdict.reason) for verdict in verdicts)
-    by = summary.by if summary else ()
     titles = {
         "gates": f"Quality gates ({missed} of {len(verdicts)} not met)" if verdicts else "",
         "summary": "Numbers",

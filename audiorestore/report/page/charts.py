@@ -7,6 +7,7 @@ Plot-Density Trace Synergism", The American Statistician 52, 1998; here they are
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -86,11 +87,9 @@ def _draw_violin(axes: Axes, row: Violin, top: float, median: str) -> None:
         axes.text(x, top + 13, text, ha=side, transform=sideways, parse_math=False, gid=f"class:{css}")
     quarter, half, three_quarters = np.percentile(row.values, [25, 50, 75])
     if len(row.values) >= _LEAST_VALUES and np.ptp(row.values) > 0:
-        drawn = axes.violinplot(
-            row.values, [middle], orientation="horizontal", widths=24, showextrema=False, bw_method="silverman"
-        )
-        for body in drawn["bodies"]:
-            body.set_gid(f"class:violin {row.css}")
+        shape: Any = {"orientation": "horizontal", "widths": 24, "showextrema": False, "bw_method": "silverman"}
+        axes.violinplot(row.values, [middle], **shape)
+        axes.collections[-1].set_gid(f"class:violin {row.css}")
         axes.plot([quarter, three_quarters], [middle] * 2, linewidth=4, gid=f"class:half {row.css}")
     if len(row.values) <= _MOST_DOTS:
         axes.plot(

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from markupsafe import Markup
 from matplotlib import colormaps
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -70,10 +68,9 @@ def colour_scale(top_db: float, name: str) -> Markup:
     """Draw what the colours of spectrograms mean."""
     with page_figure(_SIZE[0], 60) as figure:
         axes = figure.add_axes((_AXES[0], 0.7, _AXES[2], 0.2))
-        scale = ScalarMappable(Normalize(top_db - RANGE_DB, top_db), COLOUR_MAP)
-        bar = figure.colorbar(scale, cax=axes, orientation="horizontal", extend="min")
-        bar.solids.set_rasterized(True)  # else it is hundreds of shapes
-        bar.set_label("power in a bin (dB; 0 dB: a full-scale sine)")
+        ramp = np.linspace(0.0, 1.0, COLOURS)[np.newaxis]
+        axes.imshow(ramp, cmap=COLOUR_MAP, aspect="auto", extent=(top_db - RANGE_DB, top_db, 0.0, 1.0))
+        axes.set(yticks=[], xlabel="power in a bin (dB; 0 dB: a full-scale sine)")
         words = f"Colours from {top_db - RANGE_DB:g} to {top_db:g} dB"
         return svg((_SIZE[0], 60), written(figure, name), "scale", words)
 
@@ -84,7 +81,7 @@ def pixels_of(grid: PowerGrid, top_db: float) -> NDArray[np.uint8]:
     Returns:
         From 0, 90 dB below the top or less, to `COLOURS` − 1; high frequencies first, shape (rows, columns).
     """
-    power = grid.power
+    power: NDArray[np.floating] = grid.power
     for axis, most in enumerate((COLUMNS, ROWS)):
         edges = np.linspace(0, power.shape[axis], min(most, power.shape[axis]) + 1).astype(int)
         counts = np.diff(edges).reshape((-1, 1) if axis == 0 else (1, -1))

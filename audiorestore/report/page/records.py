@@ -8,14 +8,15 @@ from markupsafe import Markup
 
 from ...data.manifest import Record
 from ...metrics._comparison import Number
+from ...scores.columns import Key
 from .._canvas import scale_top_db
 from ..pair_words import damage_text
 from ..power_grid import PowerGrid, power_grid
 from ..tables import format_number
-from .numbers import Column, Key
+from .numbers import Column
 from .pictures import colour_scale, spectrograms
 from .sounds import MAX_CHANNELS, MAX_RATE, Excerpts, Stretch, Version, flac, playable, read_excerpts, versions_of
-from .tables import css_of, name_of, style_of, warnings_of
+from .tables import css_of, name_of, warnings_of
 
 MEDIA_BYTES = 64 << 20  # pictures and sounds of a page; the records beyond this have numbers only
 MOST_SYSTEMS = 6  # that are shown of a record
@@ -53,7 +54,7 @@ class RecordView:
     title: str
     damage: str
     troubles: list[str]
-    lines: list[tuple[str, Number | None, list[str]]]
+    lines: list[tuple[str, Number, list[str]]]
     stretch: Stretch | None = None
     sounds: list[dict[str, Any]] = field(default_factory=list)
     level_matched: bool = False
@@ -72,7 +73,7 @@ def record_views(
     shown: Sequence[Key],
     names: Sequence[str],
     found: Sequence[Column],
-    meant: Mapping[str, Number | None],
+    meant: Mapping[str, Number],
 ) -> Iterator[RecordView]:
     """Read and draw the records that are shown, one after the other, until the page is large enough.
 
@@ -86,7 +87,7 @@ def record_views(
     spent = 0
     for number, key in enumerate(shown, 1):
         lines = [
-            (name, each, [format_number(column.values.get(name, {}).get(key), style_of(each)) for column in found])
+            (name, each, [format_number(column.values.get(name, {}).get(key), each.style) for column in found])
             for name, each in meant.items()
         ]
         view = _view(number, key, records[key], names, lines, spent < MEDIA_BYTES)
@@ -102,12 +103,16 @@ def _view(
     key: Key,
     records: Mapping[int, Record],
     names: Sequence[str],
-    lines: list[tuple[str, Number | None, list[str]]],
+    lines: list[tuple[str, Number, list[str]]],
     with_media: bool,
 ) -> RecordView:
     first = next(iter(records.values()))
     damage = " | ".join(map(damage_text, first.get("damage") or []))
-    found = {each: names[index - 1] for index, record in reversed(records.items()) for each in warnings_of(record)}
+    found = {
+        each: names[index - 1]
+        for index, record in sorted(records.items(), reverse=True)
+        for each in warnings_of(record)
+    }
     troubles = [f"{found[warning]}, {warning}" for warning in reversed(found)]
     if not with_media:
         troubles.append("Without sound and pictures: the page would become too large.")

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 
 from markupsafe import Markup, escape
 from matplotlib import rc_context
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from .._canvas import drawing
@@ -43,7 +42,7 @@ def written(figure: Figure, name: str) -> Markup:
     """
     file = io.StringIO()
     with rc_context({"svg.hashsalt": ascii(name)}):
-        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
+        figure.savefig(file, format="svg", metadata={"Date": None})
     text = file.getvalue()
     text = text[text.index('<g id="figure_1">') : text.rindex("</svg>")]
     text = re.sub(r"\s+", " ", text).replace("> <", "><").replace(' "', '"')

@@ -8,9 +8,11 @@ from markupsafe import Markup
 
 from ...data.manifest import Record
 from ...metrics._comparison import Number
+from ...scores.columns import is_measured
+from ...scores.summary import Entry
 from ..tables import format_number
 from .charts import Violin, violins
-from .numbers import Cell, Column, best, cell, is_measured
+from .numbers import Column, best
 
 COLOURS = 6  # systems beyond this use them again
 
@@ -40,24 +42,16 @@ def css_of(index: int) -> str:
     return "ref" if index < 0 else "c0" if index == 0 else f"c{1 + (index - 1) % COLOURS}"
 
 
-def style_of(number: Number | None) -> str:
-    """Say how a value is written."""
-    return number.style if number else ".4g"
-
-
-def mean_lines(
-    found: Sequence[Column], meant: Mapping[str, Number | None]
-) -> Iterator[tuple[str, Number | None, list[CellView]]]:
+def mean_lines(found: Sequence[Column], meant: Mapping[str, Number]) -> Iterator[tuple[str, Number, list[CellView]]]:
     """Write the table of means: a line for each number, a cell for each column."""
     for name, number in meant.items():
-        cells = [cell(column, name, number) for column in found]
+        cells = [column.cells[name] for column in found]
         marked = best(cells, number)
         full = max(each.count for each in cells)
-        style = style_of(number)
-        yield name, number, [_cell_view(each, style, place in marked, full) for place, each in enumerate(cells)]
+        yield name, number, [_cell_view(each, number.style, place in marked, full) for place, each in enumerate(cells)]
 
 
-def _cell_view(cell: Cell, style: str, marked: bool, full: int) -> CellView:
+def _cell_view(cell: Entry, style: str, marked: bool, full: int) -> CellView:
     if not cell.count:
         return CellView("")
     gain, css = "", ""
@@ -119,9 +113,7 @@ def name_of(record: Record) -> str:
     return str(record.get("id", "?")) + (f", sample {record['sample']}" if "sample" in record else "")
 
 
-def distributions(
-    found: Sequence[Column], meant: Mapping[str, Number | None]
-) -> Iterator[tuple[str, Number | None, Markup]]:
+def distributions(found: Sequence[Column], meant: Mapping[str, Number]) -> Iterator[tuple[str, Number, Markup]]:
     """Draw how each number is distributed over the records."""
     for name, number in meant.items():
         rows = []
@@ -132,4 +124,4 @@ def distributions(
                 css = css_of(column.index) + (" leveled" if column.leveled else "")
                 rows.append(Violin(column.label, css, np.array(list(values.values()))))
         if rows:
-            yield name, number, violins(rows, name, number.unit if number else "", style_of(number))
+            yield name, number, violins(rows, name, number.unit, number.style)
