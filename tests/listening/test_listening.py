@@ -13,7 +13,8 @@ import pytest
 from audiorestore.data.audio_file import audio_info, read_audio, write_audio
 from audiorestore.errors import AudioFileError, RecordError, UsageError
 from audiorestore.listening import KINDS, key_path, write_listening_test
-from audiorestore.listening.excerpts import busiest_start, k_weighted_power, loudness_gain_db
+from audiorestore.listening.excerpts import k_weighted_power, loudness_gain_db
+from audiorestore.signal.busiest import busiest_start
 from audiorestore.signal.sound import Sound
 
 RATE = 16000
@@ -266,7 +267,7 @@ def test_several_samples_of_an_item_are_items_of_their_own(make: Make, tmp_path:
 def test_nothing_that_is_there_is_overwritten(make: Make, tmp_path: Path, before: str) -> None:
     (tmp_path / before).parent.mkdir(exist_ok=True)
     (tmp_path / before).write_text("mine")
-    with pytest.raises(AudioFileError, match=r"page.* already"):
+    with pytest.raises(AudioFileError, match=r"page.* exists"):
         write_listening_test(tmp_path / "page", make(), "mos", seconds=0.1)
     assert (tmp_path / before).read_text() == "mine"
     assert not list(tmp_path.rglob("index.html"))
@@ -312,7 +313,7 @@ def break_records(systems: dict[str, list[dict[str, Any]]], how: str) -> None:
     ("how", "message"),
     [
         ("failed", "'album/two' of gan failed earlier"),
-        ("missing", "'album/two' is in one of cnn and gan only"),
+        ("missing", "'album/two' is in only one of cnn and gan"),
         ("twice", "gan has two records 'album/two'"),
         ("other degraded", "different degraded audio for 'album/two'"),
         ("no restored", "no restored"),
@@ -330,10 +331,10 @@ def test_records_that_do_not_fit_are_refused(make: Make, tmp_path: Path, how: st
 def test_wishes_that_cannot_be_met_are_refused(make: Make, tmp_path: Path) -> None:
     systems = make()
     for name, given, kind, seconds in (
-        ("no listening test 'abx'", systems, "abx", 1.0),
-        ("no restored system", {}, "mos", 1.0),
+        ("'abx' is not a kind of listening test", systems, "abx", 1.0),
+        ("nothing restored to listen to", {}, "mos", 1.0),
         ("no records", {"cnn": []}, "mos", 1.0),
-        ("'reference', which means something else", {"reference": systems["cnn"]}, "mos", 1.0),
+        ("'reference', which is reserved", {"reference": systems["cnn"]}, "mos", 1.0),
         ("compared by ear", systems, "mos", 0.0),
         ("compared by ear", systems, "mos", math.nan),
         ("give up to 8 systems", {str(index): systems["cnn"] for index in range(9)}, "mushra", 1.0),

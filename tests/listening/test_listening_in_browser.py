@@ -12,7 +12,7 @@ import pytest
 
 from audiorestore.data.audio_file import write_audio
 from audiorestore.listening import key_path, write_listening_test
-from audiorestore.listening.ratings import read_ratings, summed
+from audiorestore.listening.ratings import read_ratings, summarise
 
 pytest.importorskip("selenium", reason="selenium is not installed: no test in a browser")
 
@@ -198,7 +198,7 @@ def test_what_is_rated_is_what_comes_out(sit_down: Callable[[str], Listener], ki
     path = listener.download()
     assert path.name == f"ratings-{listener.key['test']}-ann-1.csv"
     ratings = read_ratings([path])
-    assert {row.system: (row.mean, row.n) for row in summed(ratings)} == {
+    assert {row.system: (row.mean, row.n) for row in summarise(ratings)} == {
         name: (score, 1 if kind == "acr" else 2) for name, score in WANTED[kind].items()
     }
     assert {(rating.listener, rating.group) for rating in ratings.kept} == {("ann-1", "professional")}
