@@ -85,9 +85,9 @@ def save(target: Path, draw: Callable[[], Figure]) -> None:
         draw: Makes the figure; called inside of `drawing`.
     """
     with atomic_path(target, overwrite=True) as path, drawing():
-        figure = draw()
-        FigureCanvasAgg(figure)
-        figure.savefig(path, format="png", metadata={"Software": None})  # else it names matplotlib's version
+        canvas: Any = FigureCanvasAgg(draw())
+        # Not savefig, which draws twice. The metadata would name matplotlib's version.
+        canvas.print_png(path, metadata={"Software": None})
 
 
 def title_of(record: Record) -> str:

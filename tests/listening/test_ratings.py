@@ -52,13 +52,13 @@ def save(tmp_path: Path) -> Save:
     def saved(
         kind: str, listeners: Mapping[str, str], score: Score, items: int = 2, swap: bool = False, **key: Any
     ) -> list[Path]:
-        told = key_for(kind, items, **key)
-        (tmp_path / "page.key.json").write_text(json.dumps(told))
+        content = key_for(kind, items, **key)
+        (tmp_path / "page.key.json").write_text(json.dumps(content))
         (tmp_path / "csv").mkdir(exist_ok=True)
         paths = []
         for listener, group in listeners.items():
             lines = [HEADER]
-            for position, (trial, listed) in enumerate(told["trials"].items(), 1):
+            for position, (trial, listed) in enumerate(content["trials"].items(), 1):
                 codes = listed["stimuli"]
                 start = f"abc,{kind},{listener},{group},{position},{trial}"
                 item = listed["id"]
@@ -160,8 +160,8 @@ def test_comparisons_are_turned_whatever_side_they_were_on(save: Save, swap: boo
 
 
 def test_only_what_was_over_the_same_is_tested(save: Save) -> None:
-    told = json.loads(ratings_as(read_ratings(save("cmp", {"ann": "other"}, improvement)), "json"))
-    assert [(test["system"], test["against"]) for test in told["tests"]] == [
+    written = json.loads(ratings_as(read_ratings(save("cmp", {"ann": "other"}, improvement)), "json"))
+    assert [(test["system"], test["against"]) for test in written["tests"]] == [
         ("cnn over degraded", "gan over degraded"),
         ("cnn over reference", "gan over reference"),
     ]
@@ -184,9 +184,9 @@ def test_mushra_leaves_out_who_does_not_hear_the_reference_or_the_anchor(save: S
     }
     row = by_system(ratings)["cnn"]
     assert (row.listeners, row.n, row.mean) == (2, 40, 60.0)
-    for told in (shown(ratings), ratings_as(ratings, "markdown"), ratings_as(ratings, "json")):
-        assert "deaf" in told
-        assert "rated the hidden reference below 90 in 4 of 20 trials" in " ".join(told.split())
+    for written in (shown(ratings), ratings_as(ratings, "markdown"), ratings_as(ratings, "json")):
+        assert "deaf" in written
+        assert "rated the hidden reference below 90 in 4 of 20 trials" in " ".join(written.split())
     with pytest.raises(RecordError, match="leaves no listener: deaf"):
         read_ratings(save("mushra", {"deaf": "other"}, score, items=20))
 
@@ -211,12 +211,12 @@ def test_the_terminal_shows_table_3_and_the_tests(save: Save) -> None:
 
 def test_json_csv_and_markdown_tell_the_same(save: Save) -> None:
     ratings = read_ratings(save("mos", ANN_AND_BOB, mos))
-    told = json.loads(ratings_as(ratings, "json"))
+    written = json.loads(ratings_as(ratings, "json"))
     lines = list(csv.DictReader(io.StringIO(ratings_as(ratings, "csv"))))
     markdown = ratings_as(ratings, "markdown").splitlines()
-    assert (told["kind"], told["left_out"], told["notes"]) == ("mos", {}, [])
-    assert len(told["systems"]) == 3 * 4
-    assert len(told["tests"]) == 3 * 6
+    assert (written["kind"], written["left_out"], written["notes"]) == ("mos", {}, [])
+    assert len(written["systems"]) == 3 * 4
+    assert len(written["tests"]) == 3 * 6
     assert len(lines) == 3 * 4 + 3 * 6
     (system,) = [line for line in lines if line["system"] == "cnn" and line["group"] == "all" and not line["against"]]
     assert (system["n"], system["mean"], system["standard_deviation"]) == ("4", "3.0", "0.816497")

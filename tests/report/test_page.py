@@ -1,4 +1,4 @@
-"""The page of a report: all in one file, true to the records, harmless whatever they say, and always the same."""
+"""The page of a report: one file, true to the records, safe with any text in them, and always the same."""
 
 import base64
 import hashlib
@@ -107,7 +107,7 @@ def written(path: Path, systems: dict[str, list[dict[str, Any]]], **options: Any
     return Page((path / "page.html").read_text("utf-8"))
 
 
-def test_all_that_was_measured_stands_in_the_table(tmp_path: Path, measured: Any) -> None:
+def test_all_that_was_measured_is_in_the_table(tmp_path: Path, measured: Any) -> None:
     made = written(tmp_path, {"half": [measured("a", 0.5), measured("b", 0.5)], "tenth": [measured("a", 0.1)]})
     assert not made.open, "every element is closed"
     for heading in ("degraded", "degraded, leveled", "half", "half, leveled", "tenth", "tenth, leveled"):
@@ -176,19 +176,19 @@ def test_what_records_say_is_shown_and_not_obeyed(tmp_path: Path, measured: Any)
 
 def test_failures_are_listed_and_counted_and_never_averaged(tmp_path: Path, measured: Any) -> None:
     late = measured("late")
-    late["check"]["restored"]["warning"] = "3 samples late: no number is to be trusted"
+    late["check"]["restored"]["warning"] = "3 samples late: do not trust the numbers"
     failed = {**measured("bad"), "error": {"stage": "eval", "message": "the lengths differ"}}
     made = written(tmp_path, {"half": [measured("good"), failed, late, {"id": "raw"}]})
     assert "2 of 4 records failed" in made.text
     assert "eval: the lengths differ" in made.text
     assert "it was not measured" in made.text
-    assert "restored: 3 samples late: no number is to be trusted" in made.text
+    assert "restored: 3 samples late: do not trust the numbers" in made.text
     assert len(made.sounds) == 2
     column = columns(summed({"half": [measured("good"), failed]}), ["half"])[0]
     assert column.cells["snr_db"].count == 1
 
 
-def test_missing_sounds_are_told_where_they_are_missed(tmp_path: Path, measured: Any) -> None:
+def test_missing_sounds_are_reported_in_their_record(tmp_path: Path, measured: Any) -> None:
     whole, gone, empty = measured("whole"), measured("gone"), measured("empty")
     Path(gone["restored"]).unlink()
     for role in ("reference", "degraded", "restored"):
@@ -200,7 +200,7 @@ def test_missing_sounds_are_told_where_they_are_missed(tmp_path: Path, measured:
     assert len(made.all("article", "record")) == 3
 
 
-def test_nothing_at_all_is_a_page_too(tmp_path: Path) -> None:
+def test_without_records_there_is_a_page_too(tmp_path: Path) -> None:
     for systems in ({}, {"none": []}, {"none": [{"id": "x", "error": {}}]}):
         made = written(tmp_path, systems, logs=[tmp_path / "no.log.jsonl"])
         assert "No record was measured" in made.text
@@ -221,11 +221,11 @@ def test_sounds_are_the_files_own_samples(tmp_path: Path, measured: Any) -> None
     record = measured("a", channels=2)
     made = written(tmp_path, {"half": [record]})
     for role, sound in zip(("reference", "degraded", "restored"), made.sounds[0], strict=True):
-        heard, rate = soundfile.read(BytesIO(base64.b64decode(sound["flac"])), dtype="float32")
+        played, rate = soundfile.read(BytesIO(base64.b64decode(sound["flac"])), dtype="float32")
         own, _ = soundfile.read(record[role], dtype="float32")
         assert rate == RATE
-        assert heard.shape == own.shape
-        assert np.abs(heard - own).max() <= 0.5 / 32768 + 1e-9, role
+        assert played.shape == own.shape
+        assert np.abs(played - own).max() <= 0.5 / 32768 + 1e-9, role
     assert made.sounds[0][0]["gain_db"] == 0.0
     assert made.sounds[0][2]["gain_db"] == record["check"]["restored"]["gain_db"]
 
@@ -245,7 +245,7 @@ def test_only_the_busiest_ten_seconds_are_on_the_page(tmp_path: Path, measured: 
     assert f"{taken.stretch.start_seconds:.1f} to {taken.stretch.start_seconds + 10:.1f} s of 15.0 s" in made.text
 
 
-def test_what_is_carried_for_the_ears_is_bounded() -> None:
+def test_sounds_of_the_page_are_bounded() -> None:
     samples, rate, over = playable(noise(1, 96000, channels=6), 96000)
     assert (samples.shape, rate, over) == ((2, 48000), 48000, 0)
     samples, rate, over = playable(np.array([[0.5, 1.25, -1.5, 1.0]], np.float32), 8000)
@@ -374,13 +374,13 @@ def test_curves_that_span_decades_have_a_logarithmic_axis() -> None:
 def test_a_training_is_drawn_from_its_log(tmp_path: Path) -> None:
     log = tmp_path / "<b>.log.jsonl"
     lines = [{"event": "stepped", "step": step, "loss": 1.0 / step, "losses": {"mse": 1.0}} for step in range(1, 3000)]
-    heard = {
+    validated = {
         "event": "validated",
         "step": 3000,
         "loss": 0.5,
         "snr_db": {"restored": 9.0, "degraded": 8.0, "level": None},
     }
-    text = "\n".join(json.dumps(each) for each in [*lines, heard])
+    text = "\n".join(json.dumps(each) for each in [*lines, validated])
     endless = f'{{"event": "stepped", "loss": 1, "step": 1{"0" * 400}}}'
     log.write_text(text + f'\nno json\n[]\n{{"event": "stepped"}}\n{endless}\n', "utf-8")
     made = written(tmp_path, {}, logs=[log])
