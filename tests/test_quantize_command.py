@@ -142,7 +142,7 @@ def test_the_whole_way_of_a_trained_model(ar: Callable, here: Callable, pairs: P
     resumed = here("train", "mlp", pairs, "--resume", "-o", small)
     assert resumed.status == 2
     assert is_one_sentence(resumed.stderr)
-    assert "cannot be gone on with; give -f to start anew" in resumed.stderr
+    assert "cannot be resumed; use -f to start over" in resumed.stderr
     begun = here("train", small, pairs, "-o", "new.safetensors")
     assert begun.status == 2
     assert is_one_sentence(begun.stderr)
@@ -202,7 +202,7 @@ def test_float16_halves_the_file_and_is_told_the_same_way(here: Callable, pairs:
         (["level.safetensors", "-o", "voice.wav/x.safetensors"], 1, "a part of its path is a file"),
         (["level.safetensors", "-f", "-o", "folder.safetensors"], 1, "is a folder"),
         (["no.safetensors", "-o", "x.safetensors"], 1, "no.safetensors does not exist"),
-        (["taken.safetensors", "-o", "x.safetensors"], 1, "no whole safetensors file"),
+        (["taken.safetensors", "-o", "x.safetensors"], 1, "not a complete safetensors file"),
         (["lying.safetensors", "-o", "x.safetensors"], 1, "does not fit its own description"),
         (["levle", "-o", "x.safetensors"], 2, "did you mean 'level'?"),
         (["level", "-o", "x.safetensors"], 2, "has to be trained first"),

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ExitStatus, UsageError
-from ._shell import batch_status, read_inputs, read_sides, say, stderr, tell_failure, tell_undrawn
+from ._inputs import read_inputs, read_sides
+from ._speech import report_failure, report_no_picture, say, stderr, write_line
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -87,7 +88,7 @@ def _check_output(path: Path | None, option: str, start: bytes) -> None:
         return
     if path.is_file():
         with path.open("rb") as file:
-            begins = file.read(len(start)).lower()
+            begins = file.read(64).lstrip()[: len(start)].lower()
         if begins and begins != start:
             raise UsageError(f"{option} {path} exists and was not written by {option}; choose another name")
     if path.is_dir():
@@ -134,14 +135,8 @@ def measure(
 
 
 def collect(
-    records: "Iterable[Record]",
-    summary: "Summary",
-    kept: "list[Record] | None",
-    *,
-    write: bool,
-    align: bool,
-    plot: bool,
-) -> ExitStatus:
+    records: "Iterable[Record]", summary: "Summary", kept: "list[Record] | None", write: bool, plot: bool
+) -> tuple[int, int]:
     """Add measured records to a summary, write them to stdout, and report failures and doubts about single records.
 
     Args:
@@ -149,30 +144,25 @@ def collect(
         summary: Gets their numbers.
         kept: Gets the records, where they are needed later.
         write: Whether stdout gets the records.
-        align: Whether lags are removed before measuring.
         plot: Whether each record gets a picture.
 
     Returns:
-        How it went; RECORDS_FAILED also where a picture could not be drawn.
+        How many records have a lag, and how many could not be drawn.
     """
-    from ..data.manifest import write_record
 
-    without_picture = lagging = 0
+    lagging = without_picture = 0
     for record in records:
         summary.add(record)
         if "error" in record:
-            tell_failure(record, "eval")
+            report_failure(record, "eval")
         else:
             lagging += _report_doubts(record)
-            without_picture += plot and tell_undrawn(record, "eval")
+            without_picture += plot and report_no_picture(record, "eval")
         if kept is not None:
             kept.append(record)
         if write:
-            write_record(sys.stdout, record)
-    if lagging and not align:
-        say(f"{lagging} record(s) are not aligned with their reference; use --align to remove the lag before measuring")
-    status = batch_status(summary.records, summary.failed)
-    return ExitStatus.RECORDS_FAILED if status is ExitStatus.DONE and without_picture else status
+            write_line(record)
+    return lagging, without_picture
 
 
 def _report_doubts(record: "Record") -> bool:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError, gravest
-from ._shell import Inputs, Jobs, check_plot, say, shell_command, with_bar
+from . import _complete
+from ._inputs import Inputs, Jobs, check_plot
+from ._signals import shell_command
+from ._speech import batch_status, say, with_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -34,6 +37,7 @@ Metric = Annotated[
     typer.Option(
         metavar="NAME",
         help="Measure only this metric, such as snr; repeatable. all is every metric that is installed.",
+        autocompletion=_complete.metrics,
     ),
 ]
 Align = Annotated[
@@ -170,13 +174,15 @@ def evaluate(
     batch = read_batch(inputs, reference, {"degraded": degraded, "restored": restored})
     records = with_bar(measure(batch, summary.metrics, align, jobs, plot), "eval", batch.total)
     kept: list[Record] | None = [] if report else None
-    status = collect(records, summary, kept, write=format == "records", align=align, plot=plot is not None)
+    lagging, without_picture = collect(records, summary, kept, format == "records", plot is not None)
     show_summary(summary, format)
+    if lagging and not align:
+        say(f"{lagging} record(s) are not aligned with their reference; use --align to remove the lag before measuring")
 
     verdicts = judge_gates(gates, summary.scores, summary.numbers)
     if earlier is not None:
         verdicts += compare(earlier, summary.scores, summary.numbers, tolerances)
-    stopped = show_verdicts(verdicts)
+    statuses = [show_verdicts(verdicts)]
     if junit:
         from ..report.junit import write_junit
 
@@ -187,4 +193,5 @@ def evaluate(
 
         write_page(report, by_system(kept or [], batch.name), log or (), summary, verdicts)
         say(f"{report}: open it in a browser")
-    return gravest([status, stopped])
+    statuses.append(batch_status(summary.records, summary.failed))
+    return gravest([*statuses, ExitStatus.RECORDS_FAILED] if without_picture else statuses)

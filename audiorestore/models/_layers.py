@@ -5,24 +5,36 @@ format): a convolution is then a product of whole rows, forwards about 1.5 times
 over (batch, channels, time).
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from ._int8 import FloatLayer, Int8Map
-
 Activation = Literal["tanh", "relu", "silu"]
 Pooling = Literal["none", "max", "avg", "lp2", "lp3"]
-LinearMap = FloatLayer | Int8Map
+LinearMap = nn.Linear | nn.Conv1d
 
 NEIGHBOURS = 16  # windows to a row; 4 to 32 are about as fast
 _MANY_PLACES = 64
 
-# How far from 0 a pooled value can lie when those pooled lie within 1.
-POOLED_BOUND = {"none": 1.0, "max": 1.0, "avg": 1.0, "lp2": 2 ** (1 / 2), "lp3": 2 ** (1 / 3)}
+
+@runtime_checkable
+class OwnConvolution(Protocol):
+    """A layer that takes the place of a torch layer and slides in its own way."""
+
+    def convolve(self, values: Tensor, dilation: int, padding: int) -> Tensor:
+        """Slide over values, as `convolve` does."""
+
+
+@runtime_checkable
+class OwnRepetition(Protocol):
+    """A dense layer that takes the place of torch's and computes with its repeated weight in its own way."""
+
+    def repeated(self, values: Tensor, arrange: Callable[[Tensor], Tensor], times: int) -> Tensor:
+        """Map rows by the weight that ``arrange`` makes of this one, with its outputs ``times`` over."""
 
 
 class Tanh(nn.Module):
@@ -54,13 +66,25 @@ def convolve(layer: LinearMap, values: Tensor, dilation: int = 1, padding: int =
         dilation: How far apart the moments lie that it sees at once.
         padding: Moments of silence at both ends.
     """
-    if isinstance(layer, Int8Map):
+    if isinstance(layer, OwnConvolution):
         return layer.convolve(values, dilation, padding)
     weight = layer.weight.reshape(layer.weight.shape[0], values.shape[1], 1, -1)
     if weight.shape[-1] >= _MANY_PLACES and torch.is_grad_enabled() and not padding:
         return _slide_in_rows(weight, layer.bias, values, dilation)
     weight = weight.contiguous(memory_format=torch.channels_last)
     return functional.conv2d(values, weight, layer.bias, padding=(0, padding), dilation=(1, dilation))
+
+
+def over_neighbours(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
+    """Make a dense layer over a window map rows of 16 neighbouring windows, each one sample after the other.
+
+    Returns:
+        Maps rows (…, window + 15) to (…, 16 · out).
+    """
+    if isinstance(layer, OwnRepetition):
+        return lambda rows: layer.repeated(rows, shifted_copies, NEIGHBOURS)
+    weight, bias = shifted_copies(layer.weight), layer.bias.repeat(NEIGHBOURS)
+    return lambda rows: functional.linear(rows, weight, bias)
 
 
 def _slide_in_rows(weight: Tensor, bias: Tensor | None, values: Tensor, dilation: int) -> Tensor:

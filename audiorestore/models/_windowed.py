@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._layers import POOLED_BOUND, Activation, LinearMap, Pooling, PoolPairs, Tanh
+from ._layers import Activation, Pooling
 from ._network import Losses, NetworkRestorer
 from ._restorer import RestorerConfig, require
 
@@ -41,8 +41,8 @@ class WindowedConfig(RestorerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.window > 0, f"window={self.window} is no window")
-        require(self.parameters > 0, f"parameters={self.parameters} is no budget")
+        require(self.window > 0, f"window must be positive, not {self.window}")
+        require(self.parameters > 0, f"parameters must be positive, not {self.parameters}")
 
 
 @dataclass(frozen=True)
@@ -83,26 +83,6 @@ class MiddleSampleRestorer(NetworkRestorer):
         """Mean squared error of the middle samples, as in the paper."""
         inner = reference[..., self.context : reference.shape[-1] - self.context]
         return {"mse": functional.mse_loss(self.inner(degraded), inner)}
-
-
-def input_bounds(layers: nn.Sequential) -> dict[str, float | None]:
-    """Tell for each linear map how far from 0 its input can lie, by the activation before it; None: no such bound.
-
-    >>> input_bounds(nn.Sequential(nn.Linear(9, 4), Tanh(), PoolPairs("lp2"), nn.Linear(2, 1)))
-    {'0': None, '3': 1.4142135623730951}
-    """
-    bounds: dict[str, float | None] = {}
-    bound: float | None = None
-    for name, layer in layers.named_children():
-        if isinstance(layer, LinearMap):
-            bounds[name], bound = bound, None
-        elif isinstance(layer, Tanh):
-            bound = 1.0
-        elif isinstance(layer, PoolPairs):
-            bound = None if bound is None else bound * POOLED_BOUND[layer.kind]
-        elif not isinstance(layer, nn.Flatten | nn.Identity):
-            bound = None
-    return bounds
 
 
 def start_at_nothing(layer: nn.Module) -> None:

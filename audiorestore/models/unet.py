@@ -76,12 +76,14 @@ class Config(WindowedConfig):
 
 _AT_ONCE = 4096  # windows times channels, so that what lies between the layers stays in the cache
 
-_TRAINING: dict[str, Any] = {"learning_rate": 1e-3, "schedule": "cosine", "batch_size": 16, "segment_frames": 960}
+# Each segment is one window, from anywhere: windows side by side are much alike.
+_TRAINING: dict[str, Any] = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 80, "segment_frames": 192}
+_RESIDUAL: dict[str, Any] = {"batch_size": 40, "residual": True, "overlap": 96}  # of three windows that overlap
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {**_TRAINING, "steps": 20_000},
-    "paper-residual": {**_TRAINING, "steps": 20_000, "residual": True, "overlap": 96},
-    "small": {**_TRAINING, "steps": 600, "parameters": 20_000, "residual": True, "overlap": 96},
+    "paper-residual": {**_TRAINING, **_RESIDUAL, "steps": 20_000},
+    "small": {**_TRAINING, **_RESIDUAL, "steps": 600, "parameters": 20_000},
 }
 
 
@@ -130,20 +132,6 @@ class Model(NetworkRestorer):
         """Mean squared error of all samples of all windows, as in the paper."""
         inner = slice(self.context, reference.shape[-1] - self.context)
         return {"mse": functional.mse_loss(self(degraded)[..., inner], reference[..., inner])}
-
-    def int8_bounds(self) -> dict[str, float | None]:
-        """All maps: each window is rounded in steps of its own."""
-        return dict.fromkeys(self.linear_maps())
-
-    def multiply_adds(self) -> dict[str, float]:
-        """Count the multiplications for each restored sample: level by level, half of them fewer."""
-        windows = self.config.window / self.stride
-        counts = {}
-        for name, layer in self.linear_maps().items():
-            _, part, *rest = name.split(".")
-            level = self.config.levels if part == "bottom" else 0 if part == "last" else int(rest[0])
-            counts[name] = windows * layer.weight.numel() / 2**level
-        return counts
 
 
 Block = list[nn.Module]

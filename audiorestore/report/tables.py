@@ -30,7 +30,7 @@ def summary_table(summary: Summary, intervals: bool = True) -> Table:
     compared = len(summary.systems) > 1
     table = Table(title=Text(summary_title(summary)), box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
     headings = ["files", "mean", *(["95 % of the mean"] if intervals else []), "median", "gain"]
-    headings += [f"beyond {summary.systems[0]}", "p"] if compared else []
+    headings += [f"vs {summary.systems[0]}", "p"] if compared else []
     table.add_column("", overflow="fold")
     for heading in headings:
         table.add_column(Text(heading), justify="right", no_wrap=True)
@@ -66,7 +66,7 @@ def summary_cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
     compared = len(summary.systems) > 1
     headings = ["number", *summary.by, *(["system"] if summary.systems else []), "row"]
     headings += ["files", "mean", "95 % of the mean", "median", "gain"]
-    headings += [f"beyond {summary.systems[0]}", "p"] if compared else []
+    headings += [f"vs {summary.systems[0]}", "p"] if compared else []
     rows = []
     for entry in summary.table():
         place = [MISSING if each is None else str(each) for each in _place(entry, summary)]

@@ -32,25 +32,25 @@ _OPERAND = re.compile(
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: numbers of the record that are added up, and a constant.
+    """One side of a comparison: a sum of the record's numbers and a constant.
 
     Attributes:
-        terms: Sign, row and number of each.
-        constant: What is added to them.
+        terms: Sign, row and number of each term.
+        constant: The constant.
     """
 
     terms: tuple[tuple[int, str, str], ...]
     constant: float
 
     def values(self, scores: Columns) -> Values:
-        """Work it out for each record; NaN where a number is undefined."""
+        """Compute it for each record; NaN where a number is undefined."""
         total = np.full(len(scores.keys), self.constant)
         for sign, row, number in self.terms:
             total += sign * scores.column(row, number)
         return total
 
     def sizes(self, scores: Columns) -> Values:
-        """Add up how large its terms are, in each record: what rounding errors grow with."""
+        """Sum up the magnitudes of its terms for each record; rounding errors are proportional to it."""
         columns = [np.abs(scores.column(row, number)) for _, row, number in self.terms]
         return abs(self.constant) + sum(columns, np.zeros(len(scores.keys)))
 
@@ -62,9 +62,9 @@ class Gate:
     Attributes:
         text: As the user wrote it.
         statistic: ``mean`` or ``median`` of each side over the records, or ``all`` of the records.
-        left: What is compared.
+        left: Left side.
         operator: ``>=``, ``<=``, ``==``, ``>`` or ``<``.
-        right: What it is compared with.
+        right: Right side.
     """
 
     text: str
@@ -75,15 +75,15 @@ class Gate:
 
     @property
     def terms(self) -> tuple[tuple[int, str, str], ...]:
-        """All numbers that it names."""
+        """The terms of both sides."""
         return self.left.terms + self.right.terms
 
 
 def parse_gate(text: str) -> Gate:
     """Read a condition such as ``restored.snr_db>=degraded.snr_db+1.0``.
 
-    Each side is a sum or difference of ``ROW.NUMBER`` and constants; ``all:``, ``median:`` or ``mean:`` in front says
-    what it is about, the mean by default.
+    Each side is a sum or difference of ``ROW.NUMBER`` and constants. The prefix ``all:``, ``median:`` or ``mean:`` says
+    what is compared; the default is the mean.
 
     Raises:
         UsageError: It cannot be read; the sentence says where.
@@ -119,7 +119,7 @@ def _side(text: str, side: str) -> Side:
         if place == len(side):
             break
         if side[place] not in "+-":
-            raise _unreadable(text, f"{side[place:].strip()!r} follows where + or - may")
+            raise _unreadable(text, f"{side[place:].strip()!r} where + or - is expected")
         sign, place = -1 if side[place] == "-" else 1, place + 1
     if not np.isfinite(constant):
         raise _unreadable(text, "its constant is too large")
@@ -159,22 +159,22 @@ def check_number(number: str, measured: Mapping[str, Number], asked: str) -> Non
     Args:
         number: Its name.
         measured: What is going to be measured.
-        asked: The option that names it, for the sentence.
+        asked: The option that names it, for the message.
 
     Raises:
-        UsageError: No metric gives it, or one that is not asked for.
+        UsageError: No metric gives it, or only one that is not measured.
     """
     if number in measured:
         return
     for metric in METRICS.names():
         if number in METRICS.load(metric).NUMBERS:
             raise UsageError(
-                f"{asked}: {number!r} is not going to be measured; give --metric {metric}, and a --metric for each "
-                "other one that you want, or --metric all"
+                f"{asked}: {number!r} is not going to be measured; add --metric {metric} (and name all others that "
+                "you want), or use --metric all"
             )
     there = ", ".join(measured)
     raise UsageError(
-        f"{asked}: there is no number {number!r}{suggestion(number, list(measured))}; measured are: {there}"
+        f"{asked}: there is no number {number!r}{suggestion(number, list(measured))}; these are measured: {there}"
     )
 
 

@@ -36,7 +36,7 @@ class Entry:
         row: One of `ROWS`.
         number: The number's name.
         count: How many records have it; those where it is undefined are never averaged.
-        mean: Of these records, as are all further numbers; None where there is none.
+        mean: Over these records, as are all further numbers; None without any.
         median: The median.
         gain: The mean distance from doing nothing, in the better direction: from ``degraded`` for raw rows, from
             ``degraded_leveled`` for levelled ones, over the records where both are defined.

@@ -12,7 +12,7 @@ from .columns import system_of
 FIELD = "system"
 
 
-def side_by_side(parts: Sequence[tuple[str, Sequence[Record]]]) -> list[Record]:
+def side_by_side(manifests: Sequence[tuple[str, Sequence[Record]]]) -> list[Record]:
     """Join the records of several manifests; if these contain the same restored items, each manifest is a system.
 
     Manifests that share no item are parts of one set, and are concatenated. Otherwise each record gets ``system``: the
@@ -20,23 +20,23 @@ def side_by_side(parts: Sequence[tuple[str, Sequence[Record]]]) -> list[Record]:
     those of `ar eval` do, keep it, unless another manifest contains, or is, a system of that name.
 
     Args:
-        parts: The path of each manifest, and its records.
+        manifests: The path of each manifest, and its records.
 
     Raises:
         UsageError: Some manifests share items and others do not.
     """
-    items = [{_item(record) for record in records if record.get("restored")} for _, records in parts]
+    items = [{_item(record) for record in records if record.get("restored")} for _, records in manifests]
     shared = {item for item, count in Counter(item for each in items for item in each).items() if count > 1}
     if not shared:
-        return [record for _, records in parts for record in records]
-    for (path, _), mine in zip(parts, items, strict=True):
+        return [record for _, records in manifests for record in records]
+    for (path, _), mine in zip(manifests, items, strict=True):
         if not mine & shared:
             raise UsageError(
                 f"{path} shares no restored record with the other manifests, which are systems to be compared; "
                 "measure it by itself"
             )
-    names = distinct_names([path for path, _ in parts])
-    owned = [(name, _own(each), each) for name, (_, held) in zip(names, parts, strict=True) for each in held]
+    names = distinct_names([path for path, _ in manifests])
+    owned = [(name, _own(each), each) for name, (_, held) in zip(names, manifests, strict=True) for each in held]
     makers = list(dict.fromkeys((name, own) for name, own, _ in owned))
     claims = Counter(own or name for name, own in makers)
     wanted = [f"{name}/{own}" if own and claims[own] > 1 else own or name for name, own in makers]

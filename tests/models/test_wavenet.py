@@ -219,7 +219,7 @@ def test_what_goes_into_bounded_maps_lies_within_their_bounds() -> None:
         ({"layers": 0}, "layers=0"),
         ({"layers": 17}, "at most 16"),
         ({"last_channels": (3,)}, "last_channels=3 is not possible; there are two"),
-        ({"last_channels": (3, 0)}, "last_channels=3-0"),
+        ({"last_channels": (3, 0)}, "last_channels=3/0"),
     ],
     ids=str,
 )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from audiorestore.report.page.numbers import columns
 from audiorestore.report.tables import format_number, summary_as, summary_table
 from audiorestore.scores.summary import ROWS, Entry, Summary, numbers
 
@@ -54,7 +55,7 @@ def test_an_undefined_number_is_left_out_and_not_averaged(summary: Summary) -> N
     assert entry(summary, "restored", "lsd_db").mean == 3.0
 
 
-def test_gain_is_positive_where_it_is_better_whichever_way_is_up(summary: Summary) -> None:
+def test_gain_is_positive_where_a_number_is_better_in_either_direction(summary: Summary) -> None:
     assert entry(summary, "restored", "snr_db").gain == 24.0 - 20.0  # more decibels over the error
     assert entry(summary, "restored", "lsd_db").gain == 5.5 - 3.0  # less distance, where both are known
     assert entry(summary, "restored_leveled", "snr_db").gain == 24.5 - 21.0  # against the levelled row
@@ -66,7 +67,7 @@ def test_doing_nothing_has_no_gain(summary: Summary) -> None:
         assert entry(summary, row, "snr_db").gain is None
 
 
-def test_a_number_that_nobody_has_is_none_everywhere(summary: Summary) -> None:
+def test_a_number_that_no_record_has_is_none_everywhere(summary: Summary) -> None:
     assert entry(summary, "restored", "si_sdr_db") == Entry("restored", "si_sdr_db", count=0)
 
 
@@ -82,6 +83,18 @@ def test_rows_come_in_their_order_whatever_the_records_had() -> None:
     held.add(measured(**{row: {"snr_db": 1.0} for row in reversed(ROWS)}))
     rows = [each.row for each in held.table()]
     assert list(dict.fromkeys(rows)) == list(ROWS)
+
+
+def test_the_page_shows_the_very_entries_of_the_table(summary: Summary) -> None:
+    entries = summary.table()
+    found = columns(summary, ["restored"])
+    assert [(column.label, column.index) for column in found] == [
+        ("degraded", 0),
+        ("degraded, leveled", 0),
+        ("restored", 1),
+        ("restored, leveled", 1),
+    ]
+    assert {id(cell) for column in found for cell in column.cells.values()} == set(map(id, entries))
 
 
 def test_nothing_at_all_is_an_empty_table() -> None:
@@ -130,7 +143,7 @@ def test_markdown_has_cells_under_its_headings(summary: Summary) -> None:
     assert failures == "2 record(s) failed:\n\n- broken: broken\n- never measured: it was not measured\n"
 
 
-def test_the_terminal_s_table_shows_which_way_is_up_and_signs_the_gain(summary: Summary) -> None:
+def test_the_terminal_s_table_shows_the_better_direction_and_signs_the_gain(summary: Summary) -> None:
     console = Console(width=120, file=io.StringIO(), color_system=None)
     console.print(summary_table(summary))
     text = console.file.getvalue()  # type: ignore[attr-defined]

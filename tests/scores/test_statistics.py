@@ -43,7 +43,7 @@ def test_the_interval_holds_the_true_mean_about_as_often_as_it_says() -> None:
     assert 0.90 <= np.mean(held) <= 0.98
 
 
-def test_what_never_varies_has_an_interval_of_no_width() -> None:
+def test_equal_values_have_an_interval_of_no_width() -> None:
     assert mean_intervals([np.full(5, 120.0)]) == [(120.0, 120.0)]
 
 
@@ -68,7 +68,7 @@ def test_few_pairs_are_counted_pattern_by_pattern(values: list[float]) -> None:
     assert wilcoxon(differences) == pytest.approx(signs_counted(differences), rel=1e-9)
 
 
-def test_a_worked_case() -> None:
+def test_a_textbook_case_with_its_published_p_value() -> None:
     # Heights of Zea mays in eighths of an inch, cross- less self-fertilised (Darwin 1876): a textbook case.
     # The negative ones have the ranks 10 and 14; 676 of 32,768 patterns have a sum of ranks of 24 or less, twice that
     # many are as extreme.
@@ -97,7 +97,7 @@ def test_differences_equal_to_six_digits_are_ties() -> None:
     assert wilcoxon(noisy) == wilcoxon(np.array([0.3, 0.3, -0.3, 0.5]))
 
 
-def test_several_comparisons_raise_each_other_s_chance() -> None:
+def test_several_comparisons_raise_each_p_value() -> None:
     assert holm([0.01]) == [0.01]
     assert holm([0.02, 0.01, None, 0.2]) == pytest.approx([0.04, 0.03, None, 0.2])
     assert holm([0.6, 0.9]) == [1.0, 1.0]
