@@ -18,7 +18,7 @@ FORMS = ("float", "int8")
 
 @pytest.fixture
 def pairs(tmp_path: Path, voice: Path) -> Path:
-    """Four records of a voice under a little noise, at another level: two for training, one for validation, one to test."""
+    """Four records of a voice under a little noise, at another level: two to train, one to validate, one to test on."""
     reference, rate = read_audio(voice)
     rng, lines = np.random.default_rng(0), []
     for number, split in enumerate(["train", "train", "val", "test"]):

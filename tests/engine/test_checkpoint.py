@@ -20,6 +20,7 @@ from audiorestore.engine.checkpoint import (
     save_arrays,
     save_model,
 )
+from audiorestore.engine.int8 import bounds_of, hold, linear_maps_of, uses_of
 from audiorestore.errors import AudioFileError, CheckpointError, UsageError
 
 TINY: dict[str, dict[str, Any]] = {
@@ -230,8 +231,8 @@ def test_a_checkpoint_without_a_config_is_refused(checkpoint: Path) -> None:
 def int8_checkpoint(tmp_path: Path) -> Path:
     """A tiny mlp in int8 on the disk."""
     model = make_model("mlp", TINY["mlp"])
-    arithmetic = dict.fromkeys(model.linear_maps(), "int8")  # type: ignore[attr-defined]
-    model.hold_in_int8(arithmetic)  # type: ignore[attr-defined]
+    arithmetic = dict.fromkeys(linear_maps_of(model), "int8")
+    hold(model, arithmetic, bounds_of(uses_of(model)))
     path = tmp_path / "mlp.int8.safetensors"
     save_model(path, "mlp", model, {"quantized": {"dtype": "int8", "arithmetic": arithmetic}})
     return path
@@ -272,8 +273,8 @@ def test_what_an_int8_checkpoint_says_of_its_layers_has_to_be_true(int8_checkpoi
 def test_int8_where_the_model_has_no_bound_for_it_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cnn.safetensors"
     model = make_model("cnn", TINY["cnn"])
-    arithmetic = dict.fromkeys(model.linear_maps(), "float")  # type: ignore[attr-defined]
-    model.hold_in_int8(arithmetic)  # type: ignore[attr-defined]
+    arithmetic = dict.fromkeys(linear_maps_of(model), "float")
+    hold(model, arithmetic, {})
     save_model(path, "cnn", model, {"quantized": {"dtype": "int8", "arithmetic": arithmetic}})
     load_model(str(path))
     rewrite(path, quantized={"dtype": "int8", "arithmetic": {**arithmetic, "network.0": "int8"}})

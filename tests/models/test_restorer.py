@@ -1,6 +1,5 @@
 """What every model family promises, over the whole registry: a new file is tested the moment it is there."""
 
-import copy
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
