@@ -38,6 +38,7 @@ FLOORS = {
     "losses": 1,
     "data": 1,
     "codecs": 1,
+    "weights": 0,
     "signal": 0,
     "registry": 0,
     "errors": 0,

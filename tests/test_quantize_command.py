@@ -182,7 +182,7 @@ def test_float16_halves_the_file_and_is_reported_the_same_way(ar: Callable, pair
         (["level.safetensors", "-o", "voice.wav/x.safetensors"], 1, "a part of its path is a file"),
         (["level.safetensors", "-f", "-o", "folder.safetensors"], 1, "is a folder"),
         (["no.safetensors", "-o", "x.safetensors"], 1, "no.safetensors does not exist"),
-        (["taken.safetensors", "-o", "x.safetensors"], 1, "no whole safetensors file"),
+        (["taken.safetensors", "-o", "x.safetensors"], 1, "not a complete safetensors file"),
         (["lying.safetensors", "-o", "x.safetensors"], 1, "does not fit its own description"),
         (["levle", "-o", "x.safetensors"], 2, "did you mean 'level'?"),
         (["level", "-o", "x.safetensors"], 2, "has to be trained first"),

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,19 +20,23 @@ Objective = Callable[[Tensor, Tensor, np.random.Generator], Losses]
 
 @dataclass(frozen=True)
 class Player:
-    """One who learns: parameters, and the losses whose sum they bring down.
+    """One who learns: parameters, and the losses whose sum training minimises by changing them.
 
     Attributes:
-        name: Said in logs.
-        parameters: What this player may change.
-        objective: Called with degraded, reference (batch, channels, time) and a generator for what it draws.
+        name: For logs.
+        parameters: The parameters that this player may change.
+        objective: Called with degraded, reference (batch, channels, time) and a generator for what it draws. In each
+            round, the first batch is the same for all players, and so are the second, the third …
         steps: How many steps this player takes in each round of the training loop.
+        options: Settings of its own, before those of `TrainConfig`: optimizer, learning_rate, weight_decay, schedule,
+            warmup_steps, clip_norm; others, such as betas, are handed to the optimizer.
     """
 
     name: str
     parameters: list[nn.Parameter]
     objective: Objective
     steps: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NetworkRestorer(nn.Module, Restorer):
@@ -50,10 +54,10 @@ class NetworkRestorer(nn.Module, Restorer):
         raise NotImplementedError
 
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
-        """Compute the losses of one batch by name; training brings down their sum.
+        """Compute the losses of one batch by name; training minimises their sum.
 
         Both tensors are (batch, channels, time) and reach ``context`` samples further on each side than the part that
-        is meant to be judged.
+        counts.
         """
         raise NotImplementedError
 

@@ -178,7 +178,17 @@ class Model(NetworkRestorer):
         time = degraded.shape[-1]
         before, wanted = (self.spectra(each.reshape(-1, time), inside=True) for each in (degraded, reference))
         inner = slice(self.reach, wanted.shape[-2] - self.reach)
-        restored, wanted = self.restore_pairs(before)[..., inner, :], wanted[..., inner, :]
+        return self._distances(self.restore_pairs(before)[..., inner, :], wanted[..., inner, :])
+
+    def validation(self, restored: np.ndarray, reference: np.ndarray) -> float:
+        """Measure the distances of the Config, by which the paper compares what training on each of them gives."""
+        time, device = restored.shape[-1], next(self.parameters()).device
+        with torch.inference_mode():
+            sides = (torch.from_numpy(each.reshape(-1, time)).to(device) for each in (restored, reference))
+            pairs = map(self.spectra, sides)
+            return float(sum(loss.item() for loss in self._distances(*pairs).values()))
+
+    def _distances(self, restored: Tensor, wanted: Tensor) -> Losses:
         names = self.config.loss.split("+")
         told = {name: _ON_PAIRS[name](restored, wanted) for name in names if name in _ON_PAIRS}
         if len(told) < len(names):

@@ -76,12 +76,14 @@ class Config(WindowedConfig):
 
 _AT_ONCE = 4096  # windows times channels, so that what lies between the layers stays in the cache
 
-_TRAINING: dict[str, Any] = {"learning_rate": 1e-3, "schedule": "cosine", "batch_size": 16, "segment_frames": 960}
+# Each segment is one window, from anywhere: windows side by side are much alike.
+_TRAINING: dict[str, Any] = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 80, "segment_frames": 192}
+_RESIDUAL: dict[str, Any] = {"batch_size": 40, "residual": True, "overlap": 96}  # of three windows that overlap
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {**_TRAINING, "steps": 20_000},
-    "paper-residual": {**_TRAINING, "steps": 20_000, "residual": True, "overlap": 96},
-    "small": {**_TRAINING, "steps": 600, "parameters": 20_000, "residual": True, "overlap": 96},
+    "paper-residual": {**_TRAINING, **_RESIDUAL, "steps": 20_000},
+    "small": {**_TRAINING, **_RESIDUAL, "steps": 600, "parameters": 20_000},
 }
 
 

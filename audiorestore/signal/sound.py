@@ -28,7 +28,7 @@ class Sound:
         channels: Number of channels.
         frames: Samples per channel.
         blocks: Starts again and yields blocks of shape (channels, time), float32, ``frames`` samples in all.
-        path: The audio file that it was read from; None where it has been changed since, or was never in a file.
+        path: The audio file that it was read from; resampling and taking one channel keep it. None for other sounds.
         encoded: The codec file (MP3 …) that it was decoded from, where there is one.
     """
 

@@ -6,7 +6,7 @@ that changes nothing gives back every sample as it was.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -144,36 +144,38 @@ def restore_record(
     outputs = _outputs(config, record, info)
     digest = digest_of("restore", file_digest(source), loaded.digest, config.options)
     made = {role: made_before(path, digest, config.overwrite) for role, path in outputs.items()}
-    named = {"restored": str(outputs["restored"]), "model": loaded.name}
-    named |= {role: str(path) for role, path in outputs.items()}
-    if None not in made.values():
-        return {**record, **(made["restored"] or {}), **named}
-    encoded = record.get("encoded")  # a list where the channels are in several files
-    rng = generator(config.seed, "restore", record["id"], record.get("sample", 0))
-    with ExitStack() as files:
-        sound = files.enter_context(open_sound(source, encoded if isinstance(encoded, str) else None))
-        pairs = _followed(restored_pairs(loaded.model, sound, rng, config.mix), sound, record["id"], follow)
-        added: dict[str, Any] = {}
-        if config.loudness == "keep":
-            restored = files.enter_context(spooled(sound, (block for _, block in pairs)))
-            added = _loudness_gain(sound, restored)
-            gain = np.float32(10 ** (added["loudness_gain_db"] / 20))
-            pairs = ((original, gain * block) for block, original in _in_step(restored.blocks(), sound.blocks(), sound))
-        room = provenance(digest, {**added, "over_full_scale": 1 << 62})
-        writers = {
-            role: files.enter_context(_writer(path, info, config, room, made[role] is not None))
-            for role, path in outputs.items()
-        }
-        for original, block in pairs:
-            writers["restored"].write(block)
-            if "residual" in writers:
-                writers["residual"].write(original - block)
-        written = writers["restored"]
-        if written.over_full_scale:
-            added["over_full_scale" if written.subtype in FLOATS else "clipped"] = written.over_full_scale
-        for writer in writers.values():
-            writer.note(provenance(digest, added))
-    return {**record, **named, **added}
+    added = made["restored"]
+    if added is None or None in made.values():
+        encoded = record.get("encoded")  # a list where the channels are in several files
+        rng = generator(config.seed, "restore", record["id"], record.get("sample", 0))
+        with ExitStack() as files:
+            sound = files.enter_context(open_sound(source, encoded if isinstance(encoded, str) else None))
+            pairs = _followed(restored_pairs(loaded.model, sound, rng, config.mix), sound, record["id"], follow)
+            added = {}
+            if config.loudness == "keep":
+                pairs, added = files.enter_context(_as_loud(sound, pairs))
+            room = provenance(digest, {**added, "over_full_scale": 1 << 62})
+            writers = {
+                role: files.enter_context(_writer(path, info, config, room, made[role] is not None))
+                for role, path in outputs.items()
+            }
+            added = {**added, **_write(pairs, **writers)}
+            for writer in writers.values():
+                writer.note(provenance(digest, added))
+    names = {role: str(path) for role, path in outputs.items()}
+    return {**record, "restored": names["restored"], "model": loaded.name, **names, **added}
+
+
+def _write(
+    pairs: Iterator[tuple[Block, Block]], restored: AudioWriter, residual: AudioWriter | None = None
+) -> dict[str, int]:
+    """Write restored blocks, and what was removed; count samples over full scale, as record fields."""
+    for original, block in pairs:
+        restored.write(block)
+        if residual:
+            residual.write(original - block)
+    key = "over_full_scale" if restored.subtype in FLOATS else "clipped"
+    return {key: restored.over_full_scale} if restored.over_full_scale else {}
 
 
 def _followed(
@@ -187,14 +189,24 @@ def _followed(
         follow(name, done, sound.frames)
 
 
-def _loudness_gain(sound: Sound, restored: Sound) -> dict[str, Any]:
-    """Find the gain in decibels that gives the restored recording the loudness that it had before, as record fields."""
-    before, after = integrated_loudness(sound), integrated_loudness(restored)
-    if before is None or after is None:
-        which = "degraded" if before is None else "restored"
-        reason = f"the {which} audio is silent or shorter than 0.4 s, so its loudness is undefined and was not changed"
-        return {"loudness_gain_db": 0.0, "loudness_note": reason}
-    return {"loudness_gain_db": round(before - after, 4)}
+@contextmanager
+def _as_loud(
+    sound: Sound, pairs: Iterator[tuple[Block, Block]]
+) -> Iterator[tuple[Iterator[tuple[Block, Block]], dict[str, Any]]]:
+    """Give the restored recording the loudness of the original by one gain, which is returned as record fields."""
+    with spooled(sound, (block for _, block in pairs)) as restored:
+        before, after = integrated_loudness(sound), integrated_loudness(restored)
+        added: dict[str, Any] = {"loudness_gain_db": 0.0}
+        if before is None or after is None:
+            which = "degraded" if before is None else "restored"
+            added["loudness_note"] = (
+                f"the {which} audio is silent or shorter than 0.4 s, so its loudness is undefined: no gain was applied"
+            )
+        else:
+            added["loudness_gain_db"] = round(before - after, 4)
+        gain = np.float32(10 ** (added["loudness_gain_db"] / 20))
+        blocks = _in_step(restored.blocks(), sound.blocks(), sound)
+        yield ((original, gain * block) for block, original in blocks), added
 
 
 def _outputs(config: RestoreConfig, record: Record, info: AudioInfo) -> dict[str, Path]:
