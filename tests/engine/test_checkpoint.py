@@ -328,7 +328,7 @@ def test_a_disk_that_refuses_is_reported_and_leaves_the_old_checkpoint(tmp_path:
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(module, "save_file", full)
-    with pytest.raises(AudioFileError, match="model.safetensors cannot be written .*No space left"):
+    with pytest.raises(AudioFileError, match=r"model\.safetensors cannot be written .*No space left"):
         save_arrays(path, {"gain": np.zeros(1)}, {"format": 1})
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
