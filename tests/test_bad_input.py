@@ -136,7 +136,7 @@ def test_pair_and_eval_go_on_past_what_is_broken(ar: Callable, bad_folder: Path)
         (["restore", "-m", "mpl", "voice.wav", "-o", "x.wav"], 2, "there is no family 'mpl' (did you mean 'mlp'?)"),
         (["restore", "-m", "level", "voice.wav", "-o", "x.wav"], 2, "has to be trained first"),
         (["restore", "-m", "no.safetensors", "voice.wav", "-o", "x.wav"], 1, "does not exist"),
-        (["restore", "-m", "text.safetensors", "voice.wav", "-o", "x.wav"], 1, "no whole safetensors file"),
+        (["restore", "-m", "text.safetensors", "voice.wav", "-o", "x.wav"], 1, "not a complete safetensors file"),
         (["degrade", "voice.wav", "-o", "d", "--chain", "mp3:kbps=33"], 2, "kbps is 8/16/24/32"),
         (["degrade", "voice.wav", "-o", "d", "--chain", "hiss:snr_db=loud"], 2, "snr_db is a number"),
         (["degrade", "voice.wav", "-o", "d", "--chain", "mp4"], 2, "there are: bits, clicks, "),
@@ -152,7 +152,7 @@ def test_pair_and_eval_go_on_past_what_is_broken(ar: Callable, bad_folder: Path)
         (["train", "mlp", "voice.wav", "-o", "m.safetensors", "--set", "layers=x"], 2, "layers is a whole number"),
         (["train", "mlp", "voice.wav", "-o", "m.safetensors", "--preset", "tiny"], 2, "paper, paper-residual, small"),
         (["eval", "voice.wav"], 1, "has no reference"),
-        (["models", "text.safetensors"], 1, "no whole safetensors file"),
+        (["models", "text.safetensors"], 1, "not a complete safetensors file"),
     ],
 )
 def test_one_sentence_and_the_right_status(

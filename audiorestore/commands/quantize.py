@@ -12,7 +12,7 @@ import typer
 from ..errors import ExitStatus, UsageError
 from ._inputs import Force, read_inputs
 from ._signals import shell_command
-from ._speech import batch_status, say, show, tell_failure, training_bar, with_bar
+from ._speech import batch_status, say, stderr, tell_failure, training_bar, with_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -93,7 +93,7 @@ def quantize(
         "speed_ratio": round(speeds[dtype.value] / speeds["float"], 3),
         **means([record["compared"] for record in measured]),
     }
-    show(comparison_table(result))
+    stderr.print(comparison_table(result))
     for remark in remarks(result):
         say(remark)
     sys.stdout.write(json.dumps(result) + "\n")

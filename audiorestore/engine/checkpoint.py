@@ -1,7 +1,7 @@
-"""A model on the disk: one safetensors file of weights and JSON; nothing is ever unpickled.
+"""A model on disk: one safetensors file of weights and JSON; nothing is ever unpickled.
 
 The metadata of the file has one key, ``audiorestore``, with JSON: ``format`` (1), ``version``, ``family``, ``config``,
-``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (what the training loop was told); in int8 and
+``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (the settings of the training loop); in int8 and
 float16 models also ``quantized``, with the dtype and the arithmetic of each layer (and the bounds on the input of those
 in int8), and in place of ``validation`` ``validation_of_float_form``.
 """
@@ -40,11 +40,11 @@ class LoadedModel:
     """A model ready to restore, and what is known about it.
 
     Attributes:
-        name: What it was asked for as: a family, or a path.
+        name: For records: a path, a bundled model, or a family with the settings that differ from its defaults.
         family: Its family.
         model: The restorer.
-        metadata: What its checkpoint tells; empty for a family with nothing to train.
-        digest: Tells this very model from others; for a family with nothing to train, its name.
+        metadata: From its checkpoint; empty for a family with nothing to train.
+        digest: Of its file; of name and settings for a family with nothing to train.
     """
 
     name: str
@@ -60,7 +60,7 @@ class LoadedModel:
 
 
 def is_file_name(name: str) -> bool:
-    """Tell whether ``--model`` names a file rather than a family.
+    """Say whether ``--model`` names a file: it has a ``/`` in it or ends in .safetensors.
 
     >>> is_file_name("cnn"), is_file_name("cnn.safetensors"), is_file_name("models/cnn")
     (False, True, True)
@@ -76,23 +76,23 @@ def make_model(family: str, settings: dict[str, Any]) -> Restorer:
 
 
 def fitted_at_once(family: str) -> bool:
-    """Tell whether a family learns in one pass, if at all, so that there is nothing to resume."""
+    """Say whether a family learns in one pass, if at all, so that there is nothing to resume."""
     return bool(FAMILIES.load(family).Model.learns != "by steps")
 
 
 def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any], overwrite: bool = True) -> None:
     """Write a checkpoint, whole or not at all; quantized, of the part that restores alone."""
-    told = {
+    stored = {
         "format": FORMAT,
         "version": __version__,
         "family": family,
         "config": dataclasses.asdict(model.config),
         **metadata,
     }
-    arrays = restoring_state(model) if _dtype(told) else model.state()
-    if _dtype(told) == "float16":
+    arrays = restoring_state(model) if _dtype(stored) else model.state()
+    if _dtype(stored) == "float16":
         arrays = {name: in_16_bits(array) for name, array in arrays.items()}
-    save_arrays(path, arrays, told, overwrite)
+    save_arrays(path, arrays, stored, overwrite)
 
 
 def in_16_bits(array: np.ndarray) -> np.ndarray:
@@ -104,12 +104,12 @@ def in_16_bits(array: np.ndarray) -> np.ndarray:
     return short if np.array_equal(short.astype(np.float32), array) else array
 
 
-def _dtype(told: dict[str, Any]) -> str | None:
-    quantized = told.get("quantized")
+def _dtype(metadata: dict[str, Any]) -> str | None:
+    quantized = metadata.get("quantized")
     return quantized.get("dtype") if isinstance(quantized, dict) else None
 
 
-def save_arrays(path: Path, arrays: dict[str, np.ndarray], told: dict[str, Any], overwrite: bool = True) -> None:
+def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any], overwrite: bool = True) -> None:
     """Write arrays and JSON as one safetensors file, whole or not at all, without a copy in memory.
 
     Raises:
@@ -121,7 +121,7 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray], told: dict[str, Any],
     with atomic_path(path, overwrite) as part:
         permissions = part.stat().st_mode  # by the umask; the library would leave a file of the user's alone
         try:
-            save_file(contiguous, part, {_KEY: json.dumps(told)})
+            save_file(contiguous, part, {_KEY: json.dumps(metadata)})
         except SafetensorError as error:
             raise AudioFileError(f"{path} cannot be written ({error})") from None
         part.chmod(permissions)
@@ -137,33 +137,34 @@ def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         raise CheckpointError(f"the model file {path} does not exist")
     try:
         with safe_open(str(path), framework="numpy") as file:
-            told = _parse_metadata(path, (file.metadata() or {}).get(_KEY))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+            metadata = _parse_metadata(path, (file.metadata() or {}).get(_KEY))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is not a dict
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is no whole safetensors file ({error})") from None
-    return arrays, told
+        raise CheckpointError(f"{path} is not a complete safetensors file ({error})") from None
+    return arrays, metadata
 
 
 def _parse_metadata(path: str | Path, text: str | None) -> dict[str, Any]:
     if text is None:
-        raise CheckpointError(f"{path} is a safetensors file, but of another program: it lacks the key '{_KEY}'")
+        raise CheckpointError(f"{path} is a safetensors file of another program: it lacks the key '{_KEY}'")
     try:
-        told = json.loads(text)
+        metadata = json.loads(text)
     except ValueError:
-        told = None
-    if not isinstance(told, dict) or not isinstance(told.get("format"), int):
+        metadata = None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("format"), int):
         raise CheckpointError(f"{path} has broken metadata under the key '{_KEY}'")
-    if told["format"] > FORMAT:
+    if metadata["format"] > FORMAT:
         raise CheckpointError(
-            f"{path} was written by a newer audiorestore ({told.get('version')}); this is {__version__}: upgrade to "
-            "read it"
+            f"{path} was written by a newer audiorestore ({metadata.get('version')}); this is {__version__}: "
+            "upgrade to read it"
         )
-    return told
+    return metadata
 
 
 def bundled_models() -> dict[str, Path]:
     """List the models that come with the program, by name."""
-    return {file.name.removesuffix(SUFFIX): Path(str(file)) for file in WEIGHTS.iterdir() if file.name.endswith(SUFFIX)}
+    files = sorted(Path(str(file)) for file in WEIGHTS.iterdir() if file.name.endswith(SUFFIX))
+    return {file.stem: file for file in files}
 
 
 def load_model(name: str, preset: str | None = None, settings: Sequence[str] = ()) -> LoadedModel:
@@ -279,18 +280,19 @@ def _refuse_oversized(family: str, settings: dict[str, Any], arrays: dict[str, n
         raise ValueError(f"its config asks for {wanted:,} numbers, and the file holds {held:,}")
 
 
-def _hold_in_int8(model: Restorer, told: Any) -> None:
-    if not isinstance(told, dict) or told.get("dtype") != "int8" or not isinstance(told.get("arithmetic"), dict):
-        raise ValueError(f"quantized is {str(told)[:80]}, which says nothing of int8 and each layer's arithmetic")
+def _hold_in_int8(model: Restorer, quantized: Any) -> None:
+    fields = quantized if isinstance(quantized, dict) else {}
+    if fields.get("dtype") != "int8" or not isinstance(fields.get("arithmetic"), dict):
+        raise ValueError(f"quantized is {str(quantized)[:80]}, not int8 with the arithmetic of each layer")
     if not linear_maps_of(model):
         raise ValueError("quantized, but the family has no layers to quantize")
-    bounds = told.get("bounds")  # older files lack them
+    bounds = fields.get("bounds")  # older files lack them
     if not isinstance(bounds, dict | None):
         raise ValueError(f"quantized has bounds of {str(bounds)[:80]}, which names no layers")
-    hold(model, told["arithmetic"], bounds_of(uses_of(model)) if bounds is None else bounds)
+    hold(model, fields["arithmetic"], bounds_of(uses_of(model)) if bounds is None else bounds)
 
 
-def _check_float16(model: Restorer, told: dict[str, Any]) -> None:
+def _check_float16(model: Restorer, quantized: dict[str, Any]) -> None:
     names = set(linear_maps_of(model))
-    if not names or told.get("arithmetic") != dict.fromkeys(names, "float"):
+    if not names or quantized.get("arithmetic") != dict.fromkeys(names, "float"):
         raise ValueError("quantized is float16, but not with each of the family's layers computed in float")

@@ -167,7 +167,7 @@ def _in_int8(model: Any, progress: Progress, patience: Patience) -> list[Layer]:
     works, uses, gains = int8_operators_work(), uses_of(model), dict[str, float]()
     arithmetic = {name: "int8" if works and name in bounds_of(uses) else "float" for name in uses}
     maps = hold(model, arithmetic, bounds_of(uses))
-    reasons = {name: use.obstacle or NO_OPERATORS for name, use in uses.items()}
+    reasons = {name: (use.obstacle if works else None) or NO_OPERATORS for name, use in uses.items()}
     race = partial(_race, model, sum(use.multiply_adds for use in uses.values()), patience, progress)
     tried = {name: layer for name, layer in maps.items() if layer.arithmetic == "int8"}
     if tried:
@@ -221,7 +221,7 @@ def _race(
     """
     from ..quantization.study import owner_of, watching
 
-    rng, frames = np.random.default_rng(0), max(_LEAST_FRAMES, int(_EXCERPT_PRODUCTS / multiply_adds))
+    rng, frames = np.random.default_rng(0), max(_LEAST_FRAMES, int(_EXCERPT_PRODUCTS / max(1.0, multiply_adds)))
     shape = model.config.channels, min(frames, patience.excerpt_frames)
     excerpt = Sound.of((0.1 * rng.standard_normal(shape)).astype(np.float32), model.config.sample_rate or 22050)
     owners = {name: owner_of(model, name) for name in layers}

@@ -1,7 +1,7 @@
 """One multiplication: the second do-nothing row of every table, fitted on the training split.
 
-An MP3 encoder turns the sound down (LAME by 0.95); undoing that already wins decibels of SNR without restoring
-anything. A restorer has done something only when it beats this row as well.
+An MP3 encoder turns the level down (LAME by 0.95); undoing that already gains decibels of SNR without restoring
+anything. A restorer is of use only if it beats this row as well.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

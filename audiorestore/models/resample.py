@@ -1,11 +1,11 @@
-"""No restoring at all, but what a converter does: to a lower rate and back, by which all above its band is gone.
+"""Resampling to a lower rate and back, as a converter does: everything above the band of the lower rate is removed.
 
 Source: the row "FFmpeg" in Table 1 of Deshpande and Abichandani, "Audio spectral enhancement: leveraging autoencoders
-for low latency reconstruction of long, lossy audio sequences", 2021. The text says "FFMPEG based reconstruction" and
-no more, and FFmpeg has nothing that restores an MP3. What it does to one besides decoding it is to resample it; so does
-this, with soxr's best quality, late by nothing. Of a mono recording of 22,050 Hz LAME keeps what lies below 8.25 kHz
-at 32 kbit/s (measured on noise), and 16,000 Hz is the common rate next to twice that: what the decoder left above can
-only be wrong, and goes. Nothing is brought back.
+for low latency reconstruction of long, lossy audio sequences", 2021. The text says only "FFMPEG based reconstruction",
+and FFmpeg has nothing that restores an MP3. Besides decoding, it can resample; so does this, with soxr's best quality
+and without delay. LAME keeps what is below 8.25 kHz in a mono recording of 22,050 Hz at 32 kbit/s (measured on noise),
+and 16,000 Hz is the common rate next to twice that: what the decoder left above can only be wrong, and is removed.
+Nothing is restored.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ import numpy as np
 from ..signal.sound import Block, Sound, regrid
 from ._restorer import Restorer, RestorerConfig, require
 
-_BLOCK = 4_096  # samples that are resampled at once, however they came in
+_BLOCK = 4_096  # samples that are resampled at once
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Config(RestorerConfig):
     """Music at 22,050 Hz, every channel alone.
 
     Attributes:
-        through_rate: The lower sample rate in Hz; what lies above half of it is taken away.
+        through_rate: The lower sample rate in Hz; frequencies above half of it are removed.
     """
 
     through_rate: int = 16_000

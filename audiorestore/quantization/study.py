@@ -95,7 +95,7 @@ def _study(model: nn.Module, run: Run, part: str, frames: int) -> dict[str, Use]
             whole = sum(each.codes.numel() for other, each in layers.items() if owner_of(model, other) == owner)
             share = layer.codes.numel() / whole
         count = share * (second.multiply_adds - first.multiply_adds) / frames
-        bound = max(second.largest, default=0.0)
+        bound = max(second.largest, default=float("inf"))
         if second.entries and second.entries == first.entries:
             bound = float("inf")  # a piece's own scale is finer
         known, obstacle = owner == name and bound < float("inf"), None

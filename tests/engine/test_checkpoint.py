@@ -125,7 +125,7 @@ def test_a_checkpoint_is_replaced_only_where_it_may_be(checkpoint: Path) -> None
 def test_a_text_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.safetensors"
     path.write_text("These are not the weights that you are looking for.\n")
-    assert "is no whole safetensors file" in refusal(path)
+    assert "is not a complete safetensors file" in refusal(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 7, b"\x08\0\0\0\0\0\0\0{}      ", b"\xff" * 64])
@@ -139,7 +139,7 @@ def test_empty_and_garbled_files_are_refused(tmp_path: Path, content: bytes) -> 
 def test_a_truncated_file_is_refused(checkpoint: Path, kept: float) -> None:
     content = checkpoint.read_bytes()
     checkpoint.write_bytes(content[: int(len(content) * kept)])
-    assert "is no whole safetensors file" in refusal(checkpoint)
+    assert "is not a complete safetensors file" in refusal(checkpoint)
 
 
 def test_a_safetensors_file_of_another_program_is_refused(tmp_path: Path) -> None:

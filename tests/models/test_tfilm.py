@@ -116,16 +116,6 @@ def test_presets_have_the_sizes_told_and_audiounet_s_convolutions() -> None:
             assert block.film.block * 2**halvings == model.config.block
 
 
-def test_an_lstm_multiplies_once_in_a_block() -> None:
-    with torch.device("meta"):
-        model = tfilm.Model(tfilm.Config())
-    told = model.multiply_adds()
-    for place, channels in enumerate((128, 256, 512, 512, 512)):
-        parts = [count for name, count in told.items() if name.startswith(f"down.{place}.film.lstm")]
-        assert sum(parts) == 2 * 4 * channels**2 / 256  # four gates of the block and of the state
-        assert told[f"down.{place}.film.dense"] == channels * 2 * channels / 256
-
-
 @pytest.mark.parametrize("preset", ["paper", "small"])
 def test_convolutions_see_the_context_and_no_more(preset: str) -> None:
     settings = {**tfilm.PRESETS[preset], "hidden_channels": 1, "dropout": 0.0}

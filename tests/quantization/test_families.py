@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from audiorestore.engine import quantize as engine
 from audiorestore.engine.checkpoint import LoadedModel, load_model, make_model, read_arrays
@@ -138,6 +139,55 @@ def test_all_weights_of_linear_maps_are_integers_and_the_rest_is_as_it_was(model
         assert state[f"{name}.weight"].shape == tuple(layer.weight.shape)
     assert not any("running" in name for name in state)  # batch normalisation is folded in
     assert (rounded.context, rounded.stride, rounded.config) == (model.context, model.stride, model.config)
+
+
+# Work.
+
+
+def test_multiply_adds_of_all_layers_are_at_most_those_that_torch_counts_in_all(family: str, model: Any) -> None:
+    counts = []
+    for frames in (20 * model.stride, 40 * model.stride):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model.eval().to("meta")(torch.zeros(1, model.config.channels, frames, device="meta"))
+        counts.append(counter.get_total_flops() / 2)
+    in_all = (counts[1] - counts[0]) / (20 * model.stride)
+    assert 0.0 < sum(use.multiply_adds for use in uses(family).values()) <= in_all * (1 + 1e-9)
+    assert uses(family).keys() == linear_maps_of(model).keys()
+
+
+BY_HAND = {  # family, its settings, and a layer's share of the work by what is known of the network
+    "mlp": ({"window": 21}, "network.0", lambda weights: weights * (21 + 15) / 21),  # 16 windows share a row
+    "cnn": ({"window": 21, "kernel_sizes": (5, 3), "dilation": 1}, "network.0", lambda weights: weights),
+    "unet": ({"window": 16, "levels": 2, "overlap": 4}, "network.bottom.0", lambda weights: weights / 4 * 16 / 12),
+    "autoencoder": ({"n_fft": 64, "hop_length": 16}, "network.blocks.0.up.dense", lambda weights: weights * 2 / 16),
+    "audiounet": ({"hidden_channels": 2}, "down.1.convolution", lambda weights: weights / 4),
+    "tfilm": ({"hidden_channels": 2}, "down.1.film.lstm.recurrent_l0", lambda weights: weights / 256),
+    "wavenet": ({"hidden_channels": 2, "stacks": 1}, "gated.3.mix", lambda weights: weights),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_multiply_adds_are_those_of_the_network_s_rates(name: str) -> None:
+    options, layer, wanted = BY_HAND[name]
+    settings = {**options, **({"parameters": BUDGET} if name in ("mlp", "cnn", "unet") else {})}
+    model = make_model(name, settings)
+    weights = linear_maps_of(model)[layer].weight.numel()
+    assert uses_of(model)[layer].multiply_adds == pytest.approx(wanted(weights), rel=1e-9)
+
+
+def test_bounds_are_those_of_tanh_gates_and_pools() -> None:
+    def bounds(name: str, **settings: Any) -> list[float | None]:
+        found = bounds_of(uses_of(make_model(name, {"window": 41, "parameters": BUDGET, **settings})))
+        return list(found.values())
+
+    assert bounds("mlp") == [None, 1.0, 1.0, 1.0]
+    assert bounds("mlp", pooling="lp3", layers=1) == [None, 2 ** (1 / 3)]
+    assert bounds("mlp", activation="relu", layers=1) == [None, None]
+    assert bounds("cnn", pooling="lp2", kernel_sizes=(5, 3)) == [2**0.5, 2**0.5, 1.0]  # none for the first layer
+    assert bounds("cnn", activation="relu", kernel_sizes=(5, 3)) == []
+    assert set(bounds("unet", window=64)) == {None}
+    found = bounds_of(uses_of(make_model("wavenet", {"hidden_channels": 2, "stacks": 1, "layers": 2})))
+    assert {name for name, bound in found.items() if bound == 1.0} == {"gated.0.mix", "gated.1.mix"}
 
 
 # What is restored.
