@@ -13,8 +13,8 @@
 # paper-residual, which predicts the correction) at both levels (keep, as in the paper, and match, with the encoder's
 # gain undone), beside doing nothing (identity) and one fitted gain (level). Figure 1 is OUT/figures.
 #
-# Paths are relative to where you stand. Run again after an interruption, it goes on where it was. The report goes to
-# stdout and to OUT/report.md.
+# Paths are relative to the working directory. After an interruption, run it again: it continues where it stopped. The
+# report goes to stdout and to OUT/report.md.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 [ -x "$here/../.venv/bin/audiorestore" ] && PATH="$here/../.venv/bin:$PATH"
@@ -132,7 +132,7 @@ if [ "${1:-}" = row ]; then
     exit
 fi
 
-trap 'echo "interrupted; run the same command again to go on" >&2; exit 130' INT
+trap 'echo "interrupted; run the same command again to continue" >&2; exit 130' INT
 mkdir -p "$OUT/sweep"
 audiorestore degrade "$DATA" --chain mp3:kbps=96 --jobs 2 -o "$OUT/degraded" > "$OUT/degraded.jsonl"
 for level in keep match; do

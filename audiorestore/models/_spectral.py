@@ -74,24 +74,19 @@ class ShortTimeSpectra(nn.Module):
             left, time = self.before * self.hop_length, waveform.shape[-1]
             last = (self.frames(time) - 1) * self.hop_length + self.n_fft
             waveform = functional.pad(waveform, (left, last - left - time))
-        with torch.autocast(waveform.device.type, enabled=False):  # half precision would add noise at -50 dB
-            framed = _unless_half(waveform).unfold(-1, self.n_fft, self.hop_length) * self.window
-            spectra = torch.fft.rfft(framed)
-            return torch.stack((spectra.real, spectra.imag), dim=-3)
+        framed = waveform.unfold(-1, self.n_fft, self.hop_length) * self.window
+        spectra = torch.fft.rfft(framed)
+        return torch.stack((spectra.real, spectra.imag), dim=-3)
 
     def inverse(self, pairs: Tensor, time: int) -> Tensor:
         """Bring the spectra (…, 2, frames, bins) of all frames that touch a recording back to samples, (…, time)."""
         hop, frames = self.hop_length, pairs.shape[-2]
-        with torch.autocast(pairs.device.type, enabled=False):
-            spectra = torch.complex(*_unless_half(pairs).unbind(-3))
-            framed: Tensor = torch.fft.irfft(spectra, n=self.n_fft) * self.synthesis
+        if pairs.dtype in (torch.bfloat16, torch.float16):  # what networks give in mixed precision
+            pairs = pairs.float()
+        framed: Tensor = torch.fft.irfft(torch.complex(*pairs.unbind(-3)), n=self.n_fft) * self.synthesis
         parts = range(0, self.n_fft, hop)  # what one frame gives to the hop that it begins in, to the next, and so on
         total = framed.new_zeros(*framed.shape[:-2], frames + len(parts) - 1, hop)
         for place, start in enumerate(parts):
             part = framed[..., start : start + hop]
             total[..., place : place + frames, : part.shape[-1]] += part
         return total[..., self.before :, :].flatten(-2)[..., :time]
-
-
-def _unless_half(values: Tensor) -> Tensor:
-    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values

@@ -263,7 +263,7 @@ def test_a_residual_network_starts_at_doing_nothing(overlap: int) -> None:
         ({"window": 0}, "window must be positive"),
         ({"kernel_size": 4}, "kernel_size=4 has no middle; it must be odd"),
         ({"kernel_size": 0}, "kernel_size=0"),
-        ({"kernel_size": -3}, "kernel_size=-3"),
+        ({"kernel_size": -3}, "kernel_size must be positive"),
         ({"pooling": "none"}, "choose max, avg, lp2 or lp3"),
         ({"overlap": 97}, "0 to half of the window, 96"),
         ({"overlap": -1}, "overlap=-1"),

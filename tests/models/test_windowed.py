@@ -343,4 +343,4 @@ def test_a_convolution_that_just_fits_is_accepted() -> None:
     config = cnn.Config(kernel_sizes=(201,), dilation=1, pooling="none")
     assert cnn.flattened_places(config) == 1
     with pytest.raises(UsageError, match="do not fit"):
-        dataclasses.replace(config, pooling="avg")  # one place is no pair
+        dataclasses.replace(config, pooling="avg")  # one place is not a pair
