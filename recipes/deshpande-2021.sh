@@ -16,7 +16,7 @@
 # network in int8. The paper gives no seed, split or recordings, so its numbers are beside ours for orientation.
 #
 # Times are of restoring 100,000 samples, as `ar quantize` measures both forms in one run; ratios to N=1 can be compared,
-# milliseconds of two machines cannot. Needs pip install 'audiorestore[speech,plots]' for PESQ, STOI and the pictures.
+# milliseconds of two machines cannot. Needs pip install 'audiorestore[speech]' for PESQ and STOI.
 # Paths are relative to where you stand. Run again after an interruption, it goes on where it was; other settings need
 # another OUT. The report goes to stdout and to OUT/report.md, the pictures to OUT/figures.
 set -eu
@@ -137,7 +137,7 @@ report() {
     echo "Figures: $OUT/figures (2: one picture a loss; 3 and 4: autoencoder-1 beside input and target, with phases)."
 }
 
-sh "$here/install.sh" speech,plots
+sh "$here/install.sh" speech
 PATH=$here/../.venv/bin:$PATH
 metrics='--metric snr --metric lsd --metric pesq --metric stoi'
 # told_in LOG : end with what was said last, where a stage that talks into a file failed.

@@ -360,19 +360,6 @@ def run_python(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_matplotlib_one_sentence_comes_before_any_work(pairs: Path, tmp_path: Path) -> None:
-    script = (
-        "import sys\nsys.modules['matplotlib'] = None\nsys.argv = ['ar', 'eval', 'pairs.jsonl', '--plot', 'plots']\n"
-    )
-    done = run_python(script + "from audiorestore.cli import main\nmain()", tmp_path)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("ar: --plot needs matplotlib ")
-    assert "pip install 'audiorestore[plots]'" in line
-    assert not (tmp_path / "p").exists()
-
-
 @pytest.mark.parametrize(("words", "drawn"), [([], False), (["--metric", "snr", "--plot", "plots"], True)])
 def test_matplotlib_is_imported_for_pictures_only_and_pyplot_never(
     pairs: Path, tmp_path: Path, words: list[str], drawn: bool
