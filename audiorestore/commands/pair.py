@@ -62,7 +62,7 @@ def pair(
     plot: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for a picture of each pair: waveforms, spectrograms and difference. Needs matplotlib."
+            help="Folder for a picture of each pair: waveforms, spectrograms and difference."
         ),
     ] = None,
     check: Annotated[
