@@ -146,7 +146,7 @@ def test_no_import_runs_upwards(file: str) -> None:
 
 @pytest.mark.parametrize("file", [file for file in SOURCES if imports_torch(SOURCES[file])])
 def test_only_networks_and_their_training_import_torch(file: str) -> None:
-    assert (file.startswith("models/") and file not in NO_TORCH) or file in TORCH
+    assert (file.startswith(("models/", "quantization/")) and file not in NO_TORCH) or file in TORCH
 
 
 def test_the_networks_do_import_torch() -> None:

@@ -91,5 +91,5 @@ def test_of_everything_else_nothing_is_claimed(name: str) -> None:
 def test_constants_keep_their_values_and_parameters_have_none() -> None:
     values, parameter = torch.full((3,), 9.0, device="meta"), nn.Parameter(torch.ones(()))
     with torch.no_grad(), Ranges() as ranges:
-        assert ranges.of(values.new_tensor(-1.5)) == (-1.5, -1.5)
+        assert ranges.of(values.new_full((), -1.5)) == (-1.5, -1.5)
         assert ranges.of(parameter * torch.ones(())) == UNKNOWN
