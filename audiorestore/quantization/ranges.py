@@ -40,6 +40,8 @@ def _abs(values: Interval) -> Interval:
 
 def _pow(values: Interval, exponent: Interval) -> Interval:
     power = exponent[0]
+    if power != exponent[1]:
+        return UNKNOWN
     if power == 2:
         low, high = _abs(values)
         return low**2, high**2
@@ -88,8 +90,7 @@ _RULES: dict[Any, Callable[..., Interval]] = {
     _aten.cat: _hull,
     _aten.stack: _hull,
     _aten.copy_: _hull,  # of a part, perhaps: the rest stays as it was
-    _aten.constant_pad_nd: lambda values, *_: _hull(values, (0.0, 0.0)),
-    _aten.avg_pool2d: lambda values, *_: _hull(values, (0.0, 0.0)),
+    _aten.constant_pad_nd: lambda values, pad, value=(0.0, 0.0): _hull(values, value),
     _aten.max_pool2d_with_indices: _same,
     _aten.upsample_nearest1d: _same,
     _aten.upsample_nearest2d: _same,
@@ -140,6 +141,5 @@ class Ranges(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's mode
             return UNKNOWN
         if arguments and isinstance(arguments[0], list):
             arguments = arguments[0]
-        return _RULES[packet](
-            *map(self.of, arguments), **{key: each for key, each in options.items() if key == "alpha"}
-        )
+        alpha = {"alpha": options["alpha"]} if "alpha" in options else {}
+        return _RULES[packet](*map(self.of, arguments), **alpha)
