@@ -23,7 +23,7 @@ GLOSSARY = {
     r"\b(hang|hangs|hung|hanging) on\b": "depends on",
     r"\b(lie|lies|lay|lays|laid|lying) (up)?on\b|\blaid over\b|\blay \w+ over\b": "align, is aligned with",
     r"\blaid\b": "aligned, or arranged",
-    r"(?<!there )\bis no (?!(longer|more|less|different|better|worse|greater|larger|smaller|faster|slower)\b)": "is not a",
+    r"(?<!there )\bis no (?!(longer|more|less|different|better|worse|greater|larger|smaller|faster)\b)": "is not a",
     r"\bmend(s|ed|ing)?\b": "fix, repair",
     r"\bhurts?\b": "degrade, damage",
     r"\bwish(es)?\b": "options",
