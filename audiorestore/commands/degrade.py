@@ -30,7 +30,12 @@ def degrade(
     ] = None,
     per: Annotated[int, typer.Option(min=1, help="How many different versions are made of each file.")] = 1,
     keep_encoded: Annotated[
-        bool, typer.Option("--keep-encoded", help="Keep what codecs made (.mp3 …) beside the degraded files.")
+        bool,
+        typer.Option(
+            "--keep-encoded",
+            help="Keep the codec files (.mp3 …) beside the degraded files. Every run makes the same bytes, but for the "
+            "random serial number of Ogg files (.ogg, .opus).",
+        ),
     ] = False,
     format: Annotated[Literal["wav", "flac"], typer.Option(help="wav is float32, flac 24 bit.")] = "wav",
     seed: Seed = 0,

@@ -14,8 +14,7 @@ again):
 - libsndfile's ``compression_level`` c asks libopus for 6 + 250·(1 − c) kbit/s a channel: ``quality`` 0 to 10 is that,
   evenly. What comes out varies; with ``kbps`` the quality is searched whose file takes that many bits, within 5 %, and
   what none gives is refused. ``bitrate_kbps`` in the record is measured, without the headers.
-- Samples over full scale come back over full scale. The serial number that libsndfile draws is set to 1, so the codec
-  file is the same each time.
+- Samples over full scale come back over full scale.
 - Of more than two channels Opus would take one for the subwoofer, so each is a stream of its own.
 
 Source: Valin, Vos and Terriberry, "Definition of the Opus Audio Codec", RFC 6716, 2012 (the modes: section 3.1).

@@ -10,8 +10,7 @@ again):
 - Vorbis has no bit rate to set. With ``kbps`` the quality is searched whose file takes that many bits, within 5 %, and
   what no quality gives is refused; ``bitrate_kbps`` in the record is measured: the bits of all pages that hold sound
   over the duration. About 4 kB of headers are not counted, which in a clip of one second would be 30 kbit/s.
-- libvorbis decides by how much it is given at once, so it always gets blocks of the same length; and libsndfile draws
-  a serial number, which is set to 1 here: the codec file, too, is the same each time.
+- libvorbis decides by how much it is given at once, so it always gets blocks of the same length.
 - Of more than two channels libvorbis would take one for the subwoofer, so each is a stream of its own.
 
 Source: Xiph.Org Foundation, "Vorbis I specification", 2020; the copies of 32 kHz of LadLe are

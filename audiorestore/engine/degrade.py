@@ -90,7 +90,7 @@ def _sources(damages: list[Link]) -> Iterator[str]:
 def _make(
     reference: str, damages: list[Link], target: Path, digest: str, config: DegradeConfig, overwrite: bool
 ) -> dict[str, Any]:
-    with open_sound(reference) as sound:
+    with open_sound(reference) as sound, contextlib.ExitStack() as kept:  # codec files appear after the degraded file
         added: dict[str, Any] = {"sample_rate": sound.sample_rate, "channels": sound.channels, "frames": sound.frames}
         with AudioWriter(
             target,
@@ -112,25 +112,20 @@ def _make(
                     added["clipped"] = writer.over_full_scale
                 encoded = [each for _, outcome in damaged.result for each in outcome.encoded]
                 if encoded and config.keep_encoded:
-                    added["encoded"] = [
-                        _keep(each, target, name, reference, config.overwrite)
-                        for each, name in zip(encoded, _names(target.stem, encoded), strict=True)
-                    ]
+                    added["encoded"] = _names(target, encoded)
+                    for name, each in zip(added["encoded"], encoded, strict=True):
+                        place = target.with_name(name)
+                        refuse_own_input(place, reference)
+                        temporary = kept.enter_context(atomic_path(place, overwrite))
+                        shutil.copyfile(each.file.name, temporary)
                 writer.note(provenance(digest, added))
     return added
 
 
-def _names(stem: str, encoded: list[Encoded]) -> list[str]:
+def _names(target: Path, encoded: list[Encoded]) -> list[str]:
+    """Name the codec files that are kept beside a degraded file; none of them may have its name."""
     count = len(encoded)
-    return [f"{stem}{f'.{place}of{count}' * (count > 1)}{each.suffix}" for place, each in enumerate(encoded, 1)]
-
-
-def _keep(encoded: Encoded, target: Path, name: str, reference: str, overwrite: bool) -> str:
-    """Copy a codec file to its place beside the degraded one; what a run that broke off left there may stay."""
-    place = target.with_name(name)
-    refuse_own_input(place, reference)
-    if overwrite or not place.exists() or file_digest(place) != file_digest(encoded.file.name):
-        encoded.file.seek(0)
-        with atomic_path(place, overwrite) as temporary, temporary.open("wb") as file:
-            shutil.copyfileobj(encoded.file, file)
-    return name
+    several = count > 1 or encoded[0].suffix == target.suffix
+    return [
+        f"{target.stem}{f'.{place}of{count}' if several else ''}{each.suffix}" for place, each in enumerate(encoded, 1)
+    ]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,22 @@ def test_a_cascade_keeps_a_file_for_each_codec(sources: Any, tmp_path: Path) -> 
     record = degrade_record({**sources[0], "sample": 3}, config(tmp_path, chain, keep_encoded=True))
     assert [Path(path).name for path in record["encoded"]] == ["song0.3.1of2.mp3", "song0.3.2of2.mp3"]
     assert [scan_mpeg(Path(path).read_bytes()).bitrate_kbps for path in record["encoded"]] == [128, 32]
+
+
+def test_ogg_files_are_made_again_although_their_serial_numbers_differ(sources: Any, tmp_path: Path) -> None:
+    wanted = config(tmp_path, "vorbis:quality=2|opus:quality=2", keep_encoded=True)
+    record = degrade_record(sources[0], wanted)
+    Path(record["encoded"][1]).unlink()
+    assert degrade_record(sources[0], wanted) == record
+    assert all(Path(path).is_file() for path in record["encoded"])
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_a_codec_in_a_wav_file_is_kept_under_a_name_of_its_own(sources: Any, tmp_path: Path) -> None:
+    record = degrade_record(sources[0], config(tmp_path, "ffmpeg:codec=alaw", keep_encoded=True))
+    assert Path(record["encoded"]).name == "song0.1of1.wav"
+    assert audio_info(record["encoded"]).subtype == "ALAW"
+    assert audio_info(record["degraded"]).subtype == "FLOAT"
 
 
 def test_a_foreign_codec_file_is_not_replaced_unasked(sources: Any, tmp_path: Path) -> None:
