@@ -73,25 +73,26 @@ def through_codec(
         AudioRestoreError: The delay turned out to be another one.
     """
     parts = [sound] if sound.channels <= most_channels else [sound.channel(index) for index in range(sound.channels)]
-    with contextlib.ExitStack() as on_error:
-        files = [_scratch(on_error, suffix) for _ in parts]
+    files: list[Any] = []
+    try:
+        for _ in parts:
+            with scratch_errors():
+                files.append(tempfile.NamedTemporaryFile(prefix="ar-", suffix=suffix))  # noqa: SIM115
         told = [encode(part, Path(file.name)) for part, file in zip(parts, files, strict=True)]
         delays = [int(each.get("delay", 0)) for each in told]
         heard = yield from _decoded_all(sound, [Path(file.name) for file in files], delays, decode)
         if verified:
             heard.refuse_lag(delays[0], sound.sample_rate, told[0]["coded_rate"])
-        on_error.pop_all()
+    except BaseException:  # otherwise the Outcome closes them
+        for file in files:
+            file.close()
+        raise
     measured = {key: _joined(key, [each[key] for each in told]) for key in told[0]}
     gain = heard.gain
     measured["gain_db"] = round(decibels(gain**2), 3) if gain > 0 else None
     if len(parts) > 1:
         measured["streams"] = len(parts)
     return Outcome(measured, tuple(Encoded(suffix, file) for file in files))
-
-
-def _scratch(on_error: contextlib.ExitStack, suffix: str) -> Any:
-    with scratch_errors():
-        return on_error.enter_context(contextlib.closing(tempfile.NamedTemporaryFile(prefix="ar-", suffix=suffix)))
 
 
 def _joined(name: str, values: list[Any]) -> Any:

@@ -60,24 +60,37 @@ _AMR_NB_KBPS = (4.75, 5.15, 5.9, 6.7, 7.4, 7.95, 10.2, 12.2)
 _AMR_WB_KBPS = (6.6, 8.85, 12.65, 14.25, 15.85, 18.25, 19.85, 23.05, 23.85)
 CODED_RATES = (8000, 11025, 12000, *_MPEG_RATES, 88200, 96000)
 CODECS = {
-    "aac": Codec("aac", "mp4", ".m4a", 2, 0, CODED_RATES, (8, 512), True, 48),
-    "ac3": Codec("ac3", "ac3", ".ac3", 2, 256, _AC3_RATES, _AC3_KBPS, False, 64),
+    "aac": Codec("aac", "mp4", ".m4a", rates=CODED_RATES, kbps=(8, 512), ranging=True, auto_kbps=48),
+    "ac3": Codec("ac3", "ac3", ".ac3", delay=256, rates=_AC3_RATES, kbps=_AC3_KBPS, auto_kbps=64),
     "adpcm_ima": Codec("adpcm_ima_wav", "wav", ".wav"),
     "adpcm_ms": Codec("adpcm_ms", "wav", ".wav"),
     "alaw": Codec("pcm_alaw", "wav", ".wav"),
-    "amr_nb": Codec("libopencore_amrnb", "amr", ".amr", 1, 40, (8000,), _AMR_NB_KBPS, False, 12.2),
-    "amr_wb": Codec("libvo_amrwbenc", "amr", ".amr", 1, 95, (16000,), _AMR_WB_KBPS, False, 23.85),
-    "eac3": Codec("eac3", "eac3", ".eac3", 2, 256, _AC3_RATES, (32, 640), True, 48),
-    "g722": Codec("g722", "g722", ".g722", 1, 22, (16000,), (64,), False, 64),
-    "g723_1": Codec("g723_1", "wav", ".wav", 1, 60, (8000,), (6.3,), False, 6.3),
-    "g726": Codec("g726", "wav", ".wav", 1, 0, (8000,), (16, 24, 32, 40), False, 32),
-    "gsm": Codec("libgsm", "gsm", ".gsm", 1, 0, (8000,), (13,), False, 13),
-    "mp2": Codec("mp2", "mp2", ".mp2", 2, 481, _MPEG_RATES, _MP2_KBPS, False, 64),
+    "amr_nb": Codec(
+        "libopencore_amrnb", "amr", ".amr", channels=1, delay=40, rates=(8000,), kbps=_AMR_NB_KBPS, auto_kbps=12.2
+    ),
+    "amr_wb": Codec(
+        "libvo_amrwbenc", "amr", ".amr", channels=1, delay=95, rates=(16000,), kbps=_AMR_WB_KBPS, auto_kbps=23.85
+    ),
+    "eac3": Codec("eac3", "eac3", ".eac3", delay=256, rates=_AC3_RATES, kbps=(32, 640), ranging=True, auto_kbps=48),
+    "g722": Codec("g722", "g722", ".g722", channels=1, delay=22, rates=(16000,), kbps=(64,), auto_kbps=64),
+    "g723_1": Codec("g723_1", "wav", ".wav", channels=1, delay=60, rates=(8000,), kbps=(6.3,), auto_kbps=6.3),
+    "g726": Codec("g726", "wav", ".wav", channels=1, rates=(8000,), kbps=(16, 24, 32, 40), auto_kbps=32),
+    "gsm": Codec("libgsm", "gsm", ".gsm", channels=1, rates=(8000,), kbps=(13,), auto_kbps=13),
+    "mp2": Codec("mp2", "mp2", ".mp2", delay=481, rates=_MPEG_RATES, kbps=_MP2_KBPS, auto_kbps=64),
     "mulaw": Codec("pcm_mulaw", "wav", ".wav"),
-    "sbc": Codec("sbc", "sbc", ".sbc", 2, 73, (16000, *_AC3_RATES), (64, 345), True, 164),
-    "speex": Codec("libspeex", "ogg", ".spx", 1, 80, (8000,), (3, 24), True, 15),
+    "sbc": Codec(
+        "sbc", "sbc", ".sbc", delay=73, rates=(16000, *_AC3_RATES), kbps=(64, 345), ranging=True, auto_kbps=164
+    ),
+    "speex": Codec(
+        "libspeex", "ogg", ".spx", channels=1, delay=80, rates=(8000,), kbps=(3, 24), ranging=True, auto_kbps=15
+    ),
     "wma": Codec(
-        "wmav2", "asf", ".wma", 2, 0, (8000, 11025, 16000, 22050, *_AC3_RATES), (24, 32, 48, 64, 96, 128), False, 48
+        "wmav2",
+        "asf",
+        ".wma",
+        rates=(8000, 11025, 16000, 22050, *_AC3_RATES),
+        kbps=(24, 32, 48, 64, 96, 128),
+        auto_kbps=48,
     ),
 }
 _READ_AS = {"mp4": "mov", "mp2": "mp3"}  # what the container is called where it is read
