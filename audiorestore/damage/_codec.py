@@ -12,10 +12,10 @@ import numpy as np
 from ..data.audio_file import AudioReader
 from ..data.spool import scratch_errors
 from ..errors import AudioRestoreError
-from ..signal.lag import Mono, at_lag, find
+from ..signal.lag import at_lag, find
 from ..signal.level import decibels, dot
 from ..signal.resample import resample, resampled_frames
-from ..signal.sound import Block, Sound, even, regrid
+from ..signal.sound import Block, Mono, Sound, even, regrid
 from ._damage import Damaged, Encoded, Outcome
 
 

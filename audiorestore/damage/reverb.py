@@ -26,7 +26,7 @@ from ..errors import AudioRestoreError
 from ..signal.filters import convolved
 from ..signal.level import decibels, dot, from_decibels
 from ..signal.resample import resample
-from ..signal.sound import Sound
+from ..signal.sound import Mono, Sound
 from ._additive import NOISE_SEED
 from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, parameter
 from ._user_audio import DRAWN, FILE, drawn_file
@@ -148,7 +148,7 @@ def _direct(advance: int, sample_rate: int) -> slice:
     return slice(max(0, advance - reach), advance + reach + 1)
 
 
-def _peak(row: NDArray[np.floating]) -> float:
+def _peak(row: Mono) -> float:
     """Find the strongest peak, to a sixteenth of a sample."""
     best = int(np.argmax(np.abs(row)))
     padded = np.pad(row[max(0, best - _ROOM) : best + _ROOM], (max(0, _ROOM - best), _ROOM))[: 2 * _ROOM]
@@ -156,7 +156,7 @@ def _peak(row: NDArray[np.floating]) -> float:
     return best - 1 + int(np.argmax(finer[16 * (_ROOM - 1) : 16 * (_ROOM + 1) + 1])) / 16
 
 
-def _delayed(row: NDArray[np.floating], samples: float, frames: int) -> NDArray[np.float64]:
+def _delayed(row: Mono, samples: float, frames: int) -> NDArray[np.float64]:
     """Delay by a fraction of samples, to this length."""
     n_fft = 1 << (frames + _ROOM).bit_length()
     turn = np.exp(-2j * np.pi * np.fft.rfftfreq(n_fft) * samples)

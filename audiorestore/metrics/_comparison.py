@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..signal.level import dot
-from ..signal.sound import Block, Sound, regrid
+from ..signal.sound import Block, Sound, Waveform, regrid
 from ..signal.stft import power_blocks
 
 IDENTICAL_DB = 120.0  # what identical signals score where the formula says infinity
@@ -82,7 +82,7 @@ class Signal:
     _spectra: dict[tuple[int, int], list[Spectra]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, waveform: NDArray[np.floating], sample_rate: int) -> "Signal":
+    def of(cls, waveform: Waveform, sample_rate: int) -> "Signal":
         """Take a waveform, shape (channels, time), that is in memory."""
         return cls(Sound.of(waveform, sample_rate))
 
@@ -134,7 +134,7 @@ class Comparison:
     estimate: Signal
 
     @classmethod
-    def of(cls, reference: NDArray[np.floating], estimate: NDArray[np.floating], sample_rate: int) -> "Comparison":
+    def of(cls, reference: Waveform, estimate: Waveform, sample_rate: int) -> "Comparison":
         """Take two waveforms, shape (channels, time), that are in memory."""
         return cls(Signal.of(reference, sample_rate), Signal.of(estimate, sample_rate))
 
