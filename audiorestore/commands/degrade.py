@@ -1,4 +1,4 @@
-"""``ar degrade``: hurt clean audio on purpose."""
+"""``ar degrade``: degrade clean audio on purpose."""
 
 import sys
 from collections.abc import Iterator
@@ -45,11 +45,11 @@ def degrade(
         bool, typer.Option("--list", help="Show each damage with its parameters, units, ranges and source.")
     ] = False,
 ) -> ExitStatus:
-    """Hurt clean audio on purpose, and write a record of what was done to each file.
+    """Degrade clean audio on purpose, and write a record of what was done to each file.
 
-    What comes out has the input's sample rate, channels and exact length, and lies on it sample by sample (lag 0; of
-    wow, which bends time, pair knows the bend). A file that an earlier run made from the same input and chain is
-    kept, so running again goes on where it was.
+    The output has the input's sample rate, channels and exact length, and is sample-aligned with it (for wow, which
+    warps time, ar pair knows the warp). A file that an earlier run made from the same input and chain is kept, so an
+    interrupted run can simply be repeated.
 
     \b
     Examples:
@@ -73,7 +73,7 @@ def degrade(
     records, total = read_inputs(inputs, "reference", "degrade")
     wanted = several_of_each(records, per)
     done = run_batch(wanted, lambda record: degrade_record(record, config), "degrade", seed, jobs)
-    return emit(_tell_clipped(with_bar(done, "degrade", total and total * per)), "degrade")
+    return emit(_report_clipped(with_bar(done, "degrade", total and total * per)), "degrade")
 
 
 def _show_damages() -> ExitStatus:
@@ -85,7 +85,7 @@ def _show_damages() -> ExitStatus:
     return ExitStatus.DONE
 
 
-def _tell_clipped(records: "Iterator[Record]") -> "Iterator[Record]":
+def _report_clipped(records: "Iterator[Record]") -> "Iterator[Record]":
     for record in records:
         if "error" not in record:
             for damage in record["damage"]:

@@ -23,7 +23,12 @@ from ._bit_rate_search import settle_quality
 from ._damage import Auto, Domain
 
 KBPS = Domain(
-    int, "kbit/s", "bit rate of the whole stream, for which the quality is searched", low=1, high=2000, words=("auto",)
+    int,
+    "kbit/s",
+    "bit rate of the whole stream; the quality that gives it is searched",
+    low=1,
+    high=2000,
+    words=("auto",),
 )
 _HEADER_PACKETS = {b"\x01vorbi": 3, b"OpusHe": 2}
 
@@ -39,7 +44,7 @@ def encode_ogg(
         subtype: "VORBIS" or "OPUS".
         wanted_kbps: The drawn bit rate, or ``auto``.
         quality: The drawn quality, which counts if the bit rate is ``auto``.
-        guess: Tells about which quality takes a bit rate.
+        guess: Estimates the quality for a bit rate.
 
     Returns:
         ``coded_rate``; ``quality`` as used; ``bitrate_kbps`` as measured.
@@ -94,7 +99,7 @@ class Page(NamedTuple):
 
 def pages(data: bytes | mmap.mmap) -> Iterator[Page]:
     """Walk the pages of an Ogg file with a single stream."""
-    start, goes_on = 0, False
+    start, continues = 0, False
     held = MAPPED_BYTES
     while start + 27 <= len(data):
         if start > held:
@@ -106,17 +111,17 @@ def pages(data: bytes | mmap.mmap) -> Iterator[Page]:
         packets: list[int] = []
         ended = 0
         for size in lacing:
-            if not goes_on:
+            if not continues:
                 packets.append(position)
             position += size
-            goes_on = size == 255
-            ended += not goes_on
+            continues = size == 255
+            ended += not continues
         yield Page(start, position - start, ended, tuple(packets))
         start = position
 
 
 def sound_packets(data: bytes | mmap.mmap) -> tuple[int, list[int]]:
-    """Tell where the pages that hold sound begin in an Ogg file, and where each packet of sound does."""
+    """Find where the pages that hold sound begin in an Ogg file, and where each packet of sound begins."""
     headers = begin = 0
     packets: list[int] = []
     for page in pages(data):

@@ -1,18 +1,18 @@
-"""A codec of the ffmpeg program, from AAC to a telephone's: there and back, lined up with what went in.
+"""A codec of the ffmpeg program, from AAC to a telephone's: encoded, decoded, and aligned with the input.
 
 ffmpeg is not part of this package: where it is not installed, or was built without an encoder, that is said.
 
-What had to be measured to get this right, with ffmpeg 5.1, 7.0 and 9.0 (`tests/damage/test_ffmpeg.py` measures again):
+Measured facts that this relies on, with ffmpeg 5.1, 7.0 and 9.0 (`tests/damage/test_ffmpeg.py` measures again):
 
 - Every codec comes back late by its own number of samples at the coded rate, whatever the bit rate: AC-3 by 256, MP2
   by 481, SBC by 73, G.722 by 22, AMR by 40 (wide band 95), Speex by 80, G.723.1 by 60. AAC in MP4 carries an edit list
   that ffmpeg obeys, so it comes at 0, as do GSM, G.726, ADPCM, A-law and µ-law. WMA comes *early*, by 512 to 2048: its
   first frame is lost, so silence is put in front. Each is undone as ``delay``. Should another version be late by
-  something else, its results are refused where the loudest part tells so beyond doubt (see `_codec`).
+  something else, its results are refused if the loudest part shows this beyond doubt (see `_codec`).
 - A voice coder moves a voice by up to a third of a sample of 8 kHz, which is left in.
 - What a decoder still holds at the end is lost, so silence is put behind, too. ``bitrate_kbps`` in the record counts
   the whole file with that silence, container included.
-- AAC, WMA and Speex take ``kbps`` as a wish (of 8 kbit/s AAC made 17, of 24 Speex 19): ``bitrate_kbps`` is what came.
+- AAC, WMA and Speex treat ``kbps`` as a request (AAC made 17 of 8 kbit/s, Speex 19 of 24); see ``bitrate_kbps``.
 - Encoders do each something else with samples over full scale (AAC turns them down, AC-3 breaks), so they are clipped
   and counted, as for MP3.
 - ffmpeg 7 decodes wide-band Speex as noise of twice the length; Speex is offered at 8 kHz only.
@@ -102,7 +102,7 @@ _TAIL = 4096  # samples of silence behind, over the delay: two frames of the lon
 
 @dataclass(frozen=True)
 class Config(DamageConfig):
-    """Which codec, and how hard it squeezes."""
+    """Which codec, and how strongly it compresses."""
 
     codec: str = parameter("aac", Domain(str, meaning="how the sound is coded", choices=tuple(CODECS)))
     kbps: float | Auto = parameter(
@@ -110,7 +110,7 @@ class Config(DamageConfig):
         Domain(
             float,
             "kbit/s",
-            "bit rate of a stream; auto is a middling one of the codec's",
+            "bit rate of a stream; auto is a medium one for the codec",
             low=1,
             high=640,
             words=("auto",),
@@ -128,12 +128,12 @@ class Config(DamageConfig):
 
 
 def missing() -> str:
-    """Say what has to be installed first; nothing where it is."""
+    """Say what has to be installed first; empty if nothing is missing."""
     return missing_program()
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Encode and decode; tell what is in the file, the delay undone, how many samples were clipped, and the gain.
+    """Encode and decode; report what is in the file, the delay removed, how many samples were clipped, and the gain.
 
     A telephone's codec holds one channel, the others two; of more channels each is a stream of its own.
     """
@@ -156,7 +156,7 @@ def apply(sound: Sound, config: Config) -> Damaged:
 
 
 def _encode(sound: Sound, path: Path, name: str, kbps: float | None) -> dict[str, Any]:
-    """Write a codec file with silence on both sides of the recording, and tell what is in it."""
+    """Write a codec file with silence on both sides of the recording, and report what is in it."""
     codec = CODECS[name]
     rate, channels = sound.sample_rate, sound.channels
     lost = next(lost for upto, lost in _WMA_LOST if rate <= upto) if name == "wma" else 0
@@ -187,7 +187,7 @@ def _silence(channels: int, frames: int) -> Block:
 
 
 def _decode(path: Path, container: str, sample_rate: int, channels: int) -> Generator[Block, None, None]:
-    """Decode block by block; ffmpeg is stopped where nobody wants any more."""
+    """Decode block by block; ffmpeg is stopped when the reader stops."""
     arguments = [
         *("-f", _READ_AS.get(container, container), "-i", str(path)),
         *("-f", "f32le", "-ar", str(sample_rate), "-ac", str(channels), "pipe:1"),
@@ -231,10 +231,10 @@ def _kbps(name: str, rate: int, channels: int, wanted: float | str) -> float | N
             raise AudioRestoreError(f"{name} has a fixed number of bits a sample; ask for kbps=auto, and a coded_rate")
         return None
     if wanted == "auto":
-        middling = codec.auto_kbps * channels
+        medium = codec.auto_kbps * channels
         if codec.ranging:
-            return min(max(middling, there[0]), there[-1])
-        return max(kbps for kbps in there if kbps <= middling)
+            return min(max(medium, there[0]), there[-1])
+        return max(kbps for kbps in there if kbps <= medium)
     possible = there[0] <= float(wanted) <= there[-1] if codec.ranging else wanted in there
     if not possible:
         listed = " to ".join(f"{kbps:g}" for kbps in there) if codec.ranging else _listed(there)

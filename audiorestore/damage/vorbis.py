@@ -1,9 +1,9 @@
-"""Ogg Vorbis at a quality or at a bit rate: through libvorbis and back, lined up with what went in.
+"""Ogg Vorbis at a quality or at a bit rate: encoded by libvorbis, decoded, and aligned with the input.
 
-What had to be measured to get this right (`test_vorbis_and_opus.py` and `test_ogg.py` in `tests/damage` measure it
+Measured facts that this relies on (`test_vorbis_and_opus.py` and `test_ogg.py` in `tests/damage` measure it
 again):
 
-- What is decoded lies at lag 0 with the exact length, at every rate from 8 to 200 kHz; above, libvorbis crashes, so a
+- Decoded audio has lag 0 and the exact length, at every rate from 8 to 200 kHz; above, libvorbis crashes, so a
   rate above 192 kHz is brought down first. Nothing is clipped: samples over full scale come back over full scale.
 - libsndfile's ``compression_level`` is 1 − q/10 for Vorbis' own quality q of 0 to 10 (``oggenc -q``, ffmpeg's
   ``-q:a``); its −1 is out of reach.
@@ -36,12 +36,12 @@ _NOMINAL_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
 
 @dataclass(frozen=True)
 class Config(DamageConfig):
-    """How hard the encoder squeezes."""
+    """How strongly the encoder compresses."""
 
     kbps: int | Auto = parameter("auto", KBPS)
     quality: float = parameter(
         Choice((0.0, 2.0, 5.0)),
-        Domain(float, meaning="Vorbis' own scale, 10 is best; only where kbps is auto", low=0.0, high=10.0),
+        Domain(float, meaning="Vorbis' own scale, 10 is best; used if kbps is auto", low=0.0, high=10.0),
     )
     coded_rate: int | Auto = parameter(
         "auto",
@@ -50,9 +50,9 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Encode and decode; tell the quality, the bit rate as measured, the coded rate and the gain.
+    """Encode and decode; report the quality, the measured bit rate, the coded rate and the gain.
 
-    One or two channels are one stream; each of more channels is a mono stream of its own, and has its own quality.
+    One or two channels are one stream; more channels are a mono stream each, each with its own quality.
     """
 
     def write(part: Sound, path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Hurting reference audio on purpose: each record draws its own damage and gets its own file."""
+"""Degrading reference audio on purpose: each record draws its own damage and gets its own file."""
 
 import contextlib
 import shutil
@@ -23,15 +23,15 @@ _NOTE_BYTES = 2048  # room in a FLAC file for what each damage measures, which i
 
 @dataclass(frozen=True)
 class DegradeConfig:
-    """How references are hurt.
+    """How references are degraded.
 
     Attributes:
         chains: The damages, or several chains of them to choose from.
         folder: Where the degraded files go; ids are mirrored there.
-        seed: What the draws of all records hang on.
+        seed: Seed of all random draws.
         format: ``wav`` (float32: nothing is clipped, and training maps it into memory) or ``flac`` (24 bit).
-        overwrite: Replace files that are there already, whatever made them.
-        keep_encoded: Keep what codecs made beside the degraded files.
+        overwrite: Replace existing files, whatever made them.
+        keep_encoded: Keep the codec files beside the degraded files.
     """
 
     chains: Chains
@@ -43,7 +43,7 @@ class DegradeConfig:
 
 
 def several_of_each(records: Iterable[Record], per: int) -> Iterator[Record]:
-    """Make ``per`` records of each, told apart by ``sample``; failed records pass through."""
+    """Make ``per`` records of each, numbered by ``sample``; failed records pass through."""
     for record in records:
         if per == 1 or "error" in record:
             yield record
@@ -53,7 +53,7 @@ def several_of_each(records: Iterable[Record], per: int) -> Iterator[Record]:
 
 
 def degrade_record(record: Record, config: DegradeConfig) -> Record:
-    """Hurt one record's reference, or recognise the file that an earlier run made from the same parts.
+    """Degrade one record's reference, or recognise the file that an earlier run made from the same input.
 
     Memory does not grow with the length of the recording.
 
@@ -72,7 +72,7 @@ def degrade_record(record: Record, config: DegradeConfig) -> Record:
         *made_from, "degrade", [link.record() for link in damages], config.format, *(["encoded"] * config.keep_encoded)
     )
     added = made_before(target, digest, config.overwrite)
-    again = added is not None  # our own file, which may be made anew where a codec file of it is gone
+    again = added is not None  # our own file, which is made again if one of its codec files is gone
     if added is None or not all(target.with_name(name).exists() for name in added.get("encoded", [])):
         added = _make(reference, damages, target, digest, config, config.overwrite or again)
     kept = [str(target.with_name(name)) for name in added.pop("encoded", [])]

@@ -3,13 +3,13 @@
 A metric is a module with two things:
 
 - ``NUMBERS``: the numbers that it gives, each a `Number`;
-- ``measure(comparison) -> Measured``: their values, `Undefined` where there is none, with the reason.
+- ``measure(comparison) -> Measured``: their values, or `Undefined` with the reason.
 
 And, where it applies, with
 
-- ``ON_REQUEST = True``: it is slow, or needs an extra, and is measured only where it is asked for by name;
+- ``ON_REQUEST = True``: it is slow, or needs an extra, and is measured only if it is named;
 - ``ANY_LEVEL = True``: a gain on the estimate changes nothing, so that the levelled rows need no second measurement;
-- ``missing() -> str``: what has to be installed first, in a sentence; empty where all is there.
+- ``missing() -> str``: what has to be installed first, in a sentence; empty if nothing is missing.
 """
 
 from collections.abc import Iterator
@@ -53,10 +53,10 @@ class Number:
 
 @dataclass(frozen=True)
 class Undefined:
-    """There is no such number for this recording.
+    """The number does not exist for this recording.
 
     Attributes:
-        reason: Why, for people; goes on from "snr_db is undefined: ".
+        reason: Why, for people; follows "snr_db is undefined: ".
     """
 
     reason: str
@@ -65,7 +65,7 @@ class Undefined:
 Measured = dict[str, float | Undefined]
 
 SILENT_REFERENCE = Undefined("the reference is silent")
-SILENT_ESTIMATE = Undefined("what is to be measured is silent")
+SILENT_ESTIMATE = Undefined("the measured audio is silent")
 
 
 @dataclass

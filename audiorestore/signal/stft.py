@@ -43,7 +43,7 @@ def power_spectra(waveform: Waveform, n_fft: int, hop_length: int) -> NDArray[np
 
 
 def power_blocks(sound: Sound, n_fft: int, hop_length: int) -> Iterator[NDArray[np.float32]]:
-    """Measure what `power_spectra` does of a recording of any length, some frames at a time.
+    """Compute `power_spectra` of a recording of any length, some frames at a time.
 
     Args:
         sound: The recording, at least one sample.
@@ -52,7 +52,7 @@ def power_blocks(sound: Sound, n_fft: int, hop_length: int) -> Iterator[NDArray[
 
     Yields:
         Squared magnitudes, shape (channels, frames, n_fft // 2 + 1), the next frames each time; how many there are
-        does not hang on how the recording comes cut.
+        does not depend on how the recording is cut.
     """
     frames = max(1, BLOCK_FRAMES // hop_length)
     blocks = regrid(sound.blocks(), sound.channels, sound.frames)
