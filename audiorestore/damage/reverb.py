@@ -74,8 +74,8 @@ def sources(config: Config) -> list[Path]:
 def apply(sound: Sound, config: Config) -> Damaged:
     """Put the recording into the room.
 
-    Of a recorded one, ``decay_seconds`` (null where it does not fall far enough) and ``drr_db`` are measured and replace
-    the drawn values in the record; ``predelay_ms`` and ``damping_percent`` are null.
+    Of a recorded one, ``decay_seconds`` (null where it does not fall far enough) and ``drr_db`` are measured and
+    replace the drawn values in the record; ``predelay_ms`` and ``damping_percent`` are null.
     """
     if config.file == DRAWN:
         yield from convolved(sound, drawn_response(config, sound.channels, sound.sample_rate))

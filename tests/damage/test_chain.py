@@ -314,8 +314,8 @@ def test_a_file_holds_chains(tmp_path: Path) -> None:
         ("", "a chain is a table"),
         ("[[chain]]\n[[chain.damage]]\nkbps = 32", "a damage without a name"),
         ("[[chain]]\n[[chain.damage]]\nname = 'hiss'\nsnr_db = 'loud'", "snr_db=loud"),
-        ("[[chain]\n", "is no TOML file"),
-        (b"\xff\xfe", "is no TOML file"),
+        ("[[chain]\n", "is not a TOML file"),
+        (b"\xff\xfe", "is not a TOML file"),
         (None, "cannot be read"),
     ],
 )
