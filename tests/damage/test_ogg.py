@@ -86,18 +86,18 @@ def test_the_bit_rate_is_that_of_the_pages_with_sound(name: str, headers: int, t
 @pytest.mark.parametrize("name", CODECS)
 def test_samples_over_full_scale_come_back_over_full_scale(name: str) -> None:
     loud = (1.5 * np.sin(2 * np.pi * 440 * np.arange(24000) / 24000))[None].astype(np.float32)
-    degraded, told = apply_damage(CODECS[name][0], loud, 24000, CODECS[name][0].Config(quality=5.0))
+    degraded, reported = apply_damage(CODECS[name][0], loud, 24000, CODECS[name][0].Config(quality=5.0))
     assert np.percentile(np.abs(degraded), 99) == pytest.approx(1.5, abs=0.1)
-    assert told["gain_db"] == pytest.approx(0.0, abs=0.2)
+    assert reported["gain_db"] == pytest.approx(0.0, abs=0.2)
 
 
 @pytest.mark.parametrize("name", CODECS)
 def test_more_channels_than_two_are_a_stream_each(name: str) -> None:
     three = clean(24000, 3)
     three = np.stack([three[0], np.zeros_like(three[1]), three[2]])
-    degraded, told = apply_damage(CODECS[name][0], three, 24000, CODECS[name][0].Config(quality=4.0))
-    assert told["streams"] == 3
-    assert len(set(told["bitrate_kbps"])) == 3
+    degraded, reported = apply_damage(CODECS[name][0], three, 24000, CODECS[name][0].Config(quality=4.0))
+    assert reported["streams"] == 3
+    assert len(set(reported["bitrate_kbps"])) == 3
     for there, back in zip(three[::2], degraded[::2], strict=True):
         assert abs(find_lag(there, back)) < 0.1
     assert np.abs(degraded[1]).max() < 1e-3 * np.abs(degraded).max(), "nothing leaks into a silent channel"

@@ -122,7 +122,7 @@ def test_silence_in_place_of_speech_is_not_left_out() -> None:
     assert reason(voice(), 0 * voice()) == "no utterance is found in the measured audio"
 
 
-def test_where_nobody_speaks_there_is_no_number() -> None:
+def test_where_there_is_no_speech_there_is_no_number() -> None:
     silence = np.zeros((1, RATE), np.float32)
     click = silence.copy()
     click[:, 8000:8100] = 0.5
