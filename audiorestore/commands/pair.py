@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import FINDINGS, ExitStatus, UsageError, gravest
-from ._shell import (
-    Force,
-    Inputs,
-    Jobs,
-    Seed,
-    check_plot,
-    emit,
-    read_sides,
-    say,
-    shell_command,
-    tell_failure,
-    tell_undrawn,
-    with_bar,
-)
+from . import _complete
+from ._inputs import Force, Inputs, Jobs, Seed, check_plot, read_sides
+from ._signals import shell_command
+from ._speech import emit, report_failure, report_no_picture, say, with_bar, write_line
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -44,17 +34,24 @@ def pair(
         list[str] | None,
         typer.Option(
             help="Let a finding through, and tell it in the record, instead of refusing the pair: "
-            f"{', '.join(FINDINGS)}. May be given several times."
+            f"{', '.join(FINDINGS)}. May be given several times.",
+            metavar="FINDING",
+            autocompletion=_complete.findings,
         ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Shares of train:val:test, or train:test; default: the records' own splits, or 80:10:10."),
+        typer.Option(
+            metavar="SHARES",
+            help="Shares of train:val:test, or train:test; default: the records' own splits, or 80:10:10.",
+        ),
     ] = None,
     group_by: Annotated[
         str | None,
         typer.Option(
             "--group-by",
+            metavar="HOW",
+            autocompletion=_complete.groupings,
             help="What stays in one split: folder, path:REGEX (its first group, or all of the match) or field:NAME; "
             "default: what comes from one source file.",
         ),
@@ -64,9 +61,7 @@ def pair(
     ] = "jsonl",
     plot: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder for a picture of each pair: waveforms, spectrograms and difference. Needs matplotlib."
-        ),
+        typer.Option(help="Folder for a picture of each pair: waveforms, spectrograms and difference."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only verify that a manifest of pairs still holds; status 4 if it does not.")
@@ -116,11 +111,11 @@ def pair(
     except UsageError:
         for record in gathered:  # why there are so few groups
             if "error" in record:
-                tell_failure(record, "pair")
+                report_failure(record, "pair")
         raise
     if splitter.replaced:
         say(f"{splitter.replaced} records had another split, which --split replaced")
-    undrawn = [record for record in shared if plot and tell_undrawn(record, "pair")]
+    undrawn = [record for record in shared if plot and report_no_picture(record, "pair")]
     status = emit(shared, "pair", form=WRITERS[format])
     return gravest([status, ExitStatus.RECORDS_FAILED]) if undrawn else status
 
@@ -141,12 +136,12 @@ def _aligned(
     def work(record: "Record") -> "Record":
         return with_plot(with_digests(pair_record(record, config)), lambda paired: plot_pair(paired, plot))
 
-    return run_batch(name_apart(records, plot), work, "pair", seed, jobs)
+    return run_batch(name_apart(records, lambda _: plot), work, "pair", seed, jobs)
 
 
 def _check(inputs: list[str] | None, jobs: int) -> ExitStatus:
     """Verify a manifest of pairs: what is wrong goes to stdout as failed records, and a sentence each to stderr."""
-    from ..data.manifest import read_records, write_record
+    from ..data.manifest import read_records
     from ..engine.batch import run_batch
     from ..engine.pairing.check import Leaks, check_record
 
@@ -158,7 +153,7 @@ def _check(inputs: list[str] | None, jobs: int) -> ExitStatus:
         if "error" in record:
             wrong += 1
             say(f"{record['error'].get('stage', 'check')} {record['id']}: {record['error'].get('message')}")
-            write_record(sys.stdout, record)
+            write_line(record)
     if leaks.undigested:
         say(
             f"{leaks.undigested} of {len(records)} pairs have no digests, so changed or copied files cannot be told; "

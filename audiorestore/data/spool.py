@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,12 @@ MEMORY_BYTES = 1 << 26  # a recording up to this size is held in memory: six min
 
 
 @contextlib.contextmanager
-def open_sound(path: str | Path) -> Iterator[Sound]:
-    """Open an audio file as blocks that can be read again and again; a short one is decoded once only.
+def open_sound(path: str | Path, encoded: str | Path | None = None) -> Iterator[Sound]:
+    """Open an audio file as blocks that can be read again and again; a short one is decoded only once.
+
+    Args:
+        path: The audio file.
+        encoded: The codec file that it was decoded from; by default the file itself where its coding is lossy.
 
     Raises:
         AudioFileError: The file cannot be read, is damaged, or holds NaN or infinite samples.
@@ -24,9 +29,11 @@ def open_sound(path: str | Path) -> Iterator[Sound]:
     with AudioReader(path) as reader:
         info = reader.info
         if 4 * info.channels * info.frames <= MEMORY_BYTES:
-            yield Sound.of(reader.read(), info.sample_rate)
+            sound = Sound.of(reader.read(), info.sample_rate)
         else:
-            yield Sound(info.sample_rate, info.channels, info.frames, reader.blocks)
+            sound = Sound(info.sample_rate, info.channels, info.frames, reader.blocks)
+        codec_file = encoded or (path if info.lossy else None)
+        yield replace(sound, path=Path(path), encoded=Path(codec_file) if codec_file else None)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,9 @@
-"""A recording as blocks, read as often as one likes: how long it is does not decide how much memory it takes."""
+"""A recording as blocks, which can be read any number of times: memory does not grow with its length."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -25,13 +27,17 @@ class Sound:
         sample_rate: In Hz.
         channels: Number of channels.
         frames: Samples per channel.
-        blocks: Starts anew and yields blocks of shape (channels, time), float32, ``frames`` samples in all.
+        blocks: Starts again and yields blocks of shape (channels, time), float32, ``frames`` samples in all.
+        path: The audio file that it was read from; resampling and taking one channel keep it. None for other sounds.
+        encoded: The codec file (MP3 …) that it was decoded from, where there is one.
     """
 
     sample_rate: int
     channels: int
     frames: int
     blocks: Callable[[], Iterator[Block]]
+    path: Path | None = None
+    encoded: Path | None = None
 
     @classmethod
     def of(cls, waveform: NDArray[np.floating], sample_rate: int, block_frames: int = BLOCK_FRAMES) -> "Sound":
@@ -49,11 +55,14 @@ class Sound:
         return joined(self.blocks(), self.channels)
 
     def channel(self, index: int) -> "Sound":
-        """Take one channel, as a recording of its own."""
-        return Sound(self.sample_rate, 1, self.frames, lambda: (block[index : index + 1] for block in self.blocks()))
+        """Take one channel, as a recording of its own; its files stay those of all channels."""
+        return replace(self, channels=1, blocks=lambda: (block[index : index + 1] for block in self.blocks()))
 
     def resampled(self, sample_rate: int) -> "Sound":
-        """Bring it to another sample rate, without delay; its duration is rounded up to whole samples."""
+        """Bring it to another sample rate, without delay; its duration is rounded up to whole samples.
+
+        Its files stay those at the old rate.
+        """
         if sample_rate == self.sample_rate:
             return self
 
@@ -63,7 +72,54 @@ class Sound:
                 yield resampler.push(block)
             yield resampler.flush()
 
-        return Sound(sample_rate, self.channels, resampled_frames(self.frames, self.sample_rate, sample_rate), blocks)
+        frames = resampled_frames(self.frames, self.sample_rate, sample_rate)
+        return replace(self, sample_rate=sample_rate, frames=frames, blocks=blocks)
+
+
+class Tap:
+    """A recording for two readers that is read once: the second reader follows the first.
+
+    What the first has read and the second has not is held, up to ``most_frames`` samples per channel. Where it would
+    be more, and where the second is ahead, the second reads the recording by itself. If the first reads it several
+    times, the second follows the last time.
+
+    Args:
+        sound: The recording; it has to come in the same blocks each time.
+        most_frames: How far the first may be ahead.
+
+    Attributes:
+        sound: The recording for the first reader.
+    """
+
+    def __init__(self, sound: Sound, most_frames: int = 1 << 21) -> None:
+        self.sound = replace(sound, blocks=self._lead)
+        self._source = sound
+        self._most_frames = most_frames
+        self._held: deque[tuple[int, Block]] = deque()  # numbered blocks
+
+    def _lead(self) -> Iterator[Block]:
+        self._held = held = deque[tuple[int, Block]]()
+        for number, block in enumerate(self._source.blocks()):
+            frames = sum(each.shape[-1] for _, each in held) + block.shape[-1]
+            if frames > self._most_frames:
+                held.clear()
+            held.append((number, block))
+            yield block
+
+    def follow(self) -> Iterator[Block]:
+        """Yield the blocks of the recording to the second reader."""
+        number = done = 0
+        own: Iterator[tuple[int, Block]] | None = None
+        while done < self._source.frames:
+            while self._held and self._held[0][0] < number:
+                self._held.popleft()
+            if self._held and self._held[0][0] == number:
+                _, block = self._held.popleft()
+            else:
+                own = own or enumerate(self._source.blocks())
+                block = next(each for place, each in own if place == number)
+            yield block
+            number, done = number + 1, done + block.shape[-1]
 
 
 def joined(blocks: Iterable[Block], channels: int) -> Block:
@@ -72,7 +128,7 @@ def joined(blocks: Iterable[Block], channels: int) -> Block:
 
 
 def regrid(blocks: Iterable[Block], channels: int, frames: int, block_frames: int = BLOCK_FRAMES) -> Iterator[Block]:
-    """Cut blocks of any lengths anew into even ones, ``frames`` samples in all: the rest is left out, or zeros.
+    """Cut blocks of any lengths into even ones, ``frames`` samples in all: a surplus is dropped, a lack is zeros.
 
     >>> [block.shape[1] for block in regrid([np.ones((1, 3), np.float32)] * 3, 1, 10, 4)]
     [4, 4, 2]
