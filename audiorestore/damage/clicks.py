@@ -1,4 +1,4 @@
-"""Scratches of old discs, and bad joins of tapes: single clicks that can be told apart by ear.
+"""Scratches of old discs, and bad joins of tapes: single clicks that the ear can distinguish.
 
 A click is a short wave of half a period to six periods in a Hann window, 20 µs to 4 ms long. Click times follow a
 Poisson process; lengths and levels are log-normal. With ``rpm``, part of the clicks belong to scratches, which repeat
