@@ -105,7 +105,7 @@ def _threshold_for(sound: Sound, peak: float, sdr_db: float, knee: float) -> flo
     """Find the share of the peak at which clipping gives this SDR, in one reading whatever the length.
 
     With the sums of the samples' powers in fine bins of magnitude, the energy that clipping changes is known exactly
-    where the knee lies on the edge of a bin: ``(x − T)²`` sums up to ``Σx² − 2TΣx + T²n`` over the samples above, and
+    if the knee is at the edge of a bin: ``(x − T)²`` sums up to ``Σx² − 2TΣx + T²n`` over the samples above, and
     the soft bend to ``(4/27)² Σx⁶ / T⁴`` over those below. In between it is a line, which is 0.001 dB from the truth.
     """
     count, first, second, sixth = np.zeros((4, _BINS))

@@ -111,7 +111,7 @@ def _amplitude(
 ) -> NDArray[np.float64]:
     """Give the magnitude, its sign turned at each zero of the stop band as in a sinc's, which keeps the ringing short.
 
-    All zeros are at the unit circle: with its mirror image each is a factor 2 (cos w - cos w0), or alone at half the
+    All zeros are of magnitude 1: with its mirror image each is a factor 2 (cos w - cos w0), or alone at half the
     sample rate 2 cos(w / 2).
     """
     response = np.full(len(radians), gain)
