@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..errors import FINDINGS, ExitStatus, UsageError, gravest
+from ..errors import ExitStatus, UsageError, gravest
+from ..signal.findings import FINDINGS
 from ._shell import (
     Force,
     Inputs,

@@ -105,9 +105,9 @@ class AudioReader:
         return waveform
 
     def _go_to(self, start: int) -> None:
-        if self._sound is None or (start < self._position and not _seeks_exactly(self.info)):
+        if self._sound is None or (start < self._position and not seeks_exactly(self.info)):
             self._rewind()
-        if start != self._position and self._sound is not None and _seeks_exactly(self.info):
+        if start != self._position and self._sound is not None and seeks_exactly(self.info):
             with _decoder_errors(self.path):
                 self._sound.seek(start)
             self._position = start
@@ -162,7 +162,8 @@ class _ForwardSound(soundfile.SoundFile):  # type: ignore[misc]  # soundfile is 
         return False
 
 
-def _seeks_exactly(info: AudioInfo) -> bool:
+def seeks_exactly(info: AudioInfo) -> bool:
+    """Whether any part of such a file can be read without decoding all before it."""
     return info.subtype.startswith("PCM_") or info.subtype in (*FLOATS, "ULAW", "ALAW")
 
 

@@ -46,12 +46,12 @@ def evaluate_record(
     rows: dict[str, Measured] = {}
     checks: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
-        reference = Signal(stack.enter_context(open_sound(reference_path)))
+        reference = Signal(stack.enter_context(open_sound(reference_path, any_order=True)))
         for role in roles:
             path = record[role]
             done = known.get((reference_path, path)) if known and role == "degraded" else None
             if done is None:
-                estimate = stack.enter_context(open_sound(path))
+                estimate = stack.enter_context(open_sound(path, any_order=True))
                 _refuse_unlike(path, estimate, reference_path, reference.sound, align)
                 laid = lay(reference.sound, estimate, align)
                 clean = reference if laid.reference is reference.sound else Signal(laid.reference)

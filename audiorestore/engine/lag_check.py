@@ -9,12 +9,7 @@ from ..errors import AlignmentError, RecordError
 from ..signal.align import LAG_TOLERANCE, ChannelAlignment, measure
 from ..signal.level import decibels
 from ..signal.sound import Sound
-from ..signal.undo_lag import excerpts, loudest_parts, without_lag
-
-_WHOLE_BYTES = 1 << 26  # samples of recordings up to this size are looked at all together
-_PART_FRAMES = 1 << 21  # of longer ones, the loudest part of each third
-_PARTS = 3
-_SAME_LAG = 0.5  # samples between two parts: more is a drift
+from ..signal.undo_lag import without_lag
 
 Channels = Sequence[ChannelAlignment | None]
 
@@ -94,28 +89,11 @@ def _lags(channels: Channels) -> list[float]:
 
 
 def _look(reference: Sound, estimate: Sound) -> tuple[Channels, str]:
-    """Measure each channel, and say what speaks against the pair."""
+    """Measure each channel, and describe what speaks against the pair."""
     try:
-        if 4 * max(reference.frames, estimate.frames) * reference.channels <= _WHOLE_BYTES:
-            return measure(reference.whole(), estimate.whole()), ""
-        return _look_at_parts(reference, estimate)
+        return measure(reference, estimate), ""
     except AlignmentError as error:
         return [], str(error)
-
-
-def _look_at_parts(reference: Sound, estimate: Sound) -> tuple[Channels, str]:
-    """Measure the loudest part of each third of a long recording, each by itself; the lag has to be the same."""
-    starts = loudest_parts(reference, _PARTS, _PART_FRAMES)
-    clean, dirty = excerpts(reference, starts, _PART_FRAMES), excerpts(estimate, starts, _PART_FRAMES)
-    found = [measure(*part) for part in zip(clean, dirty, strict=True) if part[1].shape[-1]]
-    worst: list[ChannelAlignment | None] = []
-    for heard in zip(*found, strict=True):
-        known = [channel for channel in heard if channel is not None and channel.gain > 0]
-        lags = [channel.lag for channel in known]
-        if lags and max(lags) - min(lags) > _SAME_LAG:
-            return [], f"the lag is not the same everywhere: from {min(lags):.1f} to {max(lags):.1f} samples"
-        worst.append(max(known, key=lambda channel: abs(channel.lag)) if known else next(filter(None, heard), None))
-    return worst, ""
 
 
 def _told(channels: Channels, warning: str) -> dict[str, Any]:

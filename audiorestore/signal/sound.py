@@ -22,12 +22,14 @@ class Sound:
         channels: Number of channels.
         frames: Samples per channel.
         blocks: Starts anew and yields blocks of shape (channels, time), float32, ``frames`` samples in all.
+        parts: Reads the samples from ``start`` to ``stop`` directly; None where everything before must be read first.
     """
 
     sample_rate: int
     channels: int
     frames: int
     blocks: Callable[[], Iterator[Block]]
+    parts: Callable[[int, int], Block] | None = None
 
     @classmethod
     def of(cls, waveform: NDArray[np.floating], sample_rate: int, block_frames: int = BLOCK_FRAMES) -> "Sound":
@@ -38,11 +40,36 @@ class Sound:
             for start in range(0, samples.shape[-1], block_frames):
                 yield samples[:, start : start + block_frames]
 
-        return cls(sample_rate, samples.shape[0], samples.shape[-1], blocks)
+        def parts(start: int, stop: int) -> Block:
+            return samples[:, start:stop]
+
+        return cls(sample_rate, samples.shape[0], samples.shape[-1], blocks, parts)
 
     def whole(self) -> Block:
         """Read all of it into memory."""
         return joined(self.blocks(), self.channels)
+
+    def part(self, start: int, stop: int) -> Block:
+        """Read the samples from ``start`` to ``stop``, as far as the recording has them.
+
+        Without `parts`, all blocks before them are read, too.
+
+        >>> Sound.of(np.arange(5.0)[None], 8000).part(-2, 3)
+        array([[0., 1., 2.]], dtype=float32)
+        """
+        start, stop = max(0, start), min(stop, self.frames)
+        if start >= stop:
+            return np.zeros((self.channels, 0), np.float32)
+        if self.parts:
+            return self.parts(start, stop)
+        held, place = [], 0
+        for block in self.blocks():
+            if place + block.shape[-1] > start:
+                held.append(block[:, max(0, start - place) : stop - place])
+            place += block.shape[-1]
+            if place >= stop:
+                break
+        return joined(held, self.channels)
 
     def channel(self, index: int) -> "Sound":
         """Take one channel, as a recording of its own."""
