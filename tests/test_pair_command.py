@@ -9,7 +9,7 @@ import pytest
 
 from audiorestore.damage import DAMAGES
 from audiorestore.data.audio_file import read_audio, write_audio
-from audiorestore.errors import FINDINGS
+from audiorestore.signal.findings import FINDINGS
 
 
 @pytest.fixture

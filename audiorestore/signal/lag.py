@@ -55,19 +55,6 @@ class Found:
     rivals: tuple[tuple[int, int], ...]
 
 
-def find_lag(reference: Mono, degraded: Mono) -> float:
-    """Find by how many samples one waveform is late against another: the peak of their weighted cross-correlation.
-
-    >>> click = np.zeros(64); click[20] = 1.0
-    >>> round(find_lag(click, np.roll(click, 5)), 3)
-    5.0
-    """
-    correlation = _correlate(reference, degraded)
-    heights, first = _heights(correlation, len(reference), len(degraded))
-    best = int(np.argmax(heights)) + first
-    return best + _fraction(correlation, best)
-
-
 def find(reference: Mono, degraded: Mono) -> Found:
     """Find where one waveform lies in another, either way up, telling repetitions apart as far as they differ.
 

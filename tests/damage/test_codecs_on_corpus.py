@@ -11,6 +11,7 @@ from audiorestore.damage._chain_language import parse_chain
 from audiorestore.data.audio_file import AudioReader
 from audiorestore.signal.align import measure
 from audiorestore.signal.level import decibels, dot
+from audiorestore.signal.sound import Sound
 
 SPEECH = [
     "ljspeech/LJ001-0002.flac",  # 22,050 Hz, mono
@@ -39,7 +40,7 @@ def hurt(chain: str, clean: np.ndarray, rate: int) -> tuple[np.ndarray, list[dic
     degraded, told = apply_chain(clean, rate, parse_chain(chain).draw(np.random.default_rng(0)))
     assert degraded.shape == clean.shape
     assert degraded.dtype == np.float32
-    for channel in measure(clean, degraded):
+    for channel in measure(Sound.of(clean, 1), Sound.of(degraded, 1)):
         assert channel is not None
         assert channel.lag == 0.0
     return degraded, told

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import mean_power
 
 from audiorestore.damage import clicks, crackle
 from audiorestore.damage._damage import hurt
-from audiorestore.signal.level import decibels, mean_power
+from audiorestore.signal.level import decibels
 from audiorestore.signal.resample import resample
 
 RATE = 96000  # where crackles are laid down

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import find_lag
 from rich.console import Console
 
 from audiorestore.damage import DAMAGES
@@ -20,7 +21,6 @@ from audiorestore.data.audio_file import write_audio
 from audiorestore.errors import AudioRestoreError, UsageError
 from audiorestore.randomness import generator
 from audiorestore.report.damages import damage_listing, explained
-from audiorestore.signal.align import find_lag
 from audiorestore.signal.resample import resample
 from audiorestore.signal.sound import Sound, joined
 

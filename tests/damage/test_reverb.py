@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import find_lag
 
 from audiorestore.damage import reverb
 from audiorestore.damage._damage import hurt
 from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.errors import AudioRestoreError, UsageError
 from audiorestore.randomness import generator
-from audiorestore.signal.align import find_lag
 
 RATE = 16000
 

@@ -8,6 +8,7 @@ from audiorestore.damage._chain_language import parse_chain
 from audiorestore.demo.synthesis import render_demo
 from audiorestore.errors import AudioRestoreError
 from audiorestore.signal.align import measure
+from audiorestore.signal.sound import Sound
 
 RATE = 44100
 
@@ -23,7 +24,7 @@ def hurt(chain: str, clean: np.ndarray, rate: int = RATE) -> tuple[np.ndarray, d
 
 
 def lag(clean: np.ndarray, degraded: np.ndarray) -> float:
-    (channel,) = measure(clean, degraded)
+    (channel,) = measure(Sound.of(clean, 1), Sound.of(degraded, 1))
     assert channel is not None
     return abs(channel.lag)
 

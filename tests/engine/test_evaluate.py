@@ -204,7 +204,7 @@ def test_a_lag_is_undone_before_measuring_if_asked(measure: Any) -> None:
 
 
 def test_a_fraction_of_a_sample_is_undone_too(measure: Any) -> None:
-    from audiorestore.signal.align import shift
+    from audiorestore.signal.lag import shift
 
     # What lies just under half the rate cannot be moved by a fraction.
     reference = np.stack([np.convolve(row, np.hanning(9) / 4.0, "same") for row in music()]).astype(np.float32)

@@ -19,8 +19,11 @@ from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.data.manifest import Record
 from audiorestore.engine.pairing import pair
 from audiorestore.engine.pairing.pair import PairConfig, pair_record
-from audiorestore.errors import FINDINGS, AlignmentError, AudioFileError, UsageError
-from audiorestore.signal.align import measure
+from audiorestore.errors import AlignmentError, AudioFileError, UsageError
+from audiorestore.signal import align
+from audiorestore.signal.align import ChannelAlignment
+from audiorestore.signal.findings import FINDINGS
+from audiorestore.signal.sound import Sound
 
 RATE = 22050
 FRAMES = 3 * RATE
@@ -145,6 +148,12 @@ def lay(tmp_path: Path) -> Any:
         return pair_record(record, PairConfig(folder=folder, **options))
 
     return run
+
+
+def measure(
+    reference: np.ndarray, degraded: np.ndarray, allow: frozenset[str] = frozenset()
+) -> list[ChannelAlignment | None]:
+    return align.measure(Sound.of(reference, RATE), Sound.of(degraded, RATE), allow)
 
 
 def lag_of(reference: np.ndarray, degraded: np.ndarray) -> float:
@@ -324,7 +333,7 @@ def test_swapped_and_inverted_is_told_in_one_sentence() -> None:
     assert "swapped" in str(error)
     assert "polarity is inverted" in str(error)
     with pytest.raises(AlignmentError, match="polarity") as caught:
-        measure(both, -both[::-1], {"channels"})
+        measure(both, -both[::-1], frozenset({"channels"}))
     assert caught.value.kind == "polarity"
 
 
@@ -373,7 +382,7 @@ def test_wow_is_called_wow(depth: float) -> None:
 def test_findings_that_are_allowed_are_told_in_the_record(lay: Any) -> None:
     both = stereo(0.5)
     for kind, degraded in (("polarity", -0.5 * both), ("channels", 0.5 * both[::-1])):
-        with pytest.raises(AlignmentError, match=rf"\(--allow {kind} takes the pair as it is\)"):
+        with pytest.raises(AlignmentError, match=rf"\(--allow {kind} accepts the pair as it is\)"):
             lay(both, degraded, folder=None)
         record = lay(both, degraded, folder=None, allow=frozenset([kind]))
         assert record["alignment"]["found"] == [kind]
@@ -431,7 +440,7 @@ def test_an_earlier_copy_is_not_taken_where_its_finding_is_allowed_no_longer(lay
 @pytest.fixture
 def warping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make wow a damage, as if its file were there."""
-    module = SimpleNamespace(warp=lambda waveform, sample_rate, parameters: wow(waveform, parameters["depth"]))
+    module = SimpleNamespace(warp=True, apply=lambda sound, parameters: iter([wow(sound.whole(), parameters["depth"])]))
     registry = SimpleNamespace(names=lambda: [*DAMAGES.names(), "lurch"], load=lambda name: module)
     monkeypatch.setattr(pair, "DAMAGES", registry)
 
@@ -455,7 +464,7 @@ def test_a_reference_follows_its_damage_s_time_map(lay: Any) -> None:
 
 @pytest.mark.usefixtures("warping")
 def test_a_time_map_needs_a_folder(lay: Any) -> None:
-    with pytest.raises(AlignmentError, match=r"follow the time map of lurch; give -o FOLDER"):
+    with pytest.raises(AlignmentError, match=r"follow the time warp of lurch; give -o FOLDER"):
         lay(song(17), song(17), damage=LURCH, folder=None)
 
 

@@ -11,6 +11,7 @@ import lameenc
 import numpy as np
 import pytest
 import torch
+from oracles import find_lag
 
 from audiorestore.data.audio_file import AudioInfo, audio_info, read_audio, write_audio
 from audiorestore.demo.synthesis import render_demo
@@ -18,7 +19,6 @@ from audiorestore.engine.checkpoint import LoadedModel, load_model, make_model, 
 from audiorestore.engine.restoring.restore import Restoration, RestoreConfig, restore_record, restore_waveform
 from audiorestore.errors import AudioFileError, AudioRestoreError, RecordError
 from audiorestore.models._restorer import Restorer, RestorerConfig
-from audiorestore.signal.align import find_lag
 from audiorestore.signal.resample import resample
 
 
