@@ -10,6 +10,7 @@ from rich.console import Console
 
 from . import __version__
 from .commands._shell import reflowed
+from .commands.check import check
 from .commands.degrade import degrade
 from .commands.demo import demo
 from .commands.eval import evaluate
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command("degrade")(degrade)
 app.command("pair")(pair)
+app.command("check")(check)
 app.command("train")(train)
 app.command("restore")(restore)
 app.command("eval")(evaluate)
