@@ -269,7 +269,7 @@ def test_a_lag_is_told_and_undone_on_demand(ar: Callable, pairs: Path, tmp_path:
     late = np.concatenate([np.zeros((1, 30), np.float32), late[:, :-30]], axis=1)
     write_audio(tmp_path / "degraded1.wav", late, rate, subtype="FLOAT", overwrite=True)
     told = ar("eval", pairs, "--metric", "snr")
-    assert "30 samples late: no number is to be trusted" in told.stderr
+    assert "it is delayed by 30 samples, so the numbers are not reliable" in told.stderr
     assert "1 record(s) do not lie on their reference; --align undoes a lag" in told.stderr
     undone = ar("eval", pairs, "--metric", "snr", "--align")
     assert undone.status == 0
