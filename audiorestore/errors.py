@@ -17,7 +17,7 @@ class ExitStatus(IntEnum):
 
 
 # Where several apply, the first of these is the exit status.
-_GRAVEST_FIRST = (
+_MOST_SEVERE_FIRST = (
     ExitStatus.TERMINATED,
     ExitStatus.INTERRUPTED,
     ExitStatus.USAGE,
@@ -28,13 +28,13 @@ _GRAVEST_FIRST = (
 )
 
 
-def gravest(statuses: Iterable[ExitStatus]) -> ExitStatus:
+def most_severe(statuses: Iterable[ExitStatus]) -> ExitStatus:
     """Pick the one exit status where several apply.
 
-    >>> gravest([ExitStatus.RECORDS_FAILED, ExitStatus.GATE_FAILED])
+    >>> most_severe([ExitStatus.RECORDS_FAILED, ExitStatus.GATE_FAILED])
     <ExitStatus.GATE_FAILED: 4>
     """
-    return min(statuses, key=_GRAVEST_FIRST.index, default=ExitStatus.DONE)
+    return min(statuses, key=_MOST_SEVERE_FIRST.index, default=ExitStatus.DONE)
 
 
 class AudioRestoreError(Exception):

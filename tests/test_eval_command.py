@@ -465,5 +465,5 @@ def test_a_line_with_nan_is_refused_and_the_others_go_on(ar: Callable, pairs: Pa
         file.write('{"id": "third", "reference": "voice.wav", "degraded": "degraded1.wav", "x": NaN}\n')
     done = ar("eval", pairs, "--metric", "snr")
     assert done.status == 3
-    assert "NaN is no number of JSON" in done.stderr
+    assert "NaN is not a JSON number" in done.stderr
     assert len([record for record in done.records if "metrics" in record]) == 2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 from rich.console import Console
 
-from ..errors import ExitStatus, UsageError, gravest
+from ..errors import ExitStatus, UsageError, most_severe
 from ._shell import (
     batch_status,
     check_plot,
@@ -188,7 +188,7 @@ def measure_all(batch: Batch, wishes: Wishes, conditions: "Conditions") -> ExitS
         _write_report(wishes, kept, batch.name, summary, judged)
     statuses = [batch_status(summary.records, summary.failed)]
     statuses += [ExitStatus.GATE_FAILED] if stopped else []
-    return gravest([*statuses, ExitStatus.RECORDS_FAILED] if undrawn else statuses)
+    return most_severe([*statuses, ExitStatus.RECORDS_FAILED] if undrawn else statuses)
 
 
 def measured(batch: Batch, metrics: list[str], wishes: Wishes) -> "Iterator[Record]":

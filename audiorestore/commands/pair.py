@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..errors import ExitStatus, UsageError, gravest
+from ..errors import ExitStatus, UsageError, most_severe
 from ..signal.findings import FINDINGS
 from ._shell import (
     Force,
@@ -125,7 +125,7 @@ def pair(
         say(f"--split moved {splitter.replaced} records to another split")
     undrawn = [record for record in assigned if plot and tell_undrawn(record, "pair")]
     status = emit(assigned, "pair", form=WRITERS[format])
-    return gravest([status, ExitStatus.RECORDS_FAILED]) if undrawn else status
+    return most_severe([status, ExitStatus.RECORDS_FAILED]) if undrawn else status
 
 
 def _aligned(

@@ -135,6 +135,13 @@ HEAVY: list[Callable[[np.ndarray], np.ndarray]] = [hissing, lowpassed, clipped, 
 LAGS = [0, 1, -1, -576, 20_000, -20_000, 0.5, -1000.4]
 
 
+def pairwise(
+    damages: list[Callable[[np.ndarray], np.ndarray]],
+) -> list[tuple[Callable[[np.ndarray], np.ndarray], float]]:
+    """Every lag and every damage, each damage with three lags."""
+    return [(hurt, LAGS[(3 * index + offset) % len(LAGS)]) for index, hurt in enumerate(damages) for offset in range(3)]
+
+
 @pytest.fixture
 def lay(tmp_path: Path) -> Any:
     """Write a reference and a degraded waveform, and pair them."""
@@ -171,16 +178,14 @@ def refusal(reference: np.ndarray, degraded: np.ndarray) -> AlignmentError:
 # The lag is right, whatever was done.
 
 
-@pytest.mark.parametrize("lag", LAGS)
-@pytest.mark.parametrize("hurt", MILD)
+@pytest.mark.parametrize(("hurt", "lag"), pairwise(MILD))
 def test_mild_damage_leaves_the_lag_to_the_sample(hurt: Callable[[np.ndarray], np.ndarray], lag: float) -> None:
     reference = song(1)
     found = lag_of(reference, 0.4 * hurt(late(reference, lag)[None])[0])
     assert found == lag if lag == round(lag) else found == pytest.approx(lag, abs=0.1)
 
 
-@pytest.mark.parametrize("lag", LAGS)
-@pytest.mark.parametrize("hurt", HEAVY)
+@pytest.mark.parametrize(("hurt", "lag"), pairwise(HEAVY))
 def test_heavy_damage_leaves_the_lag_to_half_a_sample(hurt: Callable[[np.ndarray], np.ndarray], lag: float) -> None:
     reference = song(2)
     assert lag_of(reference, 0.4 * hurt(late(reference, lag)[None])[0]) == pytest.approx(lag, abs=0.5)
@@ -256,7 +261,7 @@ def test_where_repeats_leave_it_open_the_nearest_to_no_lag_is_taken() -> None:
 # What is refused, by name.
 
 
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", [1, 2])
 def test_another_song_of_the_same_spectrum_is_a_wrong_partner(seed: int) -> None:
     error = refusal(song(0), song(seed))
     assert error.kind == "content"
@@ -299,9 +304,8 @@ def test_swapped_channels_are_named(hurt: Callable[[np.ndarray], np.ndarray], wi
     assert refusal(both, both[::-1] * np.float32([[0.2], [1.0]])).kind == "channels"
 
 
-@pytest.mark.parametrize("width", [1.0, 0.1, 0.01, 0.0])
+@pytest.mark.parametrize(("width", "balance"), [(1.0, 0.1), (0.1, 1.0), (0.01, 0.1), (0.0, 1.0)])
 @pytest.mark.parametrize("hurt", [vorbis, mp3, hissing, clipped])
-@pytest.mark.parametrize("balance", [1.0, 0.1])
 def test_channels_in_place_are_never_called_swapped(
     hurt: Callable[[np.ndarray], np.ndarray], width: float, balance: float
 ) -> None:

@@ -1,4 +1,4 @@
-"""Whether a manifest of pairs still holds what it says: files, digests, lengths, lag, and no leak between splits."""
+"""Whether a manifest of pairs is still true: files, digests, lengths, lag, and no leak between splits."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ def check_record(record: Record) -> Record:
 
     Returns:
         The record as it is where all is right or where it had failed before; otherwise failed, with a message that
-        tells all that is wrong.
+        lists all problems.
     """
     if "error" in record:
         return record
@@ -121,7 +121,7 @@ class Leaks:
         if name in self._names:
             yield f"{_name(record)} stands for two records of this manifest"
         self._names.add(name)
-        if record.get("error", {}).get("stage", _STAGE) == _STAGE:  # what failed before is no pair
+        if record.get("error", {}).get("stage", _STAGE) == _STAGE:  # what failed before is not a pair
             self.undigested += not all(digest_in(record, role) for role in ROLES)
             yield from self._half_shared(record)
         if "split" in record:
@@ -146,7 +146,7 @@ class Leaks:
         yield from same_file or same_bytes
 
     def _elsewhere(self, record: Record, kind: str, value: object, shared: str) -> list[str]:
-        """Note what a record has, and tell where a record of another split has it too."""
+        """Note a property of a record, and report where a record of another split has it, too."""
         if value in (None, ""):
             return []
         first = self._seen.setdefault((kind, str(value)), _Seen(_name(record), record["split"]))
