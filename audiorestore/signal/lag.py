@@ -12,6 +12,7 @@ is 1 where the better one is true, and near 0 where both are as good: then the n
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +121,7 @@ def _spectrum(waveform: Mono, n_fft: int) -> NDArray[np.complexfloating]:
         return np.fft.rfft(waveform, n_fft)
     parts = [np.fft.rfft(waveform[first::_DECIMATION].astype(np.float64), size) for first in range(_DECIMATION)]
     spectrum = np.empty(n_fft // 2 + 1, np.complex64)
+    turns = np.exp(-2j * np.pi / n_fft * np.arange(_BINS_AT_ONCE))
     for start in range(0, n_fft // 2, _BINS_AT_ONCE):
         place = start % size
         if place < size // 2:
@@ -127,10 +129,12 @@ def _spectrum(waveform: Mono, n_fft: int) -> NDArray[np.complexfloating]:
         else:  # the upper half of a real signal's spectrum mirrors the lower one
             stop = size - place
             rows = [np.conj(part[stop : stop - _BINS_AT_ONCE : -1]) for part in parts]
-        turn = np.exp(-2j * np.pi / n_fft * np.arange(start, start + _BINS_AT_ONCE))
-        total = rows[-1]
-        for row in rows[-2::-1]:
-            total = total * turn + row
+        turn = turns * np.exp(-2j * np.pi / n_fft * start)
+        total = rows[-1] * turn
+        for row in rows[-2:0:-1]:
+            total += row
+            total *= turn
+        total += rows[0]
         spectrum[start : start + _BINS_AT_ONCE] = total
     spectrum[-1] = sum((-1) ** first * part[0].real for first, part in enumerate(parts))
     return spectrum
@@ -291,6 +295,10 @@ def shift(waveform: NDArray[np.floating], lag: float, frames: int) -> NDArray[np
 
 def interpolate(waveform: NDArray[np.floating], fraction: float) -> NDArray[np.float32]:
     """Read a waveform between its samples, ``fraction`` after each; `TAPS` samples at either end are used up."""
+    return np.apply_along_axis(np.convolve, -1, waveform, _kernel(fraction), "valid").astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _kernel(fraction: float) -> NDArray[np.float64]:
     kernel = np.sinc(np.arange(-TAPS, TAPS + 1) + fraction) * np.kaiser(2 * TAPS + 1, 9.0)
-    kernel /= kernel.sum()
-    return np.apply_along_axis(np.convolve, -1, waveform, kernel, "valid").astype(np.float32)
+    return np.asarray(kernel / kernel.sum())
