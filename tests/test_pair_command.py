@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiorestore.damage import DAMAGES
 from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.signal.findings import FINDINGS
 
@@ -20,13 +19,6 @@ def songs(tmp_path: Path, voice: Path) -> Path:
     for name, start in (("one-1", 0), ("one-2", 9000), ("two-1", 18000), ("two-2", 27000)):
         write_audio(folder / f"{name}.wav", waveform[:, start : start + 15000], rate)
     return folder
-
-
-def test_the_list_names_every_damage(ar: Callable) -> None:
-    listed = ar("degrade", "--list")
-    assert listed.status == 0
-    assert all(name in listed.stdout for name in DAMAGES.names())
-    assert listed.stdout.count("Source:") == len(DAMAGES.names())
 
 
 @pytest.mark.parametrize(

@@ -39,5 +39,5 @@ def test_degrade_pair_eval_and_identity_import_no_torch(tmp_path: Path, voice: P
     ]
     for step in steps:
         modules = imported(call(*step), tmp_path)
-        assert "audiorestore.commands._shell" in modules
+        assert "audiorestore.commands._signals" in modules
         assert not modules & set(HEAVY), step

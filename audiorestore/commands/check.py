@@ -3,7 +3,9 @@
 import sys
 
 from ..errors import ExitStatus
-from ._shell import Inputs, Jobs, say, shell_command, with_bar
+from ._inputs import Inputs, Jobs
+from ._signals import shell_command
+from ._speech import say, with_bar, write_line
 
 
 @shell_command
@@ -19,7 +21,7 @@ def check(inputs: Inputs = None, jobs: Jobs = 1) -> ExitStatus:
       ar check pairs.jsonl
       ar pair degraded.jsonl | tee pairs.jsonl | ar check
     """
-    from ..data.manifest import read_records, write_record
+    from ..data.manifest import read_records
     from ..engine.batch import run_batch
     from ..engine.pairing.check import Leaks, check_record
 
@@ -31,7 +33,7 @@ def check(inputs: Inputs = None, jobs: Jobs = 1) -> ExitStatus:
         if "error" in record:
             bad += 1
             say(f"{record['error'].get('stage', 'check')} {record['id']}: {record['error'].get('message')}")
-            write_record(sys.stdout, record)
+            write_line(record)
     if leaks.undigested:
         say(
             f"{leaks.undigested} of {len(records)} pairs have no digests, so changed or duplicated files cannot be "

@@ -1,6 +1,5 @@
 """``ar degrade``: hurt clean audio on purpose."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, Inputs, Jobs, Seed, emit, read_inputs, refuse_nested, say, shell_command, with_bar
+from . import _complete
+from ._inputs import Force, Inputs, Jobs, Seed, read_inputs, refuse_nested
+from ._signals import shell_command
+from ._speech import emit, say, with_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -25,7 +27,9 @@ def degrade(
         typer.Option(
             help="Damages one after another, as in mp3:kbps=96|hiss:snr_db=10..30; a/b/c is a choice, a..b a range, "
             "drawn for each file. Given several times, one is chosen for each file; 2*CHAIN is twice as likely, "
-            "@FILE.toml holds chains. Default: mp3:kbps=16/32/64/96/128."
+            "@FILE.toml holds chains. Default: mp3:kbps=16/32/64/96/128.",
+            metavar="CHAIN",
+            autocompletion=_complete.chain,
         ),
     ] = None,
     per: Annotated[int, typer.Option(min=1, help="How many different versions are made of each file.")] = 1,
@@ -36,9 +40,6 @@ def degrade(
     seed: Seed = 0,
     jobs: Jobs = 1,
     force: Force = False,
-    show: Annotated[
-        bool, typer.Option("--list", help="Show each damage with its parameters, units, ranges and source.")
-    ] = False,
 ) -> ExitStatus:
     """Hurt clean audio on purpose, and write a record of what was done to each file.
 
@@ -51,14 +52,11 @@ def degrade(
       ar degrade wavs/ --chain mp3:kbps=96 -o degraded/ > degraded.jsonl
       ar degrade wavs/ --chain 'mp3:kbps=32/64|hiss:snr_db=10..30' --jobs 2 -o degraded/ > degraded.jsonl
       ar degrade wavs/ --chain '2*mp3:kbps=32' --chain hum --per 3 -o degraded/ > degraded.jsonl
-      ar degrade --list
     """
     from ..damage._chain_language import DEFAULT_CHAIN, parse_chains
     from ..engine.batch import run_batch
     from ..engine.degrade import DegradeConfig, degrade_record, several_of_each
 
-    if show:
-        return _show_damages()
     if output is None:
         raise UsageError("give -o FOLDER for the degraded files")
     chains = parse_chains([DEFAULT_CHAIN] if chain is None else chain)
@@ -69,15 +67,6 @@ def degrade(
     wanted = several_of_each(records, per)
     done = run_batch(wanted, lambda record: degrade_record(record, config), "degrade", seed, jobs)
     return emit(_tell_clipped(with_bar(done, "degrade", total and total * per)), "degrade")
-
-
-def _show_damages() -> ExitStatus:
-    from rich.console import Console
-
-    from ..report.damages import damage_listing
-
-    Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120).print(damage_listing())
-    return ExitStatus.DONE
 
 
 def _tell_clipped(records: "Iterator[Record]") -> "Iterator[Record]":

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from ..errors import ExitStatus
-from ._shell import Force, Jobs, emit, shell_command, with_bar
+from ._inputs import Force, Jobs
+from ._signals import shell_command
+from ._speech import emit, with_bar
 
 
 @shell_command

@@ -1,27 +1,36 @@
-"""``ar models``: which families there are, and what a checkpoint is."""
+"""``ar models``: list families and bundled models, and describe one."""
 
 import dataclasses
 import json
 import sys
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ..errors import ExitStatus
-from ._shell import shell_command
+from . import _complete
+from ._signals import shell_command
+from ._speech import show
 
 
 @shell_command
 def models(
-    name: Annotated[str | None, typer.Argument(help="A family, or a checkpoint file.")] = None,
-    names: Annotated[bool, typer.Option("--names", help="Only the families' names, one a line.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A family, a bundled model, or a checkpoint file.",
+            autocompletion=_complete.models_to_show,
+        ),
+    ] = None,
+    names: Annotated[bool, typer.Option("--names", help="List only the names of the families, one per line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object instead of a table.")] = False,
 ) -> ExitStatus:
-    """List the model families and their presets, the settings of one, or what a checkpoint file is.
+    """List the model families and the bundled models, or show the settings of a family or what a model was made of.
 
     \b
     Examples:
@@ -29,26 +38,38 @@ def models(
       ar models cnn
       ar models cnn.safetensors
     """
-    from ..engine.checkpoint import is_file_name
+    from ..engine.checkpoint import bundled_models, is_file_name
     from ..models import FAMILIES
 
     if names:
         sys.stdout.write("\n".join(FAMILIES.names()) + "\n")
         return ExitStatus.DONE
+    bundled = bundled_models()
     if name is None:
-        told: dict[str, Any] = {family: _family(family) for family in FAMILIES.names()}
-        table = _families_table(told)
-    elif is_file_name(name):
-        told = _checkpoint(name)
-        table = _pairs_table(name, told)
+        shown = {each: _bundled(path) for each, path in bundled.items()} | {
+            family: _family(family) for family in FAMILIES.names()
+        }
+        table = _models_table(shown)
+    elif is_file_name(name) or name in bundled:
+        shown = _checkpoint(name)
+        table = _pairs_table(name, shown)
     else:
-        told = _family(name) | {"settings": _settings(name)}
-        table = _settings_table(name, told)
+        shown = _family(name) | {"settings": _settings(name)}
+        table = _settings_table(name, shown)
     if as_json:
-        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.write(json.dumps(shown) + "\n")
     else:
-        Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
+        show(table)
     return ExitStatus.DONE
+
+
+def _bundled(path: Path) -> dict[str, Any]:
+    """Describe a bundled model by the card in its file."""
+    from ..engine.checkpoint import read_arrays
+
+    _, metadata = read_arrays(path)
+    what = metadata.get("card", {}).get("what", f"A trained model of the family {metadata['family']}.")
+    return {"what": what, "bundled": True, "family": metadata["family"]}
 
 
 def _family(name: str) -> dict[str, Any]:
@@ -56,17 +77,17 @@ def _family(name: str) -> dict[str, Any]:
 
     module = FAMILIES.load(name)
     (summary, *_) = (module.__doc__ or "").split("\n\n")
-    return {"what": " ".join(summary.split()), "trained": module.Model.trainable, "presets": module.PRESETS}
+    return {"what": " ".join(summary.split()), "trained": module.Model.learns != "nothing", "presets": module.PRESETS}
 
 
 def _settings(family: str) -> list[dict[str, Any]]:
-    """List every key that ``--set`` takes for a family: of the model first, then of training."""
+    """List every key that ``--set`` takes for a family: first those of the model, then those of training."""
     from ..engine.settings import describe
     from ..engine.training.loop import TrainConfig
     from ..models import FAMILIES
 
     module = FAMILIES.load(family)
-    holders = [("model", module.Config)] + ([("training", TrainConfig)] if module.Model.trainable else [])
+    holders = [("model", module.Config)] + ([("training", TrainConfig)] if module.Model.learns != "nothing" else [])
     return [
         {"of": part, "key": field.name, "default": field.default, "values": describe(hints[field.name])}
         for part, holder in holders
@@ -75,41 +96,44 @@ def _settings(family: str) -> list[dict[str, Any]]:
     ]
 
 
-def _checkpoint(path: str) -> dict[str, Any]:
+def _checkpoint(name: str) -> dict[str, Any]:
     from ..engine.checkpoint import float_parameters, load_model
 
-    loaded = load_model(path)
+    loaded = load_model(name)
     quantized = loaded.metadata.get("quantized", {})
-    told: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "family": loaded.family,
         "parameters": float_parameters(loaded),
         "dtype": quantized.get("dtype", "float32"),
     }
-    return told | {key: value for key, value in loaded.metadata.items() if key != "family"}
+    return shown | {key: value for key, value in loaded.metadata.items() if key != "family"}
 
 
-def _families_table(told: dict[str, Any]) -> Table:
-    table = Table("family", "what it is", "presets")
-    for name, family in told.items():
-        presets = ", ".join(family["presets"]) if family["trained"] else "nothing to train"
-        table.add_row(name, family["what"], presets)
+def _models_table(models: dict[str, Any]) -> Table:
+    table = Table("model", "what it is", "training", "presets")
+    for name, model in models.items():
+        training = "bundled" if model.get("bundled") else "needed" if model["trained"] else "none"
+        table.add_row(name, model["what"], training, ", ".join(model.get("presets", ())))
     return table
 
 
-def _settings_table(name: str, told: dict[str, Any]) -> Table:
-    presets = told["presets"]
-    table = Table("of", title=f"{name}: {told['what']}")
+def _settings_table(name: str, model: dict[str, Any]) -> Table:
+    from ..engine.settings import written
+
+    presets = model["presets"]
+    table = Table("of", title=f"{name}: {model['what']}")
     for heading in ("key", "values", "default", *presets):
         table.add_column(heading, no_wrap=heading == "key")
-    for setting in told["settings"]:
-        cells = [str(values.get(setting["key"], "")) for values in presets.values()]
-        table.add_row(setting["of"], setting["key"], setting["values"], str(setting["default"]), *cells)
+    for setting in model["settings"]:
+        key = setting["key"]
+        cells = [written(values[key]) if key in values else "" for values in presets.values()]
+        table.add_row(setting["of"], key, setting["values"], written(setting["default"]), *cells)
     return table
 
 
-def _pairs_table(title: str, told: dict[str, Any]) -> Table:
+def _pairs_table(title: str, model: dict[str, Any]) -> Table:
     table = Table(show_header=False, title=title)
-    for key, value in told.items():
+    for key, value in model.items():
         if key == "quantized":
             table.add_row("arithmetic", _arithmetic(value["arithmetic"]))
         elif isinstance(value, dict):
@@ -120,16 +144,16 @@ def _pairs_table(title: str, told: dict[str, Any]) -> Table:
 
 
 def _arithmetic(layers: dict[str, str]) -> str:
-    """Tell in which arithmetic layers are computed: the most first, the names of fewest."""
+    """Say in which arithmetic layers are computed; the shorter list is written out."""
     in_each = {kind: [name for name, each in layers.items() if each == kind] for kind in ("int8", "float")}
     lines = [f"{len(names)} of {len(layers)} layers in {kind}" for kind, names in in_each.items() if names]
     fewer = min((names for names in in_each.values() if names), key=len)
     return "\n".join(lines + ([", ".join(fewer)] if len(lines) > 1 and len(fewer) <= 8 else []))
 
 
-def _flat(told: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(mapping: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Write a mapping within a mapping as ``outer.inner``."""
-    for key, value in told.items():
+    for key, value in mapping.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         else:

@@ -8,20 +8,10 @@ import typer
 
 from ..errors import ExitStatus, UsageError, most_severe
 from ..signal.findings import FINDINGS
-from ._shell import (
-    Force,
-    Inputs,
-    Jobs,
-    Seed,
-    check_plot,
-    emit,
-    read_sides,
-    say,
-    shell_command,
-    tell_failure,
-    tell_undrawn,
-    with_bar,
-)
+from . import _complete
+from ._inputs import Force, Inputs, Jobs, Seed, check_plot, read_sides
+from ._signals import shell_command
+from ._speech import emit, report_failure, report_no_picture, say, with_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -51,6 +41,7 @@ def pair(
             metavar="PROBLEM",
             help="Accept pairs with this problem and note it in the record instead of rejecting them: "
             f"{', '.join(FINDINGS)}. Can be given several times.",
+            autocompletion=_complete.findings,
         ),
     ] = None,
     split: Annotated[
@@ -65,6 +56,7 @@ def pair(
         typer.Option(
             "--group-by",
             metavar="RULE",
+            autocompletion=_complete.groupings,
             help="Which records stay in one split: folder, path:REGEX (the first group of the match, or all of it) or "
             "field:NAME; by default those of one source file.",
         ),
@@ -119,13 +111,13 @@ def pair(
     except UsageError:
         for record in gathered:  # they explain why there are so few groups
             if "error" in record:
-                tell_failure(record, "pair")
+                report_failure(record, "pair")
         raise
     if splitter.replaced:
         say(f"--split moved {splitter.replaced} records to another split")
-    undrawn = [record for record in assigned if plot and tell_undrawn(record, "pair")]
+    without_picture = [record for record in assigned if plot and report_no_picture(record, "pair")]
     status = emit(assigned, "pair", form=WRITERS[format])
-    return most_severe([status, ExitStatus.RECORDS_FAILED]) if undrawn else status
+    return most_severe([status, ExitStatus.RECORDS_FAILED]) if without_picture else status
 
 
 def _aligned(
@@ -144,4 +136,4 @@ def _aligned(
     def work(record: "Record") -> "Record":
         return with_plot(with_digests(pair_record(record, config)), lambda paired: plot_pair(paired, plot))
 
-    return run_batch(name_apart(records, plot), work, "pair", seed, jobs)
+    return run_batch(name_apart(records, lambda _: plot), work, "pair", seed, jobs)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._shell import Force, Inputs, Seed, emit, read_inputs, refuse_nested, restoring_bar, say, shell_command
+from . import _complete
+from ._inputs import Device, Force, Inputs, Jobs, Seed, read_inputs, refuse_nested
+from ._signals import shell_command
+from ._speech import emit, restoring_bar, say
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -24,19 +27,51 @@ STDIN_NAME = "stdin"
 def restore(
     inputs: Inputs = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="A checkpoint, or a family with nothing to train (identity).")
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="A checkpoint file, a bundled model, or a family with nothing to train (identity).",
+            autocompletion=_complete.models,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Named settings of a family with nothing to train.",
+            autocompletion=_complete.presets,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one setting of such a family; may be repeated.",
+            autocompletion=_complete.settings,
+        ),
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="A file for one input, a folder for many, - for WAV on stdout."),
+        typer.Option(
+            "--output", "-o", metavar="PLACE", help="A file for one input, a folder for many, - for WAV on stdout."
+        ),
     ] = None,
     residual: Annotated[
         Path | None, typer.Option(help="Write what was removed (input minus output) to this file or folder.")
     ] = None,
-    mix: Annotated[float, typer.Option(min=0.0, max=1.0, help="1: restored, 0: the input, between: a blend.")] = 1.0,
+    mix: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="X", help="1: restored, 0: the input, between: a blend.")
+    ] = 1.0,
+    loudness: Annotated[
+        Literal["keep"] | None,
+        typer.Option(help="Apply one gain, so that the output is as loud (LUFS) as the input.", show_default="off"),
+    ] = None,
     bits: Annotated[
         Literal["16", "24", "float"] | None,
-        typer.Option(help="Output depth; default: as the input, at least 16."),
+        typer.Option(help="Output depth.", show_default="as the input, at least 16"),
     ] = None,
     clip: Annotated[
         Literal["saturate", "refuse"],
@@ -45,20 +80,21 @@ def restore(
     dither: Annotated[
         bool, typer.Option("--dither", help="Triangular dither before rounding to 16 or 24 bit.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    device: Device = "auto",
     seed: Seed = 0,
+    jobs: Jobs = 1,
     force: Force = False,
 ) -> ExitStatus:
     """Restore damaged audio: same sample rate, channels, length and bit depth out as in.
 
-    Long files pass through block by block, in little memory, and the result does not depend on the blocks. Where the
-    model works at another rate, only its correction is resampled: what lies above its band stays as it was. MP3 and
-    other lossy files become FLAC.
+    Long files are restored block by block, in little memory, and the result does not depend on the blocks. Where the
+    model works at another rate, only its correction is resampled: sound above the model's band stays as it was. MP3
+    and other lossy files become FLAC.
 
     \b
     Examples:
       ar restore --model cnn.safetensors noisy.mp3 -o clean.wav
-      ar restore --model cnn.safetensors album/ -o restored/ --residual removed/
+      ar restore --model cnn.safetensors album/ -o restored/ --residual removed/ --jobs 4
       grep '"split": "test"' pairs.jsonl | ar restore --model cnn.safetensors -o out/ | ar eval > scores.jsonl
       sox in.wav -t wav - | ar restore --model cnn.safetensors - -o - | play -
     """
@@ -71,10 +107,11 @@ def restore(
         raise UsageError("give -o FILE for one input, -o FOLDER for many, or -o - for stdout")
     for place in (output, str(residual or "")):
         if Path(place).suffix.lower() in UNWRITTEN_SUFFIXES:
-            raise UsageError(f"{place}: such files are not written; give {', '.join(CONTAINERS)}, or a folder")
+            suffix = Path(place).suffix
+            raise UsageError(f"{place}: writing {suffix} is not supported; use {', '.join(CONTAINERS)}, or a folder")
     if output == "-" and sys.stdout.isatty():
         raise UsageError("-o - would write audio to the terminal; send it to a file or a pipe, or give -o FILE")
-    loaded = _load(model, device)
+    loaded = _load(model, preset, settings or [], device)
     with tempfile.TemporaryDirectory(prefix="ar-") as scratch:
         spooled = Path(scratch, STDIN_NAME)
         if inputs and "-" in inputs:
@@ -85,21 +122,22 @@ def restore(
         target = Path(scratch, "out", "stdout.wav") if output == "-" else Path(output)
         if is_one_file(target) or (residual and is_one_file(residual)):
             records = _only_one(records, output)
-        config = RestoreConfig(target, residual, mix, bits, clip, dither, seed, force)
+        config = RestoreConfig(target, residual, mix, bits, clip, dither, seed, force, loudness)
+        restored = _restored(records, loaded, config, spooled, jobs)
         if output != "-":
-            return emit(_restored(records, loaded, config, spooled), "restore")
+            return emit(restored, "restore")
         with Path(scratch, "record").open("w") as aside:
-            status = emit(_restored(records, loaded, config, spooled), "restore", output=aside)
+            status = emit(restored, "restore", output=aside)
         if status is ExitStatus.DONE:
             with target.open("rb") as made:
                 shutil.copyfileobj(made, sys.stdout.buffer)
         return status
 
 
-def _load(name: str, device: str) -> "LoadedModel":
+def _load(name: str, preset: str | None, settings: list[str], device: str) -> "LoadedModel":
     from ..engine.checkpoint import load_model
 
-    loaded = load_model(name)
+    loaded = load_model(name, preset, settings)
     if loaded.needs_torch:
         from ..engine.device import choose_device
 
@@ -108,21 +146,23 @@ def _load(name: str, device: str) -> "LoadedModel":
 
 
 def _restored(
-    records: "Iterable[Record]", loaded: "LoadedModel", config: "RestoreConfig", spooled: Path
+    records: "Iterable[Record]", loaded: "LoadedModel", config: "RestoreConfig", spooled: Path, jobs: int
 ) -> "Iterator[Record]":
-    """Restore one record after another, with a bar for each on a terminal, and words on samples over full scale."""
+    """Restore the records, with a progress bar on a terminal, and report samples over full scale."""
     from ..engine.batch import run_batch
     from ..engine.restoring.restore import restore_record
 
     with restoring_bar() as follow:
-        for record in run_batch(
-            records, lambda record: restore_record(record, loaded, config, follow), "restore", config.seed
-        ):
-            for key, fate in (("clipped", "saturated; --bits float would keep them"), ("over_full_scale", "kept")):
+
+        def work(record: "Record") -> "Record":
+            return restore_record(record, loaded, config, follow)
+
+        for record in run_batch(records, work, "restore", config.seed, jobs):
+            for key, fate in (("clipped", "clipped; --bits float would keep them"), ("over_full_scale", "kept")):
                 if key in record and "error" not in record:
                     say(f"restore {record['id']}: {record[key]} samples over full scale were {fate}")
             if record.get("degraded") == str(spooled):
-                del record["degraded"]  # it goes when the command ends
+                del record["degraded"]  # it is deleted when the command ends
             yield record
 
 
@@ -134,6 +174,6 @@ def _only_one(records: "Iterable[Record]", output: str) -> "list[Record]":
 
 
 def _spool_stdin(path: Path) -> None:
-    """Keep audio from stdin on the disk, since decoders want to move about in it."""
+    """Copy audio from stdin to the disk, since decoders need to seek in it."""
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)

@@ -10,37 +10,54 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import AudioRestoreError, ExitStatus, UsageError
-from ._shell import Force, read_inputs, say, shell_command, stop_flag, tell_failure, training_bar
+from . import _complete
+from ._inputs import Device, Force, read_inputs
+from ._signals import shell_command, stop_flag
+from ._speech import report_failure, say, training_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
-    from ..engine.training.loop import Event, Validated
+    from ..engine.training.loop import Event
+    from ..engine.training.run import TrainingRun
+    from ..engine.training.validation import Validated
 
 
 @shell_command
 def train(
-    family: Annotated[str, typer.Argument(help="Model family; 'ar models' lists them.")],
+    family: Annotated[
+        str, typer.Argument(help="Model family; 'ar models' lists them.", autocompletion=_complete.families)
+    ],
     inputs: Annotated[
         list[str] | None, typer.Argument(help="Manifests of pairs; without any, records are read from stdin.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Checkpoint to write (.safetensors).")] = None,
-    preset: Annotated[str, typer.Option(help="Named settings; 'ar models FAMILY' shows them.")] = "small",
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Named settings; 'ar models FAMILY' shows them.", autocompletion=_complete.presets
+        ),
+    ] = "small",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of model or training; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one setting of model or training; may be repeated.",
+            autocompletion=_complete.settings,
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Budget in steps.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Budget in passes over the training split.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
-    seed: Annotated[int | None, typer.Option(help="What every random draw hangs on.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    device: Device = "auto",
+    seed: Annotated[int | None, typer.Option(help="Seed for everything random.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     force: Force = False,
 ) -> ExitStatus:
-    """Train a model of any family on the pairs' train split, and keep the one that is best on the val split.
+    """Train a model of any family on the train split, and keep the checkpoint that restores the val split best.
 
-    The test split is never opened. Beside the checkpoint lie a log (.log.jsonl) and the state that --resume goes on
-    from (.state.safetensors), exactly as if the run had never stopped. Ctrl-C keeps both.
+    The test split is never opened. Next to the checkpoint are a log (.log.jsonl) and the state that --resume
+    continues from (.state.safetensors), exactly as if training had never stopped. Ctrl-C keeps both.
 
     \b
     Examples:
@@ -58,49 +75,58 @@ def train(
         family, preset, settings or [], {"steps": steps, "epochs": epochs, "minutes": minutes, "seed": seed}
     )
     state_path = state_path_of(output)
-    going_on = resume and state_path.exists()
+    resuming = resume and state_path.exists()
     if output.exists() and not (force or resume):
-        raise UsageError(f"{output} exists already; give --resume to go on with it, or -f to replace it")
-    if output.exists() and resume and not going_on and not fitted_at_once(family):
-        raise UsageError(f"{state_path} is gone, so {output} cannot be gone on with; give -f to start anew")
+        raise UsageError(f"{output} exists already; use --resume to continue it, or -f to replace it")
+    if output.exists() and resume and not resuming and not fitted_at_once(family):
+        raise UsageError(f"{state_path} is missing, so training of {output} cannot be resumed; use -f to start over")
     records, status = _good_pairs(read_inputs(inputs, "degraded", "train")[0])
     run = prepare_run(family, chosen, records, output, choose_device(device))
     rate = f"{run.sample_rate} Hz" if run.sample_rate else "any sample rate"
     say(f"training {family} on {run.training.frames} samples at {rate}")
-    if going_on:
+    if resuming:
         run.resume()
-        say(f"going on from step {run.state.step} of {state_path}")
+        say(f"resuming from step {run.state.step} ({state_path})")
     if run.share_done >= 1.0:
-        say(f"{run.state.step} steps are done already, which is the whole budget")
+        say(f"nothing left to do: all {run.state.step} steps are done")
     with stop_flag() as stop:
         _watch(run.go(stop), family)
         if stop():
-            say(f"stopped at step {run.state.step}; {output} holds the best model so far; --resume goes on")
-    told = {"model": str(output), "family": family, "preset": preset, "steps": run.state.step}
-    told |= {"parameters": run.parameters, "training_seconds": round(run.state.seconds, 3)}
-    if run.state.step and run.state.seconds > 0.0:
-        pace = run.audio_seconds / run.state.seconds
-        told["audio_seconds_per_second"] = float(f"{pace:.3g}")
-        say(f"learnt from {pace:.3g} s of audio a second, with validation and all")
-    if run.best_heard:
-        say(f"kept step {run.best_heard.step}: {in_words(run.best_heard)}")
-        told |= dataclasses.asdict(run.best_heard)
-        if run.state.step:
-            _warn(run.best_heard, family)
-    sys.stdout.write(json.dumps(told) + "\n")
+            say(f"stopped at step {run.state.step}; {output} holds the best model so far; continue with --resume")
+    sys.stdout.write(json.dumps(_result(run, preset)) + "\n")
     return status
 
 
-def _warn(heard: "Validated", family: str) -> None:
-    """Say it where training was of no use."""
-    if heard.mse["restored"] > heard.mse["degraded"]:
+def _result(run: "TrainingRun", preset: str) -> dict[str, Any]:
+    """Describe a finished run, for people on stderr and as the object that goes to stdout."""
+    parameters = run.model.count_parameters()
+    result: dict[str, Any] = {"model": str(run.output), "family": run.family, "preset": preset, "steps": run.state.step}
+    result |= {"parameters": parameters, "training_seconds": round(run.state.seconds, 3)}
+    if run.trained_parameters != parameters:
+        result["trained_parameters"] = run.trained_parameters
+        say(f"{run.trained_parameters} parameters were trained, of which {parameters} restore")
+    if run.state.step and run.state.seconds > 0.0:
+        pace = run.audio_seconds / run.state.seconds
+        result["audio_seconds_per_second"] = float(f"{pace:.3g}")
+        say(f"processed {pace:.3g} s of audio per second, including validation")
+    if run.best:
+        say(f"kept step {run.best.step}: {in_words(run.best)}")
+        result["validation"] = dataclasses.asdict(run.best)
+        if run.state.step:
+            _warn(run.best, run.family)
+    return result
+
+
+def _warn(result: "Validated", family: str) -> None:
+    """Warn where training was of no use."""
+    if result.mse["restored"] > result.mse["degraded"]:
         say(f"{family} is WORSE than doing nothing on the validation split; train longer, or on more audio")
-    elif heard.mse["restored"] > heard.mse["level"]:
+    elif result.mse["restored"] > result.mse["level"]:
         say(f"{family} is no better than one fitted gain on the validation split")
 
 
 def _settings(family: str, preset: str, texts: list[str], budget: dict[str, int | float | None]) -> dict[str, Any]:
-    """Lay the user's settings over the preset's; a budget given in any unit replaces the preset's steps."""
+    """Merge the user's settings into the preset's; a budget in any unit replaces the preset's steps."""
     from ..engine.settings import parse_settings
     from ..engine.training.loop import TrainConfig
     from ..models import FAMILIES
@@ -120,37 +146,37 @@ def _settings(family: str, preset: str, texts: list[str], budget: dict[str, int 
 
 
 def _good_pairs(records: "Iterable[Record]") -> "tuple[list[Record], ExitStatus]":
-    held = list(records)
-    good = [record for record in held if "error" not in record]
-    for record in held:
+    given = list(records)
+    good = [record for record in given if "error" not in record]
+    for record in given:
         if "error" in record:
-            tell_failure(record, "train")
+            report_failure(record, "train")
     if not any(record.get("split") == "train" for record in good):
         raise AudioRestoreError("no record is in the train split; 'ar pair' gives records a split")
     if not any(record.get("split") == "val" for record in good):
         say("no record is in the val split, so the last model is kept, not the best one")
-    if len(good) == len(held):
+    if len(good) == len(given):
         return good, ExitStatus.DONE
-    say(f"{len(held) - len(good)} of {len(held)} records failed, and are left out")
+    say(f"{len(given) - len(good)} of {len(given)} records failed in an earlier stage and are not used")
     return good, ExitStatus.RECORDS_FAILED
 
 
 def _watch(events: "Iterator[Event]", family: str) -> None:
     """Follow a run to its end, with a bar on a terminal."""
-    from ..engine.training.loop import Stepped, Validated
+    from ..engine.training.loop import Stepped
 
     with training_bar() as (advance, announce):
         for event in events:
-            if isinstance(event, Validated) and event.step:
+            if not isinstance(event, Stepped) and event.step:
                 announce(f"step {event.step}: {in_words(event)}{' · best so far' if event.improved else ''}")
             elif isinstance(event, Stepped):
                 advance(event.done, f"{family} · step {event.step} · loss {event.loss:.3e}")
 
 
-def in_words(heard: "Validated") -> str:
-    """Say what was heard on the validation split, beside the do-nothing rows."""
-    restored, nothing, level = (_db(heard.snr_db[row]) for row in ("restored", "degraded", "level"))
-    return f"SNR {restored} (doing nothing {nothing}, one gain {level}), loss {heard.loss:.3e}"
+def in_words(result: "Validated") -> str:
+    """Describe a validation, with the do-nothing rows."""
+    restored, nothing, level = (_db(result.snr_db[row]) for row in ("restored", "degraded", "level"))
+    return f"SNR {restored} (doing nothing {nothing}, one gain {level}), loss {result.loss:.3e}"
 
 
 def _db(value: float | None) -> str:

@@ -89,9 +89,7 @@ class AudioReader:
         """
         frames = self.info.frames - start if frames is None else frames
         if start < 0 or frames < 0 or start + frames > self.info.frames:
-            raise ValueError(
-                f"{self.path} has {self.info.frames} samples, not {start} to {start + frames}"
-            )
+            raise ValueError(f"{self.path} has {self.info.frames} samples, not {start} to {start + frames}")
         try:
             waveform = np.empty((self.info.channels, frames), np.float32)
         except MemoryError as error:  # also how a garbled length in a header shows

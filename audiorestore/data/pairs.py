@@ -1,14 +1,11 @@
-"""Training pairs: short segments from anywhere in many recordings, straight from memory-mapped WAV or from memory.
+"""Training pairs: short segments from anywhere in many recordings, from memory-mapped WAV files or from memory.
 
-A collection that fits in memory is held there; a larger one is mapped from its WAV files, so that a segment costs the
-reading of its own samples only.
+A collection that fits in memory is held there; a larger one is mapped from its WAV files, so that only the samples of
+a segment are read.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -17,11 +14,11 @@ from ..signal.resample import resample
 from .audio_file import audio_info, map_wav, read_audio
 from .manifest import Record, need
 
-MEMORY_BYTES = 2 << 30  # a collection up to this size is held in memory as float32
+MEMORY_BYTES = 2 << 30  # a collection of up to this size, as float32, is held in memory
 
 
 class _Mapped:
-    """Samples of a WAV file that stay on the disk until they are asked for."""
+    """Samples of a WAV file that stay on the disk until they are needed."""
 
     def __init__(self, rows: np.ndarray) -> None:
         self._rows = rows
@@ -53,13 +50,18 @@ class Track:
 
     def cut(self, start: int, frames: int, channels: slice) -> tuple[np.ndarray, np.ndarray]:
         """Read samples of both; outside the recording there is silence."""
-        stop = start + frames
-        inside = slice(max(0, start), max(0, min(stop, self.frames)))
-        around = ((0, 0), (max(0, -start), max(0, stop - max(start, self.frames))))
-        return (
-            np.pad(self.degraded[channels, inside], around),
-            np.pad(self.reference[channels, inside], around),
-        )
+        count = len(range(*channels.indices(self.channels)))
+        degraded, reference = np.zeros((2, count, frames), np.float32)
+        self.cut_into(degraded, reference, start, channels)
+        return degraded, reference
+
+    def cut_into(self, degraded: np.ndarray, reference: np.ndarray, start: int, channels: slice) -> None:
+        """Copy the samples from ``start`` on into two rows of zeros, (channels, time) each."""
+        begin, end = max(0, start), min(start + degraded.shape[-1], self.frames)
+        if begin < end:
+            place = slice(begin - start, end - start)
+            degraded[:, place] = self.degraded[channels, begin:end]
+            reference[:, place] = self.reference[channels, begin:end]
 
 
 class PairDataset:
@@ -67,7 +69,7 @@ class PairDataset:
 
     Args:
         records: Aligned records of that split.
-        sample_rate: The rate to train at, in Hz; other rates are resampled, which needs them in memory. 0: as it comes.
+        sample_rate: The rate to train at, in Hz; other rates are resampled, which needs them in memory. 0: as they are.
         channels: 1: segments of single channels; 2: segments of channel pairs (a mono recording is doubled).
 
     Raises:
@@ -77,13 +79,15 @@ class PairDataset:
 
     def __init__(self, records: Sequence[Record], sample_rate: int, channels: int = 1) -> None:
         if not records:
-            raise RecordError("there are no pairs to learn from")
+            raise RecordError("there are no pairs to train on")
         self.sample_rate = sample_rate
         self.channels = channels
         size = sum(_frames_of(record) for record in records) * 8
         self.in_memory = size <= MEMORY_BYTES
         self.tracks = [_open(record, sample_rate, self.in_memory) for record in records]
-        self._ends = np.cumsum([track.frames for track in self.tracks])
+        self._lengths = np.array([track.frames for track in self.tracks])
+        self._track_channels = np.array([track.channels for track in self.tracks])
+        self._ends = np.cumsum(self._lengths)
 
     @property
     def frames(self) -> int:
@@ -93,38 +97,35 @@ class PairDataset:
     def draw(
         self, rng: np.random.Generator, batch_size: int, frames: int, context: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw segments, each stretch of sound as likely as any other.
+        """Draw segments, each part of the sound with equal probability.
 
         Args:
-            rng: Decides where.
+            rng: Generator of the places.
             batch_size: Number of segments.
-            frames: Length of the part that is judged, in samples.
+            frames: Length of a segment without its context, in samples.
             context: Samples added on both sides.
 
         Returns:
             Degraded and reference segments, each float32 (batch, channels, frames + 2 · context).
         """
-        cuts = []
-        for _ in range(batch_size):
-            place = int(rng.integers(self.frames))
-            index = int(np.searchsorted(self._ends, place, side="right"))
-            track = self.tracks[index]
-            start = place - int(self._ends[index] - track.frames) - frames // 2
-            start = max(0, min(start, track.frames - frames))
-            first = int(rng.integers(track.channels)) // self.channels * self.channels
-            cuts.append(self._cut(track, start - context, frames + 2 * context, first))
-        return np.stack([degraded for degraded, _ in cuts]), np.stack([reference for _, reference in cuts])
-
-    def _cut(self, track: Track, start: int, frames: int, first: int) -> tuple[np.ndarray, np.ndarray]:
-        degraded, reference = track.cut(start, frames, slice(first, first + self.channels))
-        if degraded.shape[0] < self.channels:  # a mono track, or the odd last channel, for a stereo model
-            degraded, reference = (np.repeat(part[:1], self.channels, axis=0) for part in (degraded, reference))
+        places = rng.integers(self.frames, size=batch_size)
+        indices = np.searchsorted(self._ends, places, side="right")
+        lengths = self._lengths[indices]
+        starts = places - (self._ends[indices] - lengths) - frames // 2
+        starts = np.clip(starts, 0, np.maximum(0, lengths - frames)) - context
+        firsts = rng.integers(self._track_channels[indices]) // self.channels * self.channels
+        degraded, reference = np.zeros((2, batch_size, self.channels, frames + 2 * context), np.float32)
+        # A mono track, or the odd last channel, fills both channels of a stereo model's segment.
+        for row, (index, start, first) in enumerate(
+            zip(indices.tolist(), starts.tolist(), firsts.tolist(), strict=True)
+        ):
+            self.tracks[index].cut_into(degraded[row], reference[row], start, slice(first, first + self.channels))
         return degraded, reference
 
     def walk(self, frames: int, context: int = 0, limit: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Go through all tracks in pieces, with ``context`` more samples on both sides of each.
+        """Iterate over all tracks in pieces, with ``context`` more samples on both sides of each.
 
-        With a limit on the samples of all tracks together, each gives an even share, from its middle.
+        With a limit on the samples of all tracks together, each track gives an equal share, from its middle.
 
         Yields:
             Degraded and reference pieces, (channels, time).
@@ -152,7 +153,7 @@ def _open(record: Record, sample_rate: int, in_memory: bool) -> Track:
         raise RecordError(
             f"'{record['id']}': degraded and reference audio differ in length or channels "
             f"({degraded.shape[1]}×{degraded.shape[0]} and {reference.shape[1]}×{reference.shape[0]}); "
-            "'ar pair' lays them over each other"
+            "use 'ar pair' to align them"
         )
     return Track(record["id"], degraded, reference)
 
@@ -163,18 +164,3 @@ def _frames_of(record: Record) -> int:
     (reference,) = need(record, "reference")
     info = audio_info(reference)
     return info.frames * info.channels
-
-
-def pairs_digest(records: Sequence[Record]) -> str:
-    """Compute a digest that tells one set of training data from another, wherever its files lie."""
-    told = [
-        [record.get(key) for key in ("id", "sample", "split", "damage", "alignment")]
-        + [_fingerprint(path) for path in need(record, "degraded", "reference")]
-        for record in records
-    ]
-    return hashlib.blake2b(json.dumps(sorted(map(json.dumps, told))).encode()).hexdigest()[:32]
-
-
-def _fingerprint(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]

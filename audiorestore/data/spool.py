@@ -16,11 +16,12 @@ MEMORY_BYTES = 1 << 26  # a recording up to this size is held in memory: six min
 
 
 @contextlib.contextmanager
-def open_sound(path: str | Path, any_order: bool = False) -> Iterator[Sound]:
+def open_sound(path: str | Path, encoded: str | Path | None = None, any_order: bool = False) -> Iterator[Sound]:
     """Open an audio file as blocks that can be read again and again; a short one is decoded only once.
 
     Args:
-        path: The file.
+        path: The audio file.
+        encoded: The codec file that it was decoded from; by default the file itself where its coding is lossy.
         any_order: Whether parts of it are to be read, so that `Sound.parts` is needed; a long file whose format does
             not allow that is decoded into a temporary one.
 
@@ -36,7 +37,8 @@ def open_sound(path: str | Path, any_order: bool = False) -> Iterator[Sound]:
             sound = replace(sound, parts=lambda start, stop: reader.read(start, stop - start))
         elif any_order:
             sound = stack.enter_context(spooled(sound, reader.blocks()))
-        yield sound
+        codec_file = encoded or (path if info.lossy else None)
+        yield replace(sound, path=Path(path), encoded=Path(codec_file) if codec_file else None)
 
 
 @contextlib.contextmanager
@@ -64,7 +66,7 @@ def spooled(like: Sound, blocks: Iterable[Block]) -> Iterator[Sound]:
             for start in range(0, like.frames, BLOCK_FRAMES):
                 yield parts(start, min(start + BLOCK_FRAMES, like.frames))
 
-        yield Sound(like.sample_rate, like.channels, like.frames, read, parts)
+        yield Sound(like.sample_rate, like.channels, like.frames, read, parts=parts)
 
 
 @contextlib.contextmanager

@@ -1,31 +1,37 @@
-"""A model on the disk: one safetensors file of weights and JSON; nothing is ever unpickled.
+"""A model on disk: one safetensors file of weights and JSON; nothing is ever unpickled.
 
 The metadata of the file has one key, ``audiorestore``, with JSON: ``format`` (1), ``version``, ``family``, ``config``,
-``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (what the training loop was told); in int8 and
-float16 models also ``quantized``, with the dtype and the arithmetic of each layer, and in place of ``validation``
-``validation_of_float_form``.
+``step``, ``seed``, ``data_digest``, ``validation`` and ``training`` (the settings of the training loop); in int8 and
+float16 models also ``quantized``, with the dtype and the arithmetic of each layer (and the bounds on the input of those
+in int8), and in place of ``validation`` ``validation_of_float_form``.
 """
 
+import contextlib
 import dataclasses
+import importlib.resources
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import save_file
 
 from .. import __version__
 from ..data.atomic import atomic_path
-from ..errors import AudioRestoreError, CheckpointError, UsageError
+from ..errors import AudioFileError, AudioRestoreError, CheckpointError, UsageError
 from ..models import FAMILIES
 from ..models._restorer import Restorer
-from .provenance import file_digest
-from .settings import build, check
+from ..registry import suggestion
+from .int8 import bounds_of, hold, linear_maps_of, restoring_state, uses_of
+from .provenance import digest_of, file_digest
+from .settings import build, check, family_settings, written
 
 FORMAT = 1
 SUFFIX = ".safetensors"
+WEIGHTS = importlib.resources.files("audiorestore.weights")
 _KEY = "audiorestore"
 
 
@@ -34,11 +40,11 @@ class LoadedModel:
     """A model ready to restore, and what is known about it.
 
     Attributes:
-        name: What it was asked for as: a family, or a path.
+        name: For records: a path, a bundled model, or a family with the settings that differ from its defaults.
         family: Its family.
         model: The restorer.
-        metadata: What its checkpoint tells; empty for a family with nothing to train.
-        digest: Tells this very model from others; for a family with nothing to train, its name.
+        metadata: From its checkpoint; empty for a family with nothing to train.
+        digest: Of its file; of name and settings for a family with nothing to train.
     """
 
     name: str
@@ -50,11 +56,11 @@ class LoadedModel:
     @property
     def needs_torch(self) -> bool:
         """Whether the model is a torch network, which runs on a device."""
-        return hasattr(self.model, "parameters")
+        return self.model.uses_torch
 
 
 def is_file_name(name: str) -> bool:
-    """Tell whether ``--model`` names a file rather than a family.
+    """Say whether ``--model`` names a file: it has a ``/`` in it or ends in .safetensors.
 
     >>> is_file_name("cnn"), is_file_name("cnn.safetensors"), is_file_name("models/cnn")
     (False, True, True)
@@ -70,23 +76,23 @@ def make_model(family: str, settings: dict[str, Any]) -> Restorer:
 
 
 def fitted_at_once(family: str) -> bool:
-    """Tell whether a family learns in one pass, if at all, so that there is nothing to resume."""
-    return not hasattr(FAMILIES.load(family).Model, "objective")
+    """Say whether a family learns in one pass, if at all, so that there is nothing to resume."""
+    return bool(FAMILIES.load(family).Model.learns != "by steps")
 
 
 def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any], overwrite: bool = True) -> None:
-    """Write a checkpoint, whole or not at all."""
-    told = {
+    """Write a checkpoint, whole or not at all; quantized, of the part that restores alone."""
+    stored = {
         "format": FORMAT,
         "version": __version__,
         "family": family,
         "config": dataclasses.asdict(model.config),
         **metadata,
     }
-    arrays = model.state()
-    if _dtype(told) == "float16":
+    arrays = restoring_state(model) if _dtype(stored) else model.state()
+    if _dtype(stored) == "float16":
         arrays = {name: in_16_bits(array) for name, array in arrays.items()}
-    save_arrays(path, arrays, told, overwrite)
+    save_arrays(path, arrays, stored, overwrite)
 
 
 def in_16_bits(array: np.ndarray) -> np.ndarray:
@@ -98,19 +104,27 @@ def in_16_bits(array: np.ndarray) -> np.ndarray:
     return short if np.array_equal(short.astype(np.float32), array) else array
 
 
-def _dtype(told: dict[str, Any]) -> str | None:
-    quantized = told.get("quantized")
+def _dtype(metadata: dict[str, Any]) -> str | None:
+    quantized = metadata.get("quantized")
     return quantized.get("dtype") if isinstance(quantized, dict) else None
 
 
-def save_arrays(path: Path, arrays: dict[str, np.ndarray], told: dict[str, Any], overwrite: bool = True) -> None:
-    """Write arrays and JSON as one safetensors file, whole or not at all."""
+def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any], overwrite: bool = True) -> None:
+    """Write arrays and JSON as one safetensors file, whole or not at all, without a copy in memory.
+
+    Raises:
+        AudioFileError: It cannot be written.
+    """
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     for name, array in arrays.items():
         contiguous[name] = contiguous[name].reshape(array.shape)  # NumPy gives a scalar an axis
-    content = save(contiguous, {_KEY: json.dumps(told)})
     with atomic_path(path, overwrite) as part:
-        part.write_bytes(content)
+        permissions = part.stat().st_mode  # by the umask; the library would leave a file of the user's alone
+        try:
+            save_file(contiguous, part, {_KEY: json.dumps(metadata)})
+        except SafetensorError as error:
+            raise AudioFileError(f"{path} cannot be written ({error})") from None
+        part.chmod(permissions)
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -123,108 +137,162 @@ def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         raise CheckpointError(f"the model file {path} does not exist")
     try:
         with safe_open(str(path), framework="numpy") as file:
-            told = _parse_metadata(path, (file.metadata() or {}).get(_KEY))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+            metadata = _parse_metadata(path, (file.metadata() or {}).get(_KEY))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is not a dict
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is no whole safetensors file ({error})") from None
-    return arrays, told
+        raise CheckpointError(f"{path} is not a complete safetensors file ({error})") from None
+    return arrays, metadata
 
 
 def _parse_metadata(path: str | Path, text: str | None) -> dict[str, Any]:
     if text is None:
-        raise CheckpointError(f"{path} is a safetensors file, but of another program: it lacks the key '{_KEY}'")
+        raise CheckpointError(f"{path} is a safetensors file of another program: it lacks the key '{_KEY}'")
     try:
-        told = json.loads(text)
+        metadata = json.loads(text)
     except ValueError:
-        told = None
-    if not isinstance(told, dict) or not isinstance(told.get("format"), int):
+        metadata = None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("format"), int):
         raise CheckpointError(f"{path} has broken metadata under the key '{_KEY}'")
-    if told["format"] > FORMAT:
+    if metadata["format"] > FORMAT:
         raise CheckpointError(
-            f"{path} was written by a newer audiorestore ({told.get('version')}); this is {__version__}: upgrade to "
-            "read it"
+            f"{path} was written by a newer audiorestore ({metadata.get('version')}); this is {__version__}: "
+            "upgrade to read it"
         )
-    return told
+    return metadata
 
 
-def load_model(name: str) -> LoadedModel:
-    """Load a checkpoint by its path, or a family that has nothing to train by its name.
+def bundled_models() -> dict[str, Path]:
+    """List the models that come with the program, by name."""
+    files = sorted(Path(str(file)) for file in WEIGHTS.iterdir() if file.name.endswith(SUFFIX))
+    return {file.stem: file for file in files}
+
+
+def load_model(name: str, preset: str | None = None, settings: Sequence[str] = ()) -> LoadedModel:
+    """Load a checkpoint by its path, a bundled model by its name, or a family that has nothing to learn by its name.
+
+    Args:
+        name: A path has a ``/`` in it or ends in .safetensors.
+        preset: Named settings of a family that has nothing to learn.
+        settings: More of its settings, each ``key=value``; they take precedence over the preset.
 
     Raises:
         CheckpointError: The file cannot be used.
-        UsageError: There is no such family, or it has to be trained first.
+        UsageError: There is no such model, it has to be trained first, or it is trained and cannot be set up.
     """
-    if not is_file_name(name):
-        if "." in name:
-            raise UsageError(f"{name} is neither a model file ({SUFFIX}) nor a family")
-        model = make_model(name, {})
-        if model.trainable:
-            raise UsageError(
-                f"the family '{name}' has to be trained first: 'ar train {name} pairs.jsonl -o {name}{SUFFIX}', then "
-                f"--model {name}{SUFFIX}"
-            )
-        return LoadedModel(name, name, model, {}, name)
-    arrays, told = read_arrays(name)
-    family = told.get("family")
-    if "state" in told:
+    bundled = bundled_models()
+    if not is_file_name(name) and name not in bundled:
+        return _family_as_it_is(name, preset, settings, list(bundled))
+    if preset is not None or settings:
+        raise UsageError(f"--preset and --set do not apply to {name}, which is trained; its settings are fixed")
+    path = bundled.get(name, Path(name))
+    arrays, metadata = read_arrays(path)
+    family, quantized = metadata.get("family"), metadata.get("quantized")
+    if "state" in metadata:
         raise CheckpointError(
-            f"{name} is what training resumes from; the model is beside it, without '.state' in its name"
+            f"{path} is what training resumes from; the model is beside it, without '.state' in its name"
         )
     if family not in FAMILIES.names():
-        raise CheckpointError(f"{name} holds a model of the family '{family}', which this version does not know")
-    try:
-        settings = {key: tuple(value) if isinstance(value, list) else value for key, value in told["config"].items()}
-        check(FAMILIES.load(family).Config, settings)
-        _refuse_oversized(family, settings, arrays)
-        model = make_model(family, settings)
-        if _dtype(told) == "float16":
-            _check_float16(model, told["quantized"])
+        raise CheckpointError(f"{path} holds a model of the family '{family}', which this version does not know")
+    with _description_errors(path, ValueError, AudioRestoreError):
+        config = _config(family, metadata.get("config"))
+    with _description_errors(path, ValueError, RuntimeError, MemoryError):  # as torch says that sizes are too large
+        _refuse_oversized(family, config, arrays)
+    model = make_model(family, config)
+    with _description_errors(path, ValueError):
+        if _dtype(metadata) == "float16":
+            _check_float16(model, metadata["quantized"])
             arrays = {
                 key: array.astype(np.float32) if array.dtype == "float16" else array for key, array in arrays.items()
             }
-        elif "quantized" in told:
-            _hold_in_int8(model, told["quantized"])
-        model.load_state(arrays)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError, AudioRestoreError) as error:
-        sentence, *_ = str(error).splitlines() or [type(error).__name__]  # torch goes on with where it was in its code
-        raise CheckpointError(f"{name} does not fit its own description ({sentence})") from None
-    return LoadedModel(name, family, model, told, file_digest(name))
+        elif "quantized" in metadata:
+            _hold_in_int8(model, quantized)
+        model.load_restoring_state(arrays)
+    if model.uses_torch:
+        model.eval()  # type: ignore[attr-defined]
+    return LoadedModel(name, family, model, metadata, file_digest(path))
+
+
+def _family_as_it_is(name: str, preset: str | None, settings: Sequence[str], bundled: list[str]) -> LoadedModel:
+    """Set up a family that has nothing to learn."""
+    if "." in name:
+        raise UsageError(f"{name} is neither a model file ({SUFFIX}) nor a family")
+    if name not in FAMILIES.names():
+        names = [*bundled, *FAMILIES.names()]
+        raise UsageError(f"there is no model '{name}'{suggestion(name, names)}; there are: {', '.join(names)}")
+    module = FAMILIES.load(name)
+    if module.Model.learns != "nothing":
+        raise UsageError(
+            f"the family '{name}' has to be trained first: 'ar train {name} pairs.jsonl -o {name}{SUFFIX}', then "
+            f"--model {name}{SUFFIX}"
+        )
+    model = make_model(name, family_settings(module, preset, settings, module.Config))
+    defaults = dataclasses.asdict(module.Config())
+    config = dataclasses.asdict(model.config)
+    changed = ",".join(f"{key}={written(value)}" for key, value in config.items() if value != defaults[key])
+    return LoadedModel(f"{name}:{changed}" if changed else name, name, model, {}, digest_of(name, config))
+
+
+@contextlib.contextmanager
+def _description_errors(path: Path, *expected: type[Exception]) -> Iterator[None]:
+    """Turn what a checkpoint's metadata or numbers may raise into a sentence; a defect of a family is left as it is."""
+    try:
+        yield
+    except expected as error:
+        sentence, *_ = str(error).splitlines() or [type(error).__name__]  # torch adds where in its code it was
+        raise CheckpointError(f"{path} does not fit its own description ({sentence})") from None
+
+
+def _config(family: str, stored: Any) -> dict[str, Any]:
+    """Check the settings in a checkpoint, by its family's Config."""
+    if not isinstance(stored, dict):
+        raise ValueError("it has no config")
+    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
+    holder = FAMILIES.load(family).Config
+    check(holder, settings)
+    build(holder, settings)
+    return settings
 
 
 def float_parameters(loaded: LoadedModel) -> int:
-    """Count the numbers that training found, whatever form they are stored in now."""
+    """Count the numbers that training found for the part that restores, whatever form they are stored in."""
     if not loaded.needs_torch:
-        return sum(array.size for array in loaded.model.state().values())
-    return _count_parameters(loaded.family, dataclasses.asdict(loaded.model.config))
+        return loaded.model.count_parameters()
+    return _on_meta(loaded.family, dataclasses.asdict(loaded.model.config)).count_parameters()
 
 
-def _count_parameters(family: str, settings: dict[str, Any]) -> int:
+def _on_meta(family: str, settings: dict[str, Any]) -> Restorer:
+    """Build a network without memory for its numbers."""
     import torch
 
-    from ..models._network import count_parameters
-
-    with torch.device("meta"):  # nothing is allocated
-        return count_parameters(make_model(family, settings))  # type: ignore[arg-type]
+    with torch.device("meta"):
+        return make_model(family, settings)
 
 
 def _refuse_oversized(family: str, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Refuse a Config that would fill the memory with a network whose weights are not in the file."""
-    if fitted_at_once(family):
+    if not FAMILIES.load(family).Model.uses_torch:
         return
-    wanted, held = _count_parameters(family, settings), sum(array.size for array in arrays.values())
+    from ..models._network import count_parameters
+
+    model: Any = _on_meta(family, settings)
+    wanted, held = count_parameters(model.restoring_part()), sum(array.size for array in arrays.values())
     if wanted > 2 * held:  # in int8 some numbers are folded into others, and never half of them
         raise ValueError(f"its config asks for {wanted:,} numbers, and the file holds {held:,}")
 
 
-def _hold_in_int8(model: Restorer, told: Any) -> None:
-    if not isinstance(told, dict) or told.get("dtype") != "int8" or not isinstance(told.get("arithmetic"), dict):
-        raise ValueError(f"quantized is {str(told)[:80]}, which says nothing of int8 and each layer's arithmetic")
-    if not hasattr(model, "hold_in_int8"):
+def _hold_in_int8(model: Restorer, quantized: Any) -> None:
+    fields = quantized if isinstance(quantized, dict) else {}
+    if fields.get("dtype") != "int8" or not isinstance(fields.get("arithmetic"), dict):
+        raise ValueError(f"quantized is {str(quantized)[:80]}, not int8 with the arithmetic of each layer")
+    if not linear_maps_of(model):
         raise ValueError("quantized, but the family has no layers to quantize")
-    model.hold_in_int8(told["arithmetic"])
+    bounds = fields.get("bounds")  # older files lack them
+    if not isinstance(bounds, dict | None):
+        raise ValueError(f"quantized has bounds of {str(bounds)[:80]}, which names no layers")
+    hold(model, fields["arithmetic"], bounds_of(uses_of(model)) if bounds is None else bounds)
 
 
-def _check_float16(model: Restorer, told: dict[str, Any]) -> None:
-    names = set(model.linear_maps()) if hasattr(model, "linear_maps") else set()
-    if not names or told.get("arithmetic") != dict.fromkeys(names, "float"):
+def _check_float16(model: Restorer, quantized: dict[str, Any]) -> None:
+    names = set(linear_maps_of(model))
+    if not names or quantized.get("arithmetic") != dict.fromkeys(names, "float"):
         raise ValueError("quantized is float16, but not with each of the family's layers computed in float")

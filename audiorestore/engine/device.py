@@ -1,8 +1,12 @@
-"""Where networks run."""
+"""Where networks run, and how precisely."""
+
+from typing import Literal
 
 import torch
 
 from ..errors import UsageError
+
+Precision = Literal["float32", "bf16", "fp16"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -19,3 +23,15 @@ def choose_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(f"there is no device '{name}' here ({str(error).splitlines()[0]})") from None
     return device
+
+
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """Make the context in which torch computes in mixed precision; with ``float32`` it changes nothing.
+
+    Raises:
+        UsageError: ``fp16`` on a CPU.
+    """
+    if precision == "fp16" and device.type == "cpu":
+        raise UsageError("precision=fp16 needs a GPU; use bf16 or float32 on a CPU")
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype, enabled=precision != "float32")

@@ -1,52 +1,79 @@
-"""Shrinking a trained model: int8 weights, and int8 arithmetic wherever that was measured to be faster; or float16.
+"""Making a trained model smaller: int8 weights, with int8 arithmetic where that was measured to be faster; or float16.
 
-Storing and computing are two decisions. Every dense layer, convolution and LSTM is stored in int8, a quarter of the
-size. Whether it is also computed in int8 is tried on the machine at hand, layer by layer in a run of the whole model,
-and kept in the checkpoint. float16 halves all numbers, and leaves all arithmetic in float32.
+Storing and computing are two decisions. Every dense layer, convolution and LSTM of the part that restores is stored in
+int8, a quarter of the size. Whether it is also computed in int8 is measured on this machine, layer by layer in a run of
+the whole model, and kept in the checkpoint. float16 halves all numbers, and leaves all arithmetic in float32.
 """
 
 import copy
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 
-from ..data.audio_file import read_audio
-from ..data.manifest import Record, need
-from ..errors import CheckpointError, RecordError, UsageError
-from ..metrics import METRICS
-from ..metrics._comparison import Comparison, Signal, Undefined
+from ..data.manifest import Record
+from ..errors import CheckpointError, UsageError
 from ..models._restorer import Restorer
-from ..randomness import generator
+from ..signal.sound import Sound
+from .batch import run_batch
 from .checkpoint import LoadedModel, in_16_bits, save_model
-from .restoring.restore import restore_waveform
+from .evaluate import Known, evaluate_record
+from .int8 import bounds_of, hold, linear_maps_of, restoring_state, uses_of
+from .restoring.restore import RestoreConfig, restore_record, restore_waveform
 
 Dtype = Literal["int8", "float16"]
+Arithmetic = Literal["int8", "float"]
 
-METRICS_TOLD = ("snr", "lsd")
-_EXCERPT_FRAMES = 1 << 15  # to try layers on, fewer where a sample takes many multiply-adds
+METRICS_COMPARED = ("snr", "lsd")
 _LEAST_FRAMES = 1 << 13
 _EXCERPT_PRODUCTS = 5e10
 _TIMED_SECONDS = 20  # of a recording, to compare speeds on
-_TURNS = 9
-_LEAST_SECONDS = 1.0  # small models have more turns: what else a machine does hits single ones
-_MOST_SECONDS = 20.0  # large models have fewer, but two at least
-FASTER = "int8 is faster here"
-SLOWER = "int8 is slower here"
-NO_GAIN = "int8 is faster for the layer alone, but the model with all such layers in int8 is not"
-NO_BOUND = "what comes in has no bound, and windows share what is computed"
-NO_OPERATORS = "no int8 products in this torch, or on this CPU"
+FASTER = "int8 is faster"
+SLOWER = "int8 is slower"
+NO_GAIN = "int8 is faster for the layer alone, but the model with all such layers in int8 is not faster"
+NO_OPERATORS = "this torch, or this CPU, has no int8 products"
 
 _FAITHFUL = 2.0**-10  # float16 errs by 2^-11 of a number, unless numbers are too large or too small for it
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How long to measure speeds.
+
+    Attributes:
+        turns: How often each form runs, if that takes long enough and not too long; at least twice.
+        least_seconds: Small models run more often: what else a machine does disturbs single runs.
+        most_seconds: Large models run less often.
+        excerpt_frames: Samples to try layers on; fewer where a sample takes many multiply-adds.
+    """
+
+    turns: int = 9
+    least_seconds: float = 1.0
+    most_seconds: float = 20.0
+    excerpt_frames: int = 1 << 15
+
+    def rounds(self, progress: "Progress" = lambda done, total: None) -> Iterator[None]:
+        """Run the body of a loop as often as is asked for."""
+        started, done, seconds = time.perf_counter(), 0, 0.0
+        while done < 2 or seconds < self.least_seconds or (done < self.turns and seconds < self.most_seconds):
+            progress(min(done, self.turns - 1), self.turns)
+            yield
+            done, seconds = done + 1, time.perf_counter() - started
+
+
+PATIENCE = Patience()
+
+
+@dataclass(frozen=True)
 class Layer:
-    """What became of one linear map.
+    """What was decided for one linear map.
 
     Attributes:
         name: In the network.
@@ -56,7 +83,8 @@ class Layer:
         stored_reason: Why.
         arithmetic: What it is computed in: ``int8`` or ``float``.
         reason: Why.
-        gain: How many times as fast as in float it was in int8; None: not tried.
+        gain: Its time in float over its time in int8; None: not measured.
+        bound: How far from 0 its input can be, where int8 relies on that.
     """
 
     name: str
@@ -67,23 +95,28 @@ class Layer:
     arithmetic: str
     reason: str
     gain: float | None = None
+    bound: float | None = None
 
 
 Progress = Callable[[int, int], None]
 
 
 def quantize(
-    loaded: LoadedModel, dtype: Dtype = "int8", progress: Progress = lambda done, total: None
+    loaded: LoadedModel,
+    dtype: Dtype = "int8",
+    progress: Progress = lambda done, total: None,
+    patience: Patience | None = None,
 ) -> tuple[Restorer, list[Layer]]:
     """Store a model's linear maps in int8 and find out which of them to compute in int8; or store all in float16.
 
     Args:
         loaded: The model; it stays as it is.
         dtype: What to store in.
-        progress: Told how many turns of trying are done, and of how many.
+        progress: Called with how many turns of measuring are done, and of how many.
+        patience: How long to measure.
 
     Returns:
-        The smaller model, and what became of each linear map; a family without a network comes back as it is, with
+        The smaller model, and what was decided for each linear map; a model without any comes back as it is, with
         none.
 
     Raises:
@@ -94,30 +127,26 @@ def quantize(
         raise UsageError(f"{loaded.name} is {loaded.metadata['quantized']['dtype']} already; give the float model")
     for name, array in loaded.model.state().items():
         if not np.isfinite(array).all():
-            raise CheckpointError(f"{loaded.name} holds NaN or infinite numbers in {name}; train it anew")
-    if not loaded.needs_torch:
+            raise CheckpointError(f"{loaded.name} holds NaN or infinite numbers in {name}; train it again")
+    if not linear_maps_of(loaded.model):
         return loaded.model, []
-    from ..models._network import NetworkRestorer
-
-    assert isinstance(loaded.model, NetworkRestorer)
-    model = copy.deepcopy(loaded.model).cpu().eval()
-    return (model, _in_float16(model)) if dtype == "float16" else (model, _in_int8(model, progress))
+    model: Any = copy.deepcopy(loaded.model)
+    model = model.cpu().eval()
+    return model, _in_float16(model) if dtype == "float16" else _in_int8(model, progress, patience or PATIENCE)
 
 
 def _in_float16(model: Any) -> list[Layer]:
-    """Round a model's numbers to 16 bits, where these can tell them; tell what became of its linear maps."""
+    """Round a model's numbers to 16 bits, where these can represent them; list its linear maps."""
     state = {name: _rounded_to_float16(array) for name, array in model.state().items()}
+    uses = uses_of(model)
     model.load_state(state)
-    counts, layers = model.multiply_adds(), []
-    for name, layer in model.linear_maps().items():
+    layers = []
+    for name, layer in linear_maps_of(model).items():
         weights = layer.weight.detach().numpy()
         stored = str(in_16_bits(weights).dtype)
         why = "half the size" if stored == "float16" else "too large or too small for float16"
-        layers.append(
-            Layer(
-                name, weights.size, counts[name], stored, why, "float", "float16 is for storing, and slow to compute in"
-            )
-        )
+        arithmetic = "float", "float16 is for storing, and slow to compute in"
+        layers.append(Layer(name, weights.size, uses[name].multiply_adds, stored, why, *arithmetic))
     return layers
 
 
@@ -131,42 +160,44 @@ def _rounded_to_float16(array: np.ndarray) -> np.ndarray:
     return rounded if error <= _FAITHFUL * np.abs(array).max(initial=0.0) else array
 
 
-def _in_int8(model: Any, progress: Progress) -> list[Layer]:
-    """Hold a model in int8, and compute in int8 what is faster so; tell what became of its linear maps."""
-    from ..models._int8 import int8_operators_work
+def _in_int8(model: Any, progress: Progress, patience: Patience) -> list[Layer]:
+    """Hold a model in int8, and compute in int8 what is faster so; list its linear maps."""
+    from ..quantization.operators import int8_operators_work
 
-    works, possible, counts = int8_operators_work(), model.int8_bounds(), model.multiply_adds()
-    model.hold_in_int8({name: "int8" if works and name in possible else "float" for name in counts})
-    maps, gains = model.linear_maps(), dict[str, float]()
-    reasons = dict.fromkeys(maps, NO_BOUND if works else NO_OPERATORS)
+    works, uses, gains = int8_operators_work(), uses_of(model), dict[str, float]()
+    arithmetic = {name: "int8" if works and name in bounds_of(uses) else "float" for name in uses}
+    maps = hold(model, arithmetic, bounds_of(uses))
+    reasons = {name: (use.obstacle if works else None) or NO_OPERATORS for name, use in uses.items()}
+    race = partial(_race, model, sum(use.multiply_adds for use in uses.values()), patience, progress)
     tried = {name: layer for name, layer in maps.items() if layer.arithmetic == "int8"}
     if tried:
-        for name, (in_float, in_int8) in _race(model, tried, progress)[1].items():
+        for name, (in_float, in_int8) in race(tried)[1].items():
             gains[name] = in_float / in_int8
             tried[name].arithmetic, reasons[name] = ("int8", FASTER) if gains[name] > 1.0 else ("float", SLOWER)
     chosen = {name: layer for name, layer in tried.items() if layer.arithmetic == "int8"}
     if chosen:
-        in_float, in_int8 = _race(model, chosen, progress)[0]
+        in_float, in_int8 = race(chosen)[0]
         if in_int8 >= in_float:
             for name, layer in chosen.items():
                 layer.arithmetic, reasons[name] = "float", NO_GAIN
     return [
         Layer(
             name,
-            layer.weight.numel(),
-            counts[name],
+            layer.codes.numel(),
+            uses[name].multiply_adds,
             "int8",
-            _change_of_size(layer.weight.numel(), layer.out_features),
-            str(layer.arithmetic),
+            _change_of_size(layer.codes.numel(), len(layer.scale)),
+            layer.arithmetic,
             reasons[name],
             gains.get(name),
+            uses[name].bound,
         )
         for name, layer in maps.items()
     ]
 
 
 def _change_of_size(weights: int, outputs: int) -> str:
-    """Tell what int8 weights and a scale for each output weigh, beside float32 weights.
+    """Say how much int8 weights and a scale for each output take, relative to float32 weights.
 
     >>> _change_of_size(1000, 10), _change_of_size(10, 10)
     ('74% smaller', '25% larger, by the scales')
@@ -175,14 +206,12 @@ def _change_of_size(weights: int, outputs: int) -> str:
     return f"{-change:.0%} smaller" if change < 0 else f"{change:.0%} larger, by the scales"
 
 
-def _goes_on(turns: int, seconds: float) -> bool:
-    return seconds < _LEAST_SECONDS or (turns < _TURNS and seconds < _MOST_SECONDS)
-
-
 Times = tuple[float, float]  # in float, in int8
 
 
-def _race(model: Any, layers: dict[str, Any], progress: Progress) -> tuple[Times, dict[str, Times]]:
+def _race(
+    model: Any, multiply_adds: float, patience: Patience, progress: Progress, layers: dict[str, Any]
+) -> tuple[Times, dict[str, Times]]:
     """Time the model with these layers in float and in int8, in turns.
 
     The layers are left in int8.
@@ -190,23 +219,32 @@ def _race(model: Any, layers: dict[str, Any], progress: Progress) -> tuple[Times
     Returns:
         The best seconds of the whole, and of each layer.
     """
-    rng = np.random.default_rng(0)
-    frames = max(_LEAST_FRAMES, int(_EXCERPT_PRODUCTS / sum(model.multiply_adds().values())))
-    shape = 1, model.config.channels, min(frames, _EXCERPT_FRAMES)
-    excerpt = (0.1 * rng.standard_normal(shape)).astype(np.float32)
-    draw = model.draw(rng)
-    whole: dict[str, list[float]] = {"float": [], "int8": []}
-    each: dict[str, dict[str, list[float]]] = {name: {"float": [], "int8": []} for name in layers}
-    started, turn = time.perf_counter(), 0
-    while turn < 2 or _goes_on(turn, time.perf_counter() - started):
-        turn += 1
-        progress(min(turn, _TURNS) - 1, _TURNS)
-        for arithmetic, seconds in whole.items():
-            for layer in layers.values():
-                layer.arithmetic, layer.stopwatch.seconds = arithmetic, 0.0
-            seconds.append(_seconds(lambda: model.restore(excerpt, draw)))
-            for name, layer in layers.items():
-                each[name][arithmetic].append(layer.stopwatch.seconds)
+    from ..quantization.study import owner_of, watching
+
+    rng, frames = np.random.default_rng(0), max(_LEAST_FRAMES, int(_EXCERPT_PRODUCTS / max(1.0, multiply_adds)))
+    shape = model.config.channels, min(frames, patience.excerpt_frames)
+    excerpt = Sound.of((0.1 * rng.standard_normal(shape)).astype(np.float32), model.config.sample_rate or 22050)
+    owners = {name: owner_of(model, name) for name in layers}
+    spent = dict.fromkeys(owners.values(), 0.0)
+
+    def timed(owner: str, way: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        started = time.perf_counter()
+        made = work(*arguments)
+        spent[owner] += time.perf_counter() - started
+        return made
+
+    kinds: tuple[Arithmetic, Arithmetic] = ("float", "int8")
+    whole: dict[str, list[float]] = {kind: [] for kind in kinds}
+    each: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in kinds} for name in layers}
+    with watching(model, layers, timed):
+        for _ in patience.rounds(progress):
+            for kind in kinds:
+                spent |= dict.fromkeys(spent, 0.0)
+                for layer in layers.values():
+                    layer.arithmetic = kind
+                whole[kind].append(_seconds(lambda: deque(model.restored(excerpt, np.random.default_rng(0)), 0)))
+                for name, owner in owners.items():
+                    each[name][kind].append(spent[owner])
     best = {name: (min(times["float"]), min(times["int8"])) for name, times in each.items()}
     return (min(whole["float"]), min(whole["int8"])), best
 
@@ -220,24 +258,30 @@ def _seconds(work: Callable[[], object]) -> float:
 def save_quantized(
     path: Path, loaded: LoadedModel, model: Restorer, layers: list[Layer], overwrite: bool, dtype: Dtype = "int8"
 ) -> None:
-    """Write the smaller model, with what its float form's checkpoint told; what was measured on that is said to be."""
+    """Write the part of the smaller model that restores, with the metadata of its float form's checkpoint.
+
+    What was measured on the float form is called so.
+    """
     own = ("format", "version", "family", "config")
-    told = {key: value for key, value in loaded.metadata.items() if key not in own}
+    metadata = {key: value for key, value in loaded.metadata.items() if key not in own}
     if layers:
-        if "validation" in told:
-            told["validation_of_float_form"] = told.pop("validation")
+        if "validation" in metadata:
+            metadata["validation_of_float_form"] = metadata.pop("validation")
         arithmetic = {layer.name: layer.arithmetic for layer in layers}
-        told["quantized"] = {"dtype": dtype, "arithmetic": arithmetic}
-    save_model(path, loaded.family, model, told, overwrite)
+        metadata["quantized"] = {"dtype": dtype, "arithmetic": arithmetic}
+        if dtype == "int8":  # so that loading need not find them again
+            bounds = {layer.name: layer.bound for layer in layers if layer.arithmetic == "int8"}
+            metadata["quantized"]["bounds"] = bounds
+    save_model(path, loaded.family, model, metadata, overwrite)
 
 
 def coverage(model: Restorer, layers: list[Layer], dtype: Dtype = "int8") -> dict[str, float]:
-    """Tell what share of a model's numbers is stored as was asked for, and of its multiply-adds computed in int8.
+    """Compute what share of the numbers that restore is stored in the dtype, and of the multiply-adds done in int8.
 
     The numbers counted are weights, scales, biases and whatever else the checkpoint keeps; the multiply-adds, those of
     the layers, without what a family computes in another way (depthwise kernels, transforms).
     """
-    arrays = list(model.state().values())
+    arrays = list(restoring_state(model).values())
     stored = [in_16_bits(array) for array in arrays] if dtype == "float16" else arrays
     numbers, products = sum(array.size for array in arrays), sum(layer.multiply_adds for layer in layers)
     small = sum(array.size for array in stored if array.dtype == dtype)
@@ -249,54 +293,62 @@ def coverage(model: Restorer, layers: list[Layer], dtype: Dtype = "int8") -> dic
 
 
 def left_in_float32(model: Restorer, layers: list[Layer], dtype: Dtype = "int8") -> dict[str, int]:
-    """Count the numbers that are not stored as was asked for, by their names; scales and biases of int8 layers are no
-    news."""
+    """Count the numbers that are not stored in the dtype, by their names, without scales and biases of int8 layers."""
+    state = restoring_state(model)
     if dtype == "int8":
         held = tuple(f"{layer.name}." for layer in layers)
-        return {name: array.size for name, array in model.state().items() if not name.startswith(held)}
-    return {name: array.size for name, array in model.state().items() if in_16_bits(array).dtype == np.float32}
+        return {name: array.size for name, array in state.items() if not name.startswith(held)}
+    return {name: array.size for name, array in state.items() if in_16_bits(array).dtype == np.float32}
 
 
-def compare_speed(models: dict[str, LoadedModel], waveform: np.ndarray, sample_rate: int) -> dict[str, float]:
+def compare_speed(
+    models: dict[str, LoadedModel], waveform: np.ndarray, sample_rate: int, patience: Patience | None = None
+) -> dict[str, float]:
     """Time restorations of the same waveform (channels, time), or its start, in turns; as multiples of real time."""
-    draws = {name: loaded.model.draw(np.random.default_rng(0)) for name, loaded in models.items()}
+    patience = patience or PATIENCE
 
     def seconds_of(name: str, excerpt: np.ndarray) -> float:
-        return _seconds(partial(restore_waveform, models[name], excerpt, sample_rate, draws[name]))
+        return _seconds(partial(restore_waveform, models[name], excerpt, sample_rate))
 
     first = waveform[:, :sample_rate]
     slowest = max(seconds_of(name, first) for name in models) / first.shape[-1]  # seconds a sample
-    waveform = waveform[:, : max(first.shape[-1], min(_TIMED_SECONDS * sample_rate, int(_MOST_SECONDS / slowest)))]
+    frames = min(_TIMED_SECONDS * sample_rate, int(patience.most_seconds / slowest))
+    waveform = waveform[:, : max(first.shape[-1], frames)]
     best = dict.fromkeys(models, float("inf"))
-    started, turn = time.perf_counter(), 0
-    while turn < 2 or _goes_on(turn, time.perf_counter() - started):
-        turn += 1
+    for _ in patience.rounds():
         best = {name: min(seconds, seconds_of(name, waveform)) for name, seconds in best.items()}
     return {name: waveform.shape[-1] / sample_rate / seconds for name, seconds in best.items()}
 
 
-def compare_record(record: Record, models: dict[str, LoadedModel]) -> dict[str, dict[str, float | None]]:
-    """Measure a record's degraded audio, and what each model makes of it with the draw of `restore_record`'s seed 0.
+def compare_records(records: Iterable[Record], models: dict[str, LoadedModel]) -> Iterator[Record]:
+    """Restore records with each model, with the draws of seed 0, and measure what comes out.
 
     Returns:
-        Numbers by name, for ``degraded`` and for each model.
-
-    Raises:
-        RecordError: Reference and degraded audio do not lie on each other.
+        Records with ``compared``: a row of numbers for ``degraded`` and for each model. A record that cannot be
+        restored or measured has an ``error`` instead.
     """
-    reference_path, degraded_path = need(record, "reference", "degraded")
-    waveform, sample_rate = read_audio(reference_path)
-    degraded, degraded_rate = read_audio(degraded_path)
-    if (degraded.shape, degraded_rate) != (waveform.shape, sample_rate):
-        raise RecordError("degraded and reference audio differ in rate, length or channels; 'ar pair' aligns them")
-    reference = Signal.of(waveform, sample_rate)
-    estimates = {"degraded": degraded}
-    for name, loaded in models.items():
-        draw = loaded.model.draw(generator(0, "restore", record["id"], record.get("sample", 0)))
-        estimates[name] = restore_waveform(loaded, degraded, sample_rate, draw)
-    rows = {}
-    for name, estimate in estimates.items():
-        comparison = Comparison(reference, Signal.of(estimate, sample_rate))
-        measured = [item for metric in METRICS_TOLD for item in METRICS.load(metric).measure(comparison).items()]
-        rows[name] = {key: None if isinstance(value, Undefined) else value for key, value in measured}
-    return rows
+    with TemporaryDirectory() as folder:
+        config = RestoreConfig(Path(folder) / "restored.wav", bits="float", overwrite=True)
+
+        def compare(record: Record) -> Record:
+            rows: dict[str, Any] = {}
+            known: Known = {}
+            for name, loaded in models.items():
+                restored = restore_record(record, loaded, config)
+                measured = evaluate_record(restored, METRICS_COMPARED, known=known)["metrics"]
+                rows |= {"degraded": measured["degraded"], name: measured["restored"]}
+            return {**record, "compared": rows}
+
+        yield from run_batch(records, compare, "quantize")
+
+
+def means(rows: list[dict[str, dict[str, float | None]]]) -> dict[str, dict[str, float | None]]:
+    """Average each number over the records: number to row to mean; None where no record has it."""
+    if not rows:
+        return {}
+    return {key: {name: _mean([row[name][key] for row in rows]) for name in rows[0]} for key in rows[0]["degraded"]}
+
+
+def _mean(values: list[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return round(fmean(defined), 4) if defined else None

@@ -1,15 +1,17 @@
-"""``key=value`` for models and training alike: read against the dataclasses that will hold them."""
+"""``key=value`` for models and training alike: read by the types of the dataclasses that will hold them."""
 
 import dataclasses
 import types
 import typing
+from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
 from ..registry import suggestion
 
 
-def parse_settings(texts: list[str], *holders: type) -> dict[str, Any]:
+def parse_settings(texts: Sequence[str], *holders: type) -> dict[str, Any]:
     """Read ``--set`` arguments.
 
     Args:
@@ -22,7 +24,7 @@ def parse_settings(texts: list[str], *holders: type) -> dict[str, Any]:
     >>> @dataclasses.dataclass
     ... class Net:
     ...     kernel_sizes: tuple[int, ...] = (3,)
-    >>> parse_settings(["kernel_sizes=7-5-3"], Net)
+    >>> parse_settings(["kernel_sizes=7/5/3"], Net)
     {'kernel_sizes': (7, 5, 3)}
     """
     known = {name: kind for holder in holders for name, kind in typing.get_type_hints(holder).items()}
@@ -41,6 +43,37 @@ def parse_settings(texts: list[str], *holders: type) -> dict[str, Any]:
     return settings
 
 
+def family_settings(module: ModuleType, preset: str | None, texts: Sequence[str], *holders: type) -> dict[str, Any]:
+    """Read a family's settings: those of a preset, if any, and over them those that the user gives.
+
+    Args:
+        module: The family.
+        preset: One of its ``PRESETS``.
+        texts: Each written ``key=value``.
+        holders: Dataclasses whose fields the keys may be.
+
+    Raises:
+        UsageError: There is no such preset, or a setting is not possible.
+    """
+    if preset is not None and preset not in module.PRESETS:
+        family, listed = module.__name__.rpartition(".")[2], ", ".join(module.PRESETS)
+        raise UsageError(
+            f"{family} has no preset '{preset}'{suggestion(preset, list(module.PRESETS))}; it has: {listed}"
+        )
+    return {**(module.PRESETS[preset] if preset else {}), **parse_settings(texts, *holders)}
+
+
+def written(value: Any) -> str:
+    """Write a value as ``--set`` takes it.
+
+    >>> written((7, 5, 3)), written(True), written(None), written(0.5)
+    ('7/5/3', 'true', 'none', '0.5')
+    """
+    if isinstance(value, tuple):
+        return "/".join(map(written, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
 def build(holder: type, settings: dict[str, Any]) -> Any:
     """Make a dataclass from those settings that are its own."""
     names = {field.name for field in dataclasses.fields(holder)}
@@ -48,7 +81,7 @@ def build(holder: type, settings: dict[str, Any]) -> Any:
 
 
 def check(holder: type, settings: dict[str, Any]) -> None:
-    """Make sure that settings from a file are a dataclass's own, each of its type.
+    """Check that settings from a file are fields of a dataclass, each of its type.
 
     Raises:
         ValueError: One is unknown, or of another type.
@@ -78,12 +111,12 @@ def describe(kind: Any) -> str:
     """Say what values a field takes.
 
     >>> describe(tuple[int, ...])
-    'whole numbers such as 7-5-3'
+    'whole numbers such as 7/5/3'
     """
     if typing.get_origin(kind) is typing.Literal:
         return " or ".join(str(value) for value in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
-        return "whole numbers such as 7-5-3"
+        return "whole numbers such as 7/5/3"
     if isinstance(kind, types.UnionType):
         return " or ".join(describe(option) for option in typing.get_args(kind))
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", type(None): "none"}
@@ -98,7 +131,7 @@ def _parse(text: str, kind: Any) -> Any:
         raise ValueError(text)
     if typing.get_origin(kind) is tuple:
         (item, *_) = typing.get_args(kind)
-        return tuple(item(part) for part in text.replace("-", ",").split(","))
+        return tuple(item(part) for part in text.split("/"))
     if isinstance(kind, types.UnionType):
         if text == "none":
             return None

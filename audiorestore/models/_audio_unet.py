@@ -140,18 +140,8 @@ class AudioUNetRestorer(NetworkRestorer):
 
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
         """Mean squared error, as in the papers."""
-        inner = slice(self.context, reference.shape[-1] - self.context)
-        return {"mse": functional.mse_loss(self(degraded)[..., inner], reference[..., inner])}
-
-    def multiply_adds(self) -> dict[str, float]:
-        """Count the multiplications for each restored sample: every halving of the time halves them."""
-        counts = {}
-        for name, layer in self.linear_maps().items():
-            part, *rest = name.split(".")
-            place = int(rest[0]) if rest else 0
-            halvings = {"down": place + (not self.pooled), "up": self.config.halvings - place, "last": 1}[part]
-            counts[name] = layer.weight.numel() / 2**halvings
-        return counts
+        restored, wanted = map(self.without_context, (self(degraded), reference))
+        return {"mse": functional.mse_loss(restored, wanted)}
 
 
 def _convolution(inputs: int, outputs: int, size: int, dilation: int = 1, stride: int = 1) -> nn.Conv1d:

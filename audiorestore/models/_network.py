@@ -1,19 +1,18 @@
-"""What families with a torch network add to the promise: forward, objective and players."""
+"""What families with a torch network add to the contract: forward, objective and players."""
 
 import itertools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, get_args
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ._int8 import Arithmetic, Int8Map
-from ._int8_convolution import can_compute, can_hold, held
-from ._int8_recurrent import Int8Lstm, can_hold_lstm, lstm_maps
-from ._layers import LinearMap, folded
+from ..signal.sound import Block, Sound
+from ._channels import fold, unfold
 from ._restorer import Restorer, RestorerConfig
+from ._segments import Restore, overlap_save
 
 Losses = dict[str, Tensor]
 Objective = Callable[[Tensor, Tensor, np.random.Generator], Losses]
@@ -21,25 +20,33 @@ Objective = Callable[[Tensor, Tensor, np.random.Generator], Losses]
 
 @dataclass(frozen=True)
 class Player:
-    """One who learns: parameters, and the losses whose sum they bring down.
+    """One who learns: parameters, and the losses whose sum training minimises by changing them.
 
     Attributes:
-        name: Said in logs.
-        parameters: What this player may change.
-        objective: Called with degraded, reference (batch, channels, time) and a generator for what it draws.
+        name: For logs.
+        parameters: The parameters that this player may change.
+        objective: Called with degraded, reference (batch, channels, time) and a generator for what it draws. In each
+            round, the first batch is the same for all players, and so are the second, the third …
         steps: How many steps this player takes in each round of the training loop.
+        options: Settings of its own, before those of `TrainConfig`: optimizer, learning_rate, weight_decay, schedule,
+            warmup_steps, clip_norm; others, such as betas, are handed to the optimizer.
     """
 
     name: str
     parameters: list[nn.Parameter]
     objective: Objective
     steps: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NetworkRestorer(nn.Module, Restorer):
-    """A restorer whose work is done by a torch module."""
+    """A restorer whose work is done by a torch module.
 
-    trainable = True
+    Attention is best written with plain ``nn.Linear`` layers: `ar quantize` leaves torch's fused ones as they are.
+    """
+
+    learns = "by steps"
+    uses_torch = True
 
     def __init__(self, config: RestorerConfig) -> None:
         nn.Module.__init__(self)
@@ -50,93 +57,68 @@ class NetworkRestorer(nn.Module, Restorer):
         raise NotImplementedError
 
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
-        """Compute the losses of one batch by name; training brings down their sum.
+        """Compute the losses of one batch by name; training minimises their sum.
 
-        Both tensors are (batch, channels, time) and reach ``context`` samples further on each side than the part that
-        is meant to be judged.
+        Both tensors are (batch, channels, time) and have ``context`` more samples on each side, which
+        `without_context` removes, than the part whose error counts.
         """
         raise NotImplementedError
+
+    def without_context(self, waveform: Tensor) -> Tensor:
+        """Cut off ``context`` samples at both ends of (…, time)."""
+        return waveform[..., self.context : waveform.shape[-1] - self.context]
 
     def players(self) -> list[Player]:
         """List who learns; by default one player with all parameters."""
         return [Player("model", list(self.parameters()), self.objective)]
 
-    def int8_bounds(self) -> dict[str, float | None]:
-        """List the linear maps, by their names in the network, that int8 can be tried for, with a bound on their input.
+    def draw(self, rng: np.random.Generator) -> Any:
+        """Draw what the family draws once for each recording, for `forward`; most draw nothing."""
+        return None
 
-        None: not known. A layer that is called as it is, ``layer(values)``, then rounds each row that it multiplies (a
-        moment, or the window that its kernel sees) in steps of its own, so that its result hangs on no block; by
-        default, all layers are taken for such. `_layers.convolve` rounds each entry of a batch in steps of its own, and
-        a family that calls it promises that these entries lie on the grid of its stride.
-        """
-        return {name: None for name, layer in self.linear_maps().items() if can_compute(layer)}
+    def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
+        """Restore a recording piece by piece."""
+        drawn = self.draw(rng)
+        batches = (fold(block, self.config.channels) for block in sound.blocks())
+        for batch in self.pieces(lambda waveform: self.restore(waveform, drawn), batches):
+            yield unfold(batch, sound.channels)
 
-    def hold_in_int8(self, arithmetic: Mapping[str, Arithmetic]) -> None:
-        """Store all linear maps in int8, with batch normalisation folded into them, and compute as told.
-
-        Args:
-            arithmetic: ``int8`` or ``float`` for each linear map, by name; int8 only for those of `int8_bounds`.
-
-        Raises:
-            ValueError: These are not this model's maps, or one cannot be computed as told.
-        """
-        for name, kind in arithmetic.items():
-            if kind not in get_args(Arithmetic):
-                raise ValueError(f"{name} cannot be computed in {kind!r}; there are: {', '.join(get_args(Arithmetic))}")
-        maps, bounds = self.eval().linear_maps(), self.int8_bounds()
-        wrong = arithmetic.keys() ^ maps.keys()
-        able = {name for name in bounds if name in maps and can_compute(maps[name])}
-        wrong |= {name for name, kind in arithmetic.items() if kind == "int8" and name not in able}
-        if wrong:
-            raise ValueError(f"no linear maps to hold in int8: {', '.join(sorted(wrong))}")
-        for module in list(self.modules()):
-            if isinstance(module, nn.Sequential):
-                for place, layer in enumerate(folded(module)):
-                    module[place] = layer
-        for name, module in list(self.named_modules()):
-            if isinstance(module, Int8Map):
-                module.arithmetic = arithmetic[name]
-            elif can_hold(module):
-                self._replace(name, held(module, bounds.get(name), arithmetic[name]))
-            elif can_hold_lstm(module):
-                own = {part: arithmetic[f"{name}.{part}"] for part in lstm_maps(module)}
-                self._replace(name, Int8Lstm(module, own))
-
-    def _replace(self, name: str, module: nn.Module) -> None:
-        parent, _, child = name.rpartition(".")
-        setattr(self.get_submodule(parent), child, module)
-
-    def multiply_adds(self) -> dict[str, float]:
-        """Count the multiplications for each restored sample, by the linear map that does them."""
-        return {name: float(module.weight.numel()) for name, module in self.linear_maps().items()}
-
-    def linear_maps(self) -> dict[str, LinearMap]:
-        """List the dense layers and convolutions by their names; an LSTM is two dense layers for each of its layers,
-        ``inputs_l0`` and ``recurrent_l0``, whether they are modules of the network yet or not."""
-        maps: dict[str, LinearMap] = {}
-        for name, module in self.named_modules():
-            if isinstance(module, Int8Map) or can_hold(module):
-                maps[name] = module
-            elif can_hold_lstm(module):
-                maps |= {f"{name}.{part}": dense for part, dense in lstm_maps(module).items()}
-        return maps
+    def pieces(self, restore: Restore, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Restore a long recording with a function that restores one waveform: by overlap-save, unless overridden."""
+        return overlap_save(restore, batches, self.context, self.stride)
 
     def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-        """Run the network on a whole waveform, in evaluation mode whatever mode it is in."""
+        """Run the network on (batch, channels, time) at once, in evaluation mode; same shape back."""
         device = next(itertools.chain(self.parameters(), self.buffers())).device
         training = self.training
-        self.eval()
+        if training:
+            self.eval()
         try:
             with torch.inference_mode():
                 restored = self(torch.from_numpy(np.ascontiguousarray(waveform, np.float32)).to(device), draw)
         finally:
-            self.train(training)
+            if training:
+                self.train()
         array: np.ndarray = restored.cpu().numpy()
         return array
 
     def state(self) -> dict[str, np.ndarray]:
-        """Get parameters and buffers by name."""
+        """Return parameters and buffers by name."""
         return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
+
+    def restoring_part(self) -> nn.Module:
+        """Return the module that restores: this one, unless a family names one of its submodules."""
+        return self
+
+    def count_parameters(self) -> int:
+        """Count the parameters of the part that restores."""
+        return count_parameters(self.restoring_part())
+
+    def load_restoring_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take parameters and buffers of the part that restores; those of other parts may be missing."""
+        part = next(f"{name}." if name else "" for name, each in self.named_modules() if each is self.restoring_part())
+        others = {name: array for name, array in self.state().items() if not name.startswith(part)}
+        self.load_state({**state, **others})
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Take parameters and buffers by name."""
@@ -152,7 +134,7 @@ class NetworkRestorer(nn.Module, Restorer):
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Count the numbers that training may change."""
+    """Count the parameters that training may change."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
@@ -160,8 +142,8 @@ def solve_width(build: Callable[[int], nn.Module], budget: int) -> int:
     """Find the width whose network comes closest to a parameter budget.
 
     Args:
-        build: Makes the network of a given width; run without allocating any memory.
-        budget: Wanted number of parameters.
+        build: Makes the network of a given width; called without allocating any memory.
+        budget: The number of parameters to come close to.
     """
 
     def size(width: int) -> int:

@@ -47,7 +47,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .. import losses
-from ._int8 import Int8Map
 from ._network import Losses, NetworkRestorer
 from ._restorer import RestorerConfig, require
 from ._spectral import ShortTimeSpectra
@@ -179,7 +178,17 @@ class Model(NetworkRestorer):
         time = degraded.shape[-1]
         before, wanted = (self.spectra(each.reshape(-1, time), inside=True) for each in (degraded, reference))
         inner = slice(self.reach, wanted.shape[-2] - self.reach)
-        restored, wanted = self.restore_pairs(before)[..., inner, :], wanted[..., inner, :]
+        return self._distances(self.restore_pairs(before)[..., inner, :], wanted[..., inner, :])
+
+    def validation(self, restored: np.ndarray, reference: np.ndarray) -> float:
+        """Measure the distances of the Config, by which the paper compares what training on each of them gives."""
+        time, device = restored.shape[-1], next(self.parameters()).device
+        with torch.inference_mode():
+            sides = (torch.from_numpy(each.reshape(-1, time)).to(device) for each in (restored, reference))
+            pairs = map(self.spectra, sides)
+            return float(sum(loss.item() for loss in self._distances(*pairs).values()))
+
+    def _distances(self, restored: Tensor, wanted: Tensor) -> Losses:
         names = self.config.loss.split("+")
         told = {name: _ON_PAIRS[name](restored, wanted) for name in names if name in _ON_PAIRS}
         if len(told) < len(names):
@@ -196,15 +205,6 @@ class Model(NetworkRestorer):
             restored, reference = (functional.pad(each, (0, 0, 0, short)) for each in (restored, reference))
         alike = losses.ssim(restored, reference, config.ssim_range, config.ssim_k1, config.ssim_k2)
         return config.ssim_weight * (1.0 - alike)
-
-    def int8_bounds(self) -> dict[str, float | None]:
-        """All dense layers: the real or the imaginary part of one frame is rounded in steps of its own."""
-        return dict.fromkeys(self.linear_maps())
-
-    def multiply_adds(self) -> dict[str, float]:
-        """Count the multiplications of the dense layers for each restored sample: two rows in each hop."""
-        per_sample = 2 / self.config.hop_length
-        return {name: per_sample * layer.weight.numel() for name, layer in self.linear_maps().items()}
 
 
 _QUIET = 1e-8  # a power far below that of 16-bit rounding noise in a frame of a thousand samples
@@ -236,7 +236,7 @@ class _Separable(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel_size: int, power: float = 1.0) -> None:
         super().__init__()
         self.depthwise = nn.Parameter(torch.empty(inputs, 1, kernel_size, kernel_size))
-        self.dense: nn.Linear | Int8Map = nn.Linear(inputs, outputs)
+        self.dense = nn.Linear(inputs, outputs)
         places = kernel_size * min(kernel_size, 2)
         for weight, fan_in in ((self.depthwise, places / power), (self.dense.weight, inputs)):
             bound = (3.0 / fan_in) ** 0.5

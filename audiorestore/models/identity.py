@@ -1,10 +1,12 @@
 """Doing nothing: the first row of every table, which a restorer has to beat."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..signal.sound import Block, Sound
 from ._restorer import Restorer, RestorerConfig
 
 
@@ -19,8 +21,8 @@ PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {}}
 
 
 class Model(Restorer):
-    """Give back what came in."""
+    """Return the input."""
 
-    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-        """Return the waveform as it is."""
-        return waveform
+    def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
+        """Return the recording as it is."""
+        return sound.blocks()

@@ -1,16 +1,17 @@
 """One multiplication: the second do-nothing row of every table, fitted on the training split.
 
-An MP3 encoder turns the sound down (LAME by 0.95); undoing that already wins decibels of SNR without restoring
-anything. A restorer has done something only when it beats this row as well.
+An MP3 encoder turns the level down (LAME by 0.95); undoing that already gains decibels of SNR without restoring
+anything. A restorer is of use only if it beats this row as well.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..signal.level import dot
+from ..signal.sound import Block, Sound
 from ._restorer import Pair, Restorer, RestorerConfig
 
 
@@ -27,15 +28,15 @@ PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {}}
 class Model(Restorer):
     """Multiply by the gain that leaves the smallest squared error over all training pairs."""
 
-    trainable = True
+    learns = "at once"
 
     def __init__(self, config: RestorerConfig) -> None:
         super().__init__(config)
         self.gain = 1.0
 
-    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
+    def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
         """Multiply."""
-        return waveform * np.float32(self.gain)
+        return (block * np.float32(self.gain) for block in sound.blocks())
 
     def fit(self, pairs: Iterable[Pair]) -> None:
         """Find the gain: the pairs' summed product over the degraded audio's energy."""
@@ -46,7 +47,7 @@ class Model(Restorer):
         self.gain = product / energy if energy > 0 else 1.0
 
     def state(self) -> dict[str, np.ndarray]:
-        """Get the gain."""
+        """Return the gain."""
         return {"gain": np.array([self.gain])}
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:

@@ -31,6 +31,7 @@ hang on how the recording was cut, but the memory reaches no further back than i
 ``window`` samples is one segment.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +41,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ._audio_unet import SMALL, AudioUNetConfig, AudioUNetRestorer
-from ._restorer import Stream, require
-from ._segments import SegmentStream
+from ._restorer import require
+from ._segments import Restore, cross_fade
 
 _DILATION = 2
 
@@ -103,24 +104,12 @@ class Model(AudioUNetRestorer):
 
         super().__init__(config, _DILATION, True, film, config.block)
 
-    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-        """Restore a whole waveform segment by segment, as the stream does."""
-        stream = self.stream(draw)
-        return np.concatenate([stream.push(waveform), stream.flush()], axis=-1)
-
-    def stream(self, draw: Any = None) -> Stream:
-        """Begin a recording, restored in cross-faded segments."""
+    def pieces(self, restore: Restore, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Restore a recording in cross-faded segments."""
         # Where they touch, convolutions see silence instead of the other segment; no more than half of the overlap
         # is given up for that.
         margin = min(self.context, self.config.overlap // 4)
-        return SegmentStream(super().restore, self.config.window, self.config.overlap, margin)
-
-    def multiply_adds(self) -> dict[str, float]:
-        """Count the multiplications for each restored sample; LSTMs and dense layers are run once in a block."""
-        film = {name: layer for name, layer in self.linear_maps().items() if ".film." in name}
-        return super().multiply_adds() | {
-            name: layer.weight.numel() / self.config.block for name, layer in film.items()
-        }
+        return cross_fade(restore, batches, self.config.window, self.config.overlap, margin)
 
 
 class TemporalFilm(nn.Module):

@@ -1,7 +1,10 @@
-"""A recording as blocks, read as often as one likes: how long it is does not decide how much memory it takes."""
+"""A recording as blocks, which can be read any number of times: memory does not grow with its length."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +12,9 @@ from numpy.typing import NDArray
 from .resample import StreamResampler, fit, resampled_frames
 
 Block = NDArray[np.float32]  # shape (channels, time)
+Waveform = NDArray[np.floating]  # shape (…, time)
+Mono = NDArray[np.floating]  # shape (time,)
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 BLOCK_FRAMES = 65536  # samples per channel in a block: half a megabyte of stereo
 
@@ -21,7 +27,9 @@ class Sound:
         sample_rate: In Hz.
         channels: Number of channels.
         frames: Samples per channel.
-        blocks: Starts anew and yields blocks of shape (channels, time), float32, ``frames`` samples in all.
+        blocks: Starts again and yields blocks of shape (channels, time), float32, ``frames`` samples in all.
+        path: The audio file that it was read from; resampling and taking one channel keep it. None for other sounds.
+        encoded: The codec file (MP3 …) that it was decoded from, where there is one.
         parts: Reads the samples from ``start`` to ``stop`` directly; None where everything before must be read first.
     """
 
@@ -29,6 +37,8 @@ class Sound:
     channels: int
     frames: int
     blocks: Callable[[], Iterator[Block]]
+    path: Path | None = None
+    encoded: Path | None = None
     parts: Callable[[int, int], Block] | None = None
 
     @classmethod
@@ -43,7 +53,7 @@ class Sound:
         def parts(start: int, stop: int) -> Block:
             return samples[:, start:stop]
 
-        return cls(sample_rate, samples.shape[0], samples.shape[-1], blocks, parts)
+        return cls(sample_rate, samples.shape[0], samples.shape[-1], blocks, parts=parts)
 
     def whole(self) -> Block:
         """Read all of it into memory."""
@@ -72,11 +82,15 @@ class Sound:
         return joined(held, self.channels)
 
     def channel(self, index: int) -> "Sound":
-        """Take one channel, as a recording of its own."""
-        return Sound(self.sample_rate, 1, self.frames, lambda: (block[index : index + 1] for block in self.blocks()))
+        """Take one channel, as a recording of its own; its files stay those of all channels."""
+        blocks = lambda: (block[index : index + 1] for block in self.blocks())  # noqa: E731
+        return replace(self, channels=1, blocks=blocks, parts=None)
 
     def resampled(self, sample_rate: int) -> "Sound":
-        """Bring it to another sample rate, without delay; its duration is rounded up to whole samples."""
+        """Bring it to another sample rate, without delay; its duration is rounded up to whole samples.
+
+        Its files stay those at the old rate.
+        """
         if sample_rate == self.sample_rate:
             return self
 
@@ -86,7 +100,54 @@ class Sound:
                 yield resampler.push(block)
             yield resampler.flush()
 
-        return Sound(sample_rate, self.channels, resampled_frames(self.frames, self.sample_rate, sample_rate), blocks)
+        frames = resampled_frames(self.frames, self.sample_rate, sample_rate)
+        return replace(self, sample_rate=sample_rate, frames=frames, blocks=blocks, parts=None)
+
+
+class Tap:
+    """A recording for two readers that is read once: the second reader follows the first.
+
+    What the first has read and the second has not is held, up to ``most_frames`` samples per channel. Where it would
+    be more, and where the second is ahead, the second reads the recording by itself. If the first reads it several
+    times, the second follows the last time.
+
+    Args:
+        sound: The recording; it has to come in the same blocks each time.
+        most_frames: How far the first may be ahead.
+
+    Attributes:
+        sound: The recording for the first reader.
+    """
+
+    def __init__(self, sound: Sound, most_frames: int = 1 << 21) -> None:
+        self.sound = replace(sound, blocks=self._lead)
+        self._source = sound
+        self._most_frames = most_frames
+        self._held: deque[tuple[int, Block]] = deque()  # numbered blocks
+
+    def _lead(self) -> Iterator[Block]:
+        self._held = held = deque[tuple[int, Block]]()
+        for number, block in enumerate(self._source.blocks()):
+            frames = sum(each.shape[-1] for _, each in held) + block.shape[-1]
+            if frames > self._most_frames:
+                held.clear()
+            held.append((number, block))
+            yield block
+
+    def follow(self) -> Iterator[Block]:
+        """Yield the blocks of the recording to the second reader."""
+        number = done = 0
+        own: Iterator[tuple[int, Block]] | None = None
+        while done < self._source.frames:
+            while self._held and self._held[0][0] < number:
+                self._held.popleft()
+            if self._held and self._held[0][0] == number:
+                _, block = self._held.popleft()
+            else:
+                own = own or enumerate(self._source.blocks())
+                block = next(each for place, each in own if place == number)
+            yield block
+            number, done = number + 1, done + block.shape[-1]
 
 
 def joined(blocks: Iterable[Block], channels: int) -> Block:
@@ -95,7 +156,7 @@ def joined(blocks: Iterable[Block], channels: int) -> Block:
 
 
 def regrid(blocks: Iterable[Block], channels: int, frames: int, block_frames: int = BLOCK_FRAMES) -> Iterator[Block]:
-    """Cut blocks of any lengths anew into even ones, ``frames`` samples in all: the rest is left out, or zeros.
+    """Cut blocks of any lengths into even ones, ``frames`` samples in all: a surplus is dropped, a lack is zeros.
 
     >>> [block.shape[1] for block in regrid([np.ones((1, 3), np.float32)] * 3, 1, 10, 4)]
     [4, 4, 2]
@@ -119,3 +180,66 @@ def regrid(blocks: Iterable[Block], channels: int, frames: int, block_frames: in
     rest = fit(joined(held, channels), remaining).astype(np.float32)
     for start in range(0, remaining, block_frames):
         yield rest[:, start : start + block_frames]
+
+
+def even(sound: Sound) -> Sound:
+    """Give a recording blocks of `BLOCK_FRAMES` samples, for whatever depends on how much comes at once."""
+    return replace(sound, blocks=lambda: regrid(sound.blocks(), sound.channels, sound.frames))
+
+
+def windows(
+    blocks: Iterable[NDArray[_Scalar]], length: int, hop: int, *, before: int = 0, after: int = 0, pad: bool = False
+) -> Iterator[NDArray[_Scalar]]:
+    """Cut overlapping windows out of a recording whose blocks may have any lengths.
+
+    Window k holds the samples from k · hop − before to k · hop − before + length. The last window is the first one that
+    reaches ``after`` samples past the end of the recording. The result does not depend on how the recording was cut
+    into blocks. If there are no samples, there are no windows.
+
+    Args:
+        blocks: The recording, shape (…, time) each. They may go on forever.
+        length: Samples in a window.
+        hop: Samples between the starts of neighbouring windows.
+        before: Samples of the first window that lie before the recording, fewer than ``length``.
+        after: Samples past the end that the last window must reach.
+        pad: Fill with zeros what lies outside the recording, so that all windows have the same length. Otherwise
+            windows are cut off where the recording begins and ends, so the first and the last ones may be shorter.
+
+    Yields:
+        Windows of shape (…, time). Do not write into them: neighbours may share memory.
+
+    >>> blocks = [np.array([1, 2, 3]), np.array([4, 5])]
+    >>> [window.tolist() for window in windows(blocks, 3, 2)]
+    [[1, 2, 3], [3, 4, 5]]
+    >>> [window.tolist() for window in windows(blocks, 4, 2, before=1, after=1)]
+    [[1, 2, 3], [2, 3, 4, 5], [4, 5]]
+    >>> [window.tolist() for window in windows(blocks, 4, 3, pad=True)]
+    [[1, 2, 3, 4], [4, 5, 0, 0]]
+    """
+    source = iter(blocks)
+    held: list[NDArray[_Scalar]] = []
+    first = end = 0  # `held` holds the samples from `first` to `end`
+    start, ended = -before, False
+    while True:
+        while not ended and end < start + length + (after == 0):  # without `after`, look ahead for the recording's end
+            block = next(source, None)
+            if block is None:
+                ended = True
+            elif block.shape[-1]:
+                held.append(block)
+                end += block.shape[-1]
+        if not end:
+            return
+        if len(held) > 1:
+            held = [np.concatenate(held, axis=-1)]
+        stop = start + length
+        window = held[0][..., max(0, start) - first : max(0, stop - first)]
+        if pad and window.shape[-1] < length:
+            missing = [(0, 0)] * (window.ndim - 1) + [(max(0, -start), max(0, stop - max(end, start)))]
+            window = np.pad(window, missing)
+        yield window
+        if ended and stop >= end + after:
+            return
+        start += hop
+        passed = min(max(0, start), end)
+        held, first = [held[0][..., passed - first :]], passed

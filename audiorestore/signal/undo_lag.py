@@ -40,7 +40,7 @@ def without_lag(sound: Sound, lags: Sequence[float], frames: int) -> Sound:
         for start in range(0, frames, BLOCK_FRAMES):
             yield parts(start, min(start + BLOCK_FRAMES, frames))
 
-    return Sound(sound.sample_rate, sound.channels, frames, blocks, parts)
+    return Sound(sound.sample_rate, sound.channels, frames, blocks, parts=parts)
 
 
 def _padded(sound: Sound, start: int, stop: int) -> Block:

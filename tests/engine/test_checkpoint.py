@@ -1,18 +1,26 @@
 """A model on the disk comes back as it was; a file that is no model of ours gets one sentence."""
 
+import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
+from torch import nn
 
 from audiorestore import __version__
+from audiorestore.engine import checkpoint as module
 from audiorestore.engine.checkpoint import (
     FORMAT,
     LoadedModel,
+    bundled_models,
+    float_parameters,
     is_file_name,
     load_model,
     make_model,
@@ -20,7 +28,12 @@ from audiorestore.engine.checkpoint import (
     save_arrays,
     save_model,
 )
+from audiorestore.engine.int8 import bounds_of, hold, linear_maps_of, uses_of
 from audiorestore.errors import AudioFileError, CheckpointError, UsageError
+from audiorestore.models._network import NetworkRestorer
+from audiorestore.models._restorer import Restorer, RestorerConfig
+from audiorestore.registry import Registry
+from audiorestore.signal.sound import Sound, joined
 
 TINY: dict[str, dict[str, Any]] = {
     "mlp": {"window": 21, "parameters": 1_000, "residual": True, "activation": "silu"},
@@ -75,8 +88,9 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path, family: str) -> None:
     for name, array in model.state().items():
         np.testing.assert_array_equal(state[name], array)
         assert (state[name].dtype, state[name].shape) == (array.dtype, array.shape)
-    sound = np.random.default_rng(0).standard_normal((1, 1, 300)).astype(np.float32)
-    np.testing.assert_array_equal(loaded.model.restore(sound), model.restore(sound))
+    sound = Sound.of(np.random.default_rng(0).standard_normal((1, 300)), 22050)
+    one, other = (joined(each.restored(sound, np.random.default_rng(0)), 1) for each in (loaded.model, model))
+    np.testing.assert_array_equal(one, other)
 
 
 def test_the_digest_tells_models_apart_by_their_bytes(tmp_path: Path) -> None:
@@ -111,7 +125,7 @@ def test_a_checkpoint_is_replaced_only_where_it_may_be(checkpoint: Path) -> None
 def test_a_text_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.safetensors"
     path.write_text("These are not the weights that you are looking for.\n")
-    assert "is no whole safetensors file" in refusal(path)
+    assert "is not a complete safetensors file" in refusal(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 7, b"\x08\0\0\0\0\0\0\0{}      ", b"\xff" * 64])
@@ -125,7 +139,7 @@ def test_empty_and_garbled_files_are_refused(tmp_path: Path, content: bytes) -> 
 def test_a_truncated_file_is_refused(checkpoint: Path, kept: float) -> None:
     content = checkpoint.read_bytes()
     checkpoint.write_bytes(content[: int(len(content) * kept)])
-    assert "is no whole safetensors file" in refusal(checkpoint)
+    assert "is not a complete safetensors file" in refusal(checkpoint)
 
 
 def test_a_safetensors_file_of_another_program_is_refused(tmp_path: Path) -> None:
@@ -230,8 +244,8 @@ def test_a_checkpoint_without_a_config_is_refused(checkpoint: Path) -> None:
 def int8_checkpoint(tmp_path: Path) -> Path:
     """A tiny mlp in int8 on the disk."""
     model = make_model("mlp", TINY["mlp"])
-    arithmetic = dict.fromkeys(model.linear_maps(), "int8")  # type: ignore[attr-defined]
-    model.hold_in_int8(arithmetic)  # type: ignore[attr-defined]
+    arithmetic = dict.fromkeys(linear_maps_of(model), "int8")
+    hold(model, arithmetic, bounds_of(uses_of(model)))
     path = tmp_path / "mlp.int8.safetensors"
     save_model(path, "mlp", model, {"quantized": {"dtype": "int8", "arithmetic": arithmetic}})
     return path
@@ -272,8 +286,8 @@ def test_what_an_int8_checkpoint_says_of_its_layers_has_to_be_true(int8_checkpoi
 def test_int8_where_the_model_has_no_bound_for_it_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cnn.safetensors"
     model = make_model("cnn", TINY["cnn"])
-    arithmetic = dict.fromkeys(model.linear_maps(), "float")  # type: ignore[attr-defined]
-    model.hold_in_int8(arithmetic)  # type: ignore[attr-defined]
+    arithmetic = dict.fromkeys(linear_maps_of(model), "float")
+    hold(model, arithmetic, bounds_of(uses_of(model)))
     save_model(path, "cnn", model, {"quantized": {"dtype": "int8", "arithmetic": arithmetic}})
     load_model(str(path))
     rewrite(path, quantized={"dtype": "int8", "arithmetic": {**arithmetic, "network.0": "int8"}})
@@ -299,14 +313,139 @@ def test_a_family_without_a_network_is_never_int8(tmp_path: Path, family: str) -
     assert "no layers to quantize" in refusal(path)
 
 
+def test_a_checkpoint_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "new").touch()
+    save_arrays(tmp_path / "model.safetensors", {"gain": np.ones(1)}, {"format": 1})
+    assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "new").stat().st_mode
+
+
+def test_a_disk_that_refuses_is_reported_and_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: Any) -> None:
+    path = tmp_path / "model.safetensors"
+    save_arrays(path, {"gain": np.ones(1)}, {"format": 1})
+    before = path.read_bytes()
+
+    def full(*arguments: Any) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(module, "save_file", full)
+    with pytest.raises(AudioFileError, match=r"model\.safetensors cannot be written .*No space left"):
+        save_arrays(path, {"gain": np.zeros(1)}, {"format": 1})
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
 def test_a_bare_name_is_a_family_and_anything_with_a_slash_or_the_suffix_a_file() -> None:
     assert not is_file_name("identity")
     assert is_file_name("./identity")
     assert is_file_name("identity.safetensors")
     loaded = load_model("identity")
-    assert loaded == LoadedModel("identity", "identity", loaded.model, {}, "identity")
+    assert (loaded.name, loaded.family, loaded.metadata) == ("identity", "identity", {})
     assert not loaded.needs_torch
     assert LoadedModel("mlp", "mlp", make_model("mlp", TINY["mlp"]), {}, "").needs_torch
+
+
+def test_a_family_with_nothing_to_learn_is_set_up_by_preset_and_settings() -> None:
+    plain = load_model("spectral_gate")
+    same = load_model("spectral_gate", "paper", ["reduction_db=12"])
+    assert (same.name, same.digest) == (plain.name, plain.digest) == ("spectral_gate", plain.digest)
+    other = load_model("spectral_gate", "strong", ["window_ms=5"])
+    assert other.model.config == dataclasses.replace(plain.model.config, reduction_db=40.0, window_ms=5.0)
+    assert other.name == "spectral_gate:reduction_db=40.0,window_ms=5.0"
+    assert other.digest != plain.digest
+
+
+@pytest.fixture
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of bundled models with one in it, `hum-2`."""
+    monkeypatch.setattr(module, "WEIGHTS", tmp_path / "weights")
+    card = {"what": "Removes hum from speech."}
+    save_model(tmp_path / "weights" / "hum-2.safetensors", "mlp", make_model("mlp", TINY["mlp"]), {"card": card})
+    (tmp_path / "weights" / "__init__.py").touch()
+    return tmp_path / "weights"
+
+
+def test_a_bundled_model_is_found_by_its_name_and_listed(bundled: Path, ar: Callable[..., Any]) -> None:
+    loaded = load_model("hum-2")
+    assert (loaded.name, loaded.family) == ("hum-2", "mlp")
+    assert loaded.digest == load_model(str(bundled / "hum-2.safetensors")).digest
+    with pytest.raises(UsageError, match=r"do not apply to hum-2, which is trained"):
+        load_model("hum-2", None, ["layers=2"])
+    with pytest.raises(UsageError, match=r"no model 'hum-3' \(did you mean 'hum-2'\?\); there are: hum-2, "):
+        load_model("hum-3")
+    assert "Removes hum from speech." in ar("models").stdout
+    listed = json.loads(ar("models", "--json").stdout)
+    assert listed["hum-2"] == {"what": "Removes hum from speech.", "bundled": True, "family": "mlp"}
+    assert json.loads(ar("models", "hum-2", "--json").stdout)["family"] == "mlp"
+
+
+def test_the_package_has_a_folder_of_bundled_models() -> None:
+    assert module.WEIGHTS.joinpath("__init__.py").is_file()
+    assert set(bundled_models()) == {path.stem for path in Path(str(module.WEIGHTS)).glob("*.safetensors")}
+
+
+# A family of the tests' own.
+
+
+class Critical(NetworkRestorer):
+    """A network with a critic, which helps to train it."""
+
+    def __init__(self, config: RestorerConfig) -> None:
+        super().__init__(config)
+        self.generator = nn.Conv1d(1, 1, 3, padding=1)
+        self.critic = nn.Conv1d(1, 4, 5)
+
+    def restoring_part(self) -> nn.Module:
+        return self.generator
+
+    def forward(self, degraded: torch.Tensor, draw: object = None) -> torch.Tensor:
+        restored: torch.Tensor = self.generator(degraded)
+        return restored
+
+
+def install(monkeypatch: pytest.MonkeyPatch, model: type) -> None:
+    """Let a family of the tests' own stand in the place of mlp."""
+    family = SimpleNamespace(Config=RestorerConfig, Model=model, PRESETS={"paper": {}, "small": {}})
+    monkeypatch.setattr(Registry, "load", lambda self, name: family)
+
+
+def test_parts_that_do_not_restore_are_stored_but_not_counted_and_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, Critical)
+    model = Critical(RestorerConfig())
+    assert model.count_parameters() == 4
+    save_model(tmp_path / "m.safetensors", "mlp", model, {})
+    arrays, metadata = read_arrays(tmp_path / "m.safetensors")
+    assert set(arrays) == {"generator.weight", "generator.bias", "critic.weight", "critic.bias"}
+    loaded = load_model(str(tmp_path / "m.safetensors"))
+    assert float_parameters(loaded) == 4
+    state = loaded.model.state()
+    np.testing.assert_array_equal(state["generator.weight"], arrays["generator.weight"])
+    assert not np.array_equal(state["critic.weight"], arrays["critic.weight"])
+    for wrong in (
+        {name: array for name, array in arrays.items() if name != "generator.bias"},
+        {**arrays, "generator.weight": np.zeros((1, 1, 5), np.float32)},
+        {**arrays, "judge.weight": np.zeros(3, np.float32)},
+    ):
+        save_arrays(tmp_path / "m.safetensors", wrong, metadata)
+        assert "does not fit its own description" in refusal(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("defect", [KeyError, TypeError, AttributeError, ValueError, RuntimeError])
+@pytest.mark.parametrize("uses_torch", [False, True])
+def test_a_defect_of_a_family_is_not_taken_for_a_broken_file(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, defect: type[Exception], uses_torch: bool
+) -> None:
+    class Defective(Critical if uses_torch else Restorer):  # type: ignore[misc]
+        def __init__(self, config: RestorerConfig) -> None:
+            if not uses_torch or torch.empty(0).device.type != "meta":
+                raise defect("a slip of the author")
+            super().__init__(config)
+
+    install(monkeypatch, Defective)
+    rewrite(checkpoint, config={})
+    with pytest.raises(defect, match="a slip of the author"):
+        load_model(str(checkpoint))
 
 
 def test_a_family_that_has_to_be_trained_says_how(tmp_path: Path) -> None:

@@ -444,7 +444,10 @@ def test_an_earlier_copy_is_not_taken_where_its_finding_is_allowed_no_longer(lay
 @pytest.fixture
 def warping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make wow a damage, as if its file were there."""
-    module = SimpleNamespace(warp=True, apply=lambda sound, parameters: iter([wow(sound.whole(), parameters["depth"])]))
+    module = SimpleNamespace(
+        warp=lambda sound, config: iter([wow(sound.whole(), config["depth"])]),
+        Config=SimpleNamespace(from_record=lambda parameters: parameters),
+    )
     registry = SimpleNamespace(names=lambda: [*DAMAGES.names(), "lurch"], load=lambda name: module)
     monkeypatch.setattr(pair, "DAMAGES", registry)
 

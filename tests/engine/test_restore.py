@@ -1,8 +1,9 @@
-"""Same in, same out: rate, channels, length and depth; and no way of cutting a recording can be heard."""
+"""Same in, same out: rate, channels, length and depth; and the way a recording is cut makes no difference."""
 
 import dataclasses
 import math
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,14 @@ from oracles import find_lag
 from audiorestore.data.audio_file import AudioInfo, audio_info, read_audio, write_audio
 from audiorestore.demo.synthesis import render_demo
 from audiorestore.engine.checkpoint import LoadedModel, load_model, make_model, save_model
-from audiorestore.engine.restoring.restore import Restoration, RestoreConfig, restore_record, restore_waveform
+from audiorestore.engine.int8 import bounds_of, hold, linear_maps_of, uses_of
+from audiorestore.engine.restoring.restore import RestoreConfig, restore_record, restore_waveform, restored_pairs
 from audiorestore.errors import AudioFileError, AudioRestoreError, RecordError
+from audiorestore.models._channels import fold, unfold
 from audiorestore.models._restorer import Restorer, RestorerConfig
+from audiorestore.signal.loudness import integrated_loudness
 from audiorestore.signal.resample import resample
+from audiorestore.signal.sound import Block, Sound
 
 
 @pytest.fixture(autouse=True)
@@ -34,28 +39,51 @@ class Swapping(RestorerConfig):
     channels: int = 2
 
 
-class Half(Restorer):
+class Simple(Restorer):
+    """Map each block by itself."""
+
+    def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
+        return (self.mapped(block) for block in sound.blocks())
+
+    def mapped(self, block: Block) -> Block:
+        raise NotImplementedError
+
+
+class Half(Simple):
     """Halve everything; at any rate, for one channel or for two, which change places."""
 
-    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-        return np.float32(0.5) * waveform[:, ::-1]
+    def mapped(self, block: Block) -> Block:
+        return unfold(np.float32(0.5) * fold(block, self.config.channels)[:, ::-1], len(block))
 
 
-class Nothing(Restorer):
+class Nothing(Simple):
     """Change nothing, at a rate of its own."""
 
-    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-        return waveform
+    def mapped(self, block: Block) -> Block:
+        return block
+
+
+class Times(Simple):
+    """Multiply by a number."""
+
+    factor = 2.0
+
+    def mapped(self, block: Block) -> Block:
+        return block * np.float32(self.factor)
+
+
+class Broken(Times):
+    """Return NaN."""
+
+    factor = math.nan
 
 
 class Noisy(Restorer):
     """Add what was drawn for the file."""
 
-    def draw(self, rng: np.random.Generator) -> float:
-        return float(rng.uniform(0.01, 0.1))
-
-    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-        return waveform + np.float32(draw)
+    def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
+        drawn = np.float32(rng.uniform(0.01, 0.1))
+        return (block + drawn for block in sound.blocks())
 
 
 def loaded(model: Restorer) -> LoadedModel:
@@ -72,13 +100,22 @@ def noise(channels: int, frames: int, seed: int = 0) -> np.ndarray:
     return (0.1 * np.random.default_rng(seed).standard_normal((channels, frames))).astype(np.float32)
 
 
-def pushed(restoration: Restoration, waveform: np.ndarray, sizes: Callable[[], int]) -> np.ndarray:
-    parts, start = [], 0
-    while start < waveform.shape[-1]:
-        stop = start + sizes()
-        parts.append(restoration.push(waveform[:, start:stop]))
-        start = stop
-    return np.concatenate([*parts, restoration.flush()], axis=-1)
+def restored_in_blocks(
+    model: LoadedModel, waveform: np.ndarray, rate: int, sizes: Callable[[], int], mix: float = 1.0
+) -> np.ndarray:
+    def blocks() -> Iterator[np.ndarray]:
+        start = 0
+        for size in cuts:
+            yield waveform[:, start : start + size]
+            start += size
+
+    cuts: list[int] = []
+    while sum(cuts) < waveform.shape[1]:
+        cuts.append(sizes())
+    sound = Sound(rate, *waveform.shape, blocks)
+    pairs = [*restored_pairs(model.model, sound, np.random.default_rng(0), mix)]
+    np.testing.assert_array_equal(np.concatenate([original for original, _ in pairs], axis=-1), waveform)
+    return np.concatenate([restored for _, restored in pairs], axis=-1)
 
 
 # A recording in memory.
@@ -107,7 +144,7 @@ def test_a_stereo_model_restores_channels_in_pairs() -> None:
 def test_what_comes_out_is_the_model_s_own_answer_at_its_own_rate(frames: int) -> None:
     model = tiny_mlp()
     waveform = noise(2, frames)
-    direct = model.model.restore(waveform[:, None])[:, 0]
+    direct = model.model.restore(waveform[:, None])[:, 0]  # type: ignore[attr-defined]
     np.testing.assert_allclose(restore_waveform(model, waveform, 22050), direct, atol=1e-6)
 
 
@@ -154,7 +191,7 @@ def test_the_result_does_not_depend_on_how_the_recording_was_cut(rate: int, fram
     if frames < 1_000:
         cuts.append(lambda: 1)
     for sizes in cuts:
-        cut = pushed(Restoration(model, rate, 2), waveform, sizes)
+        cut = restored_in_blocks(model, waveform, rate, sizes)
         assert cut.shape == waveform.shape
         np.testing.assert_allclose(cut, whole, atol=1e-6)
 
@@ -163,7 +200,7 @@ def test_blocks_of_one_sample_and_of_none_are_taken() -> None:
     model = tiny_mlp()
     waveform = noise(1, 200)
     sizes = iter([0, 1, 0, 0, 3, *[1] * 300])
-    cut = pushed(Restoration(model, 44100, 1), waveform, lambda: next(sizes))
+    cut = restored_in_blocks(model, waveform, 44100, lambda: next(sizes))
     np.testing.assert_allclose(cut, restore_waveform(model, waveform, 44100), atol=1e-6)
 
 
@@ -173,7 +210,7 @@ def test_mix_blends_between_the_input_and_the_restored_sound(rate: int) -> None:
     waveform = noise(2, 3_000)
 
     def mixed(mix: float) -> np.ndarray:
-        return pushed(Restoration(model, rate, 2, mix=mix), waveform, lambda: 1_000)
+        return restored_in_blocks(model, waveform, rate, lambda: 1_000, mix)
 
     np.testing.assert_array_equal(mixed(0.0), waveform)
     np.testing.assert_allclose(mixed(0.5), (waveform + mixed(1.0)) / 2, atol=1e-6)
@@ -181,38 +218,78 @@ def test_mix_blends_between_the_input_and_the_restored_sound(rate: int) -> None:
 
 
 @pytest.mark.parametrize(("rate", "model_rate"), [(22050, 0), (22050, 22050), (44100, 22050)])
-@pytest.mark.parametrize("kind", ["identity", "mlp"])
-def test_ten_minutes_pass_through_in_the_memory_of_a_few_blocks(rate: int, model_rate: int, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["nothing", "mlp"])
+def test_minutes_pass_through_in_the_memory_of_a_few_blocks(rate: int, model_rate: int, kind: str) -> None:
     model = (
         tiny_mlp(model_rate, window=3, parameters=20, layers=1)
         if kind == "mlp"
         else loaded(Nothing(RestorerConfig(sample_rate=model_rate)))
     )
-    restoration = Restoration(model, rate, 1)
-    # A tenth of the length tells as much for a network, whose time would be longer.
-    frames, block = (600 if kind == "identity" else 120) * rate, noise(1, 1 << 15)
-    done = returned = held = 0
-    while done < frames:
-        returned += restoration.push(block).shape[-1]
-        done += block.shape[-1]
-        held = max(held, _samples_in(restoration))
-    returned += restoration.flush().shape[-1]
-    assert returned == done
-    # Input, model's input and correction, each for the model's block, the block pushed, and the resamplers' delay.
-    assert held < 8 * ((1 << 16) + (1 << 15))
+    alive = held = 0
+
+    def blocks() -> Iterator[np.ndarray]:
+        nonlocal alive
+
+        def gone(count: int) -> None:
+            nonlocal alive
+            alive -= count
+
+        for _ in range(120 * rate >> 15):
+            block = noise(1, 1 << 15)
+            alive += block.size
+            weakref.finalize(block, gone, block.size)
+            yield block
+
+    sound = Sound(rate, 1, (120 * rate >> 15) << 15, blocks)
+    done = 0
+    for _, restored in restored_pairs(model.model, sound, np.random.default_rng(0)):
+        done += restored.shape[-1]
+        held = max(held, alive)
+    assert done == sound.frames
+    # For the model's block, the blocks read, and the delay of the resamplers.
+    assert held < 4 * ((1 << 16) + (1 << 15))
 
 
-def _samples_in(holder: Any, seen: set[int] | None = None) -> int:
-    """Count the samples that an object and what it owns hold on to."""
-    seen = set() if seen is None else seen
-    if id(holder) in seen or isinstance(holder, torch.nn.Module | Restorer):
-        return 0
-    seen.add(id(holder))
-    if isinstance(holder, np.ndarray):
-        return holder.size if holder.base is None else _samples_in(holder.base, seen)
-    if isinstance(holder, list | tuple):
-        return sum(_samples_in(item, seen) for item in holder)
-    return sum(_samples_in(item, seen) for item in vars(holder).values()) if hasattr(holder, "__dict__") else 0
+def test_a_model_may_read_the_recording_several_times_and_the_next_reader_only_follows_the_last_time() -> None:
+    class Loudest(Restorer):
+        def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
+            peak = max(float(np.abs(block).max()) for block in sound.blocks())
+            return (block / np.float32(peak) for block in sound.blocks())
+
+    passes = 0
+    waveform = noise(2, 300_000)
+
+    def blocks() -> Iterator[np.ndarray]:
+        nonlocal passes
+        passes += 1
+        return Sound.of(waveform, 44100).blocks()
+
+    model = Loudest(RestorerConfig(sample_rate=0))
+    pairs = restored_pairs(model, Sound(44100, 2, 300_000, blocks), np.random.default_rng(0))
+    joined = np.concatenate([restored for _, restored in pairs], axis=-1)
+    np.testing.assert_allclose(joined, waveform / np.abs(waveform).max(), atol=1e-6)
+    assert passes == 2
+
+
+def test_a_model_gets_the_rate_and_the_files_of_the_sound(tmp_path: Path) -> None:
+    sounds: list[Sound] = []
+
+    class Asking(Nothing):
+        def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
+            sounds.append(sound)
+            return super().restored(sound, rng)
+
+    mp3_of(tmp_path / "a.mp3")
+    write_audio(tmp_path / "b.wav", noise(1, 900), 16000)
+    for record in ({"degraded": "a.mp3"}, {"degraded": "b.wav"}, {"degraded": "b.wav", "encoded": "a.mp3"}):
+        paths = {key: str(tmp_path / name) for key, name in record.items()}
+        for rate in (0, 22050):
+            model = loaded(Asking(RestorerConfig(sample_rate=rate)))
+            restore_record({"id": "x", **paths}, model, RestoreConfig(tmp_path / "out.wav", overwrite=True))
+    mp3, wav = tmp_path / "a.mp3", tmp_path / "b.wav"
+    files = [(mp3, mp3), (mp3, mp3), (wav, None), (wav, None), (wav, mp3), (wav, mp3)]
+    assert [(sound.path, sound.encoded) for sound in sounds] == files
+    assert [sound.sample_rate for sound in sounds] == [44100, 22050, 16000, 22050, 16000, 22050]
 
 
 # Files.
@@ -344,14 +421,10 @@ def test_residual_and_restored_sum_up_to_the_input(song: Path, tmp_path: Path, m
 
 
 def test_samples_over_full_scale_are_counted_and_can_be_refused(tmp_path: Path) -> None:
-    class Double(Restorer):
-        def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-            return 2 * waveform
-
     source = tmp_path / "loud.wav"
     ramp = np.linspace(-0.99, 0.99, 1_000, dtype=np.float32)[None]
     write_audio(source, ramp, 8000)
-    model = loaded(Double(RestorerConfig(sample_rate=0)))
+    model = loaded(Times(RestorerConfig(sample_rate=0)))
     over = int(np.count_nonzero(np.abs(2 * read_audio(source)[0]) > 1))
     told = restore_record(record_of(source), model, RestoreConfig(tmp_path / "out.wav"))
     assert told["clipped"] == over > 400
@@ -373,7 +446,7 @@ def test_a_batch_that_is_run_again_skips_what_is_done(song: Path, tmp_path: Path
     assert (made.stat().st_mtime_ns, made.stat().st_ino) == written
 
 
-@pytest.mark.parametrize("changed", ["model", "mix", "bits", "seed", "input"])
+@pytest.mark.parametrize("changed", ["model", "mix", "bits", "seed", "loudness", "input"])
 def test_an_output_made_from_something_else_is_not_replaced_unasked(song: Path, tmp_path: Path, changed: str) -> None:
     config = RestoreConfig(tmp_path / "out")
     made = Path(restore_record(record_of(song), load_model("identity"), config)["restored"])
@@ -385,7 +458,7 @@ def test_an_output_made_from_something_else_is_not_replaced_unasked(song: Path, 
         write_audio(song, noise(2, 900), 22050, overwrite=True)
     else:
         config = dataclasses.replace(
-            config, **{"mix": {"mix": 0.5}, "bits": {"bits": "24"}, "seed": {"seed": 1}}[changed]
+            config, **{changed: {"mix": 0.5, "bits": "24", "seed": 1, "loudness": "keep"}[changed]}
         )
     with pytest.raises(AudioFileError, match="exists already, made from something else; give -f"):
         restore_record(record_of(song), model, config)
@@ -438,7 +511,7 @@ def test_outputs_of_every_container_are_recognised_when_run_again(tmp_path: Path
     assert restore_record(record_of(tmp_path / name), load_model("identity"), config) == first
 
 
-def test_a_run_again_tells_again_what_was_clipped(tmp_path: Path) -> None:
+def test_a_repeated_run_reports_again_what_was_clipped(tmp_path: Path) -> None:
     write_audio(tmp_path / "loud.wav", np.full((1, 100), 1.5, np.float32), 8000, subtype="FLOAT")
     config = RestoreConfig(tmp_path / "out", bits="16")
     first = restore_record(record_of(tmp_path / "loud.wav"), load_model("identity"), config)
@@ -446,7 +519,7 @@ def test_a_run_again_tells_again_what_was_clipped(tmp_path: Path) -> None:
     assert restore_record(record_of(tmp_path / "loud.wav"), load_model("identity"), config) == first
 
 
-def test_what_is_drawn_hangs_on_seed_and_id_alone(song: Path, tmp_path: Path) -> None:
+def test_what_is_drawn_depends_on_seed_and_id_alone(song: Path, tmp_path: Path) -> None:
     def first_sample(folder: str, seed: int, name: str = "song", **fields: Any) -> float:
         config = RestoreConfig(tmp_path / folder, bits="float", seed=seed)
         record = {**record_of(song, **fields), "id": name}
@@ -459,10 +532,6 @@ def test_what_is_drawn_hangs_on_seed_and_id_alone(song: Path, tmp_path: Path) ->
 
 
 def test_a_failing_model_leaves_no_file_behind(song: Path, tmp_path: Path) -> None:
-    class Broken(Restorer):
-        def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-            return waveform * np.float32(math.nan)
-
     config = RestoreConfig(tmp_path / "out", residual=tmp_path / "removed")
     with pytest.raises(AudioFileError, match="NaN"):
         restore_record(record_of(song), loaded(Broken(RestorerConfig(sample_rate=0))), config)
@@ -474,7 +543,7 @@ def test_a_record_without_audio_is_refused(tmp_path: Path) -> None:
         restore_record({"id": "x"}, load_model("identity"), RestoreConfig(tmp_path / "out"))
 
 
-def test_progress_is_told_to_the_last_sample(tmp_path: Path) -> None:
+def test_progress_is_reported_to_the_last_sample(tmp_path: Path) -> None:
     source = tmp_path / "long.wav"
     write_audio(source, noise(1, 200_000), 8000)
     told: list[tuple[str, int, int]] = []
@@ -490,6 +559,150 @@ def test_the_correction_is_what_the_model_changed_brought_back_to_the_file_s_rat
     waveform = noise(1, 30_000)
     model = tiny_mlp(16000)
     sent = resample(waveform, 44100, 16000)
-    correction = model.model.restore(sent[None])[0] - sent
+    correction = model.model.restore(sent[None])[0] - sent  # type: ignore[attr-defined]
     expected = waveform + resample(correction, 16000, 44100, 30_000)
     np.testing.assert_allclose(restore_waveform(model, waveform, 44100), expected, atol=1e-5)
+
+
+# Loudness.
+
+
+def loudness_of(path: str) -> float:
+    waveform, rate = read_audio(path)
+    measured = integrated_loudness(Sound.of(waveform, rate))
+    assert measured is not None
+    return measured
+
+
+def test_the_output_keeps_the_loudness_of_the_input_by_one_gain(song: Path, tmp_path: Path) -> None:
+    model = loaded(Half(RestorerConfig(sample_rate=0)))
+    config = RestoreConfig(tmp_path / "out.wav", tmp_path / "removed.wav", bits="float", loudness="keep")
+    record = restore_record(record_of(song), model, config)
+    assert record["loudness_gain_db"] == pytest.approx(20 * math.log10(2), abs=1e-3)
+    assert loudness_of(record["restored"]) == pytest.approx(loudness_of(str(song)), abs=0.001)
+    kept, removed, before = (read_audio(path)[0] for path in (record["restored"], record["residual"], song))
+    np.testing.assert_allclose(kept, before, atol=1e-4)
+    np.testing.assert_allclose(kept + removed, before, atol=1e-6)
+    assert restore_record(record_of(song), model, config) == record
+    off = restore_record(record_of(song), model, RestoreConfig(tmp_path / "off.wav", bits="float"))
+    assert "loudness_gain_db" not in off
+    np.testing.assert_array_equal(read_audio(off["restored"])[0], 0.5 * before)
+
+
+def test_kept_loudness_never_clips_unreported(tmp_path: Path) -> None:
+    class Peaky(Simple):
+        """Make all but a few samples quiet, so that the same loudness needs larger peaks."""
+
+        def mapped(self, block: Block) -> Block:
+            return np.where(np.arange(block.shape[-1]) % 100 == 0, block, 0.1 * block).astype(np.float32)
+
+    write_audio(tmp_path / "a.wav", np.full((1, 16000), 0.9) * np.sin(np.arange(16000)), 16000)
+    model = loaded(Peaky(RestorerConfig(sample_rate=0)))
+    config = RestoreConfig(tmp_path / "out.wav", loudness="keep")
+    assert restore_record(record_of(tmp_path / "a.wav"), model, config)["clipped"] > 10
+    with pytest.raises(AudioFileError, match="would be clipped"):
+        restore_record(
+            record_of(tmp_path / "a.wav"), model, dataclasses.replace(config, clip="refuse", target=tmp_path / "b.wav")
+        )
+
+
+@pytest.mark.parametrize(
+    ("frames", "amplitude", "factor", "which"),
+    [(3_000, 0.1, 2.0, "degraded"), (9_000, 0.0, 2.0, "degraded"), (9_000, 0.1, 0.0, "restored")],
+)
+def test_where_there_is_no_loudness_nothing_is_changed_and_the_record_says_so(
+    tmp_path: Path, frames: int, amplitude: float, factor: float, which: str
+) -> None:
+    write_audio(tmp_path / "a.wav", amplitude * noise(1, frames), 8000, subtype="FLOAT")
+    model = Times(RestorerConfig(sample_rate=0))
+    model.factor = factor
+    config = RestoreConfig(tmp_path / "out.wav", loudness="keep")
+    record = restore_record(record_of(tmp_path / "a.wav"), loaded(model), config)
+    assert record["loudness_gain_db"] == 0.0
+    assert f"the {which} audio is silent or shorter than 0.4 s" in record["loudness_note"]
+    np.testing.assert_array_equal(
+        read_audio(record["restored"])[0], np.float32(factor) * read_audio(tmp_path / "a.wav")[0]
+    )
+
+
+# The command.
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five short recordings."""
+    for name in "abcde":
+        write_audio(tmp_path / "in" / f"{name}.wav", noise(2, 30_000, ord(name)), 44100)
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("family", ["mlp", "tfilm", "mlp in int8"])
+def test_jobs_change_neither_the_results_nor_their_order(
+    ar: Callable[..., Any], tmp_path: Path, folder: Path, family: str
+) -> None:
+    name, _, int8 = family.partition(" ")
+    model: Any = make_model(name, {"parameters": 1_000} if name == "mlp" else {"hidden_channels": 3})
+    metadata: dict[str, Any] = {}
+    if int8:
+        arithmetic = dict.fromkeys(linear_maps_of(model), "int8")
+        hold(model, arithmetic, bounds_of(uses_of(model)))
+        metadata = {"quantized": {"dtype": "int8", "arithmetic": arithmetic}}
+    save_model(tmp_path / "m.safetensors", name, model, metadata)
+    ended = {}
+    for jobs in ("1", "3"):
+        ended[jobs] = ar("restore", folder, "-m", "m.safetensors", "-o", f"out{jobs}", "--jobs", jobs)
+        assert ended[jobs].status == 0
+    assert [record["id"] for record in ended["3"].records] == list("abcde")
+    for one, three in zip(ended["1"].records, ended["3"].records, strict=True):
+        assert (tmp_path / one["restored"]).read_bytes() == (tmp_path / three["restored"]).read_bytes()
+
+
+def test_a_family_is_set_up_by_options_which_are_part_of_what_a_file_was_made_from(
+    ar: Callable[..., Any], tmp_path: Path, folder: Path
+) -> None:
+    command = ("restore", folder / "a.wav", "-m", "spectral_gate", "-o", "out/", "--set", "threshold_db=0")
+    (record,) = ar(*command, "--set", "reduction_db=20").records
+    assert record["model"] == "spectral_gate:reduction_db=20.0,threshold_db=0.0"
+    before = read_audio(folder / "a.wav")[0]
+    np.testing.assert_allclose(read_audio(tmp_path / record["restored"])[0], 0.1 * before, atol=1e-4)
+    assert ar(*command, "--set", "reduction_db=20").records == [record]
+    other = ar(*command, "--set", "reduction_db=6")
+    assert other.status == 1
+    assert "exists already, made from something else" in other.stderr
+    (strong,) = ar(*command, "-f", "--preset", "strong").records
+    np.testing.assert_allclose(read_audio(tmp_path / strong["restored"])[0], 0.01 * before, atol=1e-4)
+
+
+def test_a_classical_family_sizes_its_frames_by_the_rate_of_the_sound(tmp_path: Path) -> None:
+    model = load_model("spectral_gate", None, ["threshold_db=-30", "reduction_db=60", "window_ms=10"])
+    for rate in (8000, 48000):
+        quiet = 0.2 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate).astype(np.float32)
+        quiet[rate // 2 :] *= 0.05  # below the threshold from the middle on
+        restored = restore_waveform(model, quiet[None], rate)[0]
+        changed = np.flatnonzero(np.abs(restored - quiet) > 5e-3) / rate
+        assert 0.49 < changed[changed > 0.02].min() < 0.51  # the first frame is gated, too, where the tone begins
+        np.testing.assert_allclose(restored[int(0.51 * rate) :], 0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["-m", "m.safetensors", "--set", "layers=3"], "--preset and --set do not apply to m.safetensors"),
+        (["-m", "m.safetensors", "--preset", "small"], "--preset and --set do not apply to m.safetensors"),
+        (["-m", "cnn", "--set", "window=31"], "the family 'cnn' has to be trained first"),
+        (["-m", "spectral_gate", "--set", "reduction=3"], "there is no setting 'reduction' (did you mean"),
+        (["-m", "spectral_gate", "--set", "reduction_db=-3"], "reduction_db=-3.0 is not possible"),
+        (
+            ["-m", "spectral_gate", "--preset", "strnog"],
+            "spectral_gate has no preset 'strnog' (did you mean 'strong'?)",
+        ),
+    ],
+)
+def test_options_that_do_not_apply_are_refused_in_one_sentence(
+    ar: Callable[..., Any], tmp_path: Path, folder: Path, options: list[str], sentence: str
+) -> None:
+    save_model(tmp_path / "m.safetensors", "level", make_model("level", {}), {})
+    ended = ar("restore", folder, "-o", "out", *options)
+    assert ended.status == 2
+    assert sentence in ended.stderr
+    assert ended.stderr.count("\n") == 1

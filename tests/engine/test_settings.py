@@ -38,8 +38,7 @@ class Net:
         ("title=", ""),
         ("pooling=max", "max"),
         ("order=2", 2),
-        ("kernel_sizes=7-5-3", (7, 5, 3)),
-        ("kernel_sizes=7,5,3", (7, 5, 3)),
+        ("kernel_sizes=7/5/3", (7, 5, 3)),
         ("kernel_sizes=9", (9,)),
         ("minutes=none", None),
         ("minutes=0.5", 0.5),
@@ -63,8 +62,9 @@ def test_values_are_read_as_the_field_s_type(text: str, expected: Any) -> None:
         ("residual=True", "residual is true or false"),
         ("pooling=min", "pooling is none or max"),
         ("order=3", "order is 1 or 2"),
-        ("kernel_sizes=", "kernel_sizes is whole numbers such as 7-5-3"),
-        ("kernel_sizes=7-x", "kernel_sizes is whole numbers such as 7-5-3"),
+        ("kernel_sizes=", "kernel_sizes is whole numbers such as 7/5/3"),
+        ("kernel_sizes=7-5", "kernel_sizes is whole numbers such as 7/5/3"),
+        ("kernel_sizes=7/x", "kernel_sizes is whole numbers such as 7/5/3"),
         ("minutes=soon", "minutes is a number or none"),
     ],
 )
@@ -87,7 +87,7 @@ def test_the_last_of_several_values_counts_and_several_holders_share_the_keys() 
 
 
 def test_each_dataclass_takes_its_own_settings_and_leaves_the_others() -> None:
-    settings = parse_settings(["kernel_sizes=5-3", "dilation=1", "steps=7"], cnn.Config, TrainConfig)
+    settings = parse_settings(["kernel_sizes=5/3", "dilation=1", "steps=7"], cnn.Config, TrainConfig)
     assert build(cnn.Config, settings) == cnn.Config(kernel_sizes=(5, 3), dilation=1)
     assert build(TrainConfig, settings) == TrainConfig(steps=7)
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
 from audiorestore import losses
 from audiorestore.engine.settings import build
@@ -16,7 +15,7 @@ from audiorestore.engine.training.loop import TrainConfig, TrainState, _learning
 from audiorestore.errors import UsageError
 from audiorestore.models import autoencoder
 from audiorestore.models._network import count_parameters
-from audiorestore.models._restorer import OverlapSave
+from audiorestore.models._segments import overlap_save
 
 TINY: dict[str, Any] = {"n_fft": 15, "hop_length": 4, "latent": 5}
 DEPTHS = [1, 2, 3, 4, 5, 6, 7]
@@ -145,15 +144,13 @@ def test_rows_of_a_kernel_that_meet_only_padding_change_nothing() -> None:
 
 @pytest.mark.parametrize("options", [{"depth": 2}, {"depth": 3, "kernel_size": 3}, {"residual": True}, {"n_fft": 16}])
 @pytest.mark.parametrize("frames", [1, 4, 5, 150, 401])
-def test_streams_of_any_block_size_give_what_the_whole_recording_gives(options: dict[str, Any], frames: int) -> None:
+def test_pieces_of_any_size_give_what_the_whole_recording_gives(options: dict[str, Any], frames: int) -> None:
     model = lively(**options)
     waveform = sound(1, 1, frames).numpy()
     whole = model.restore(waveform)
     for block in (1, 50, 128):
-        stream = OverlapSave(model, None, block)
-        parts = [stream.push(waveform[..., start : start + 33]) for start in range(0, frames, 33)]
-        streamed = np.concatenate([*parts, stream.flush()], axis=-1)
-        np.testing.assert_allclose(streamed, whole, atol=1e-5 * max(1.0, np.abs(whole).max()))
+        pieces = overlap_save(model.restore, [waveform], model.context, model.stride, block)
+        np.testing.assert_allclose(np.concatenate([*pieces], axis=-1), whole, atol=1e-5 * max(1.0, np.abs(whole).max()))
 
 
 @pytest.mark.parametrize("options", [{}, {"depth": 2, "kernel_size": 3}])
@@ -299,41 +296,3 @@ def test_training_brings_the_loss_down(options: dict[str, Any]) -> None:
         optimizer.step()
         told.append(loss.item())
     assert told[-1] < 0.85 * told[0]
-
-
-# Work, and int8.
-
-
-def test_multiply_adds_are_those_that_torch_counts() -> None:
-    for depth in (1, 3):
-        model = lively(depth=depth)
-
-        def counted(frames: int, model: autoencoder.Model = model) -> int:
-            counter = FlopCounterMode(display=False)
-            with counter, torch.no_grad():
-                model.network(torch.zeros(1, 2, frames, 8))
-            return int(counter.get_flop_counts()["Global"][torch.ops.aten.addmm]) // 2
-
-        per_frame = (counted(50) - counted(40)) / 10
-        assert sum(model.multiply_adds().values()) == pytest.approx(per_frame / 4)
-        assert model.multiply_adds().keys() == model.linear_maps().keys() == model.int8_bounds().keys()
-
-
-def test_int8_saves_more_than_the_paper_s_52_percent() -> None:
-    model = autoencoder.Model(autoencoder.Config())
-    before = sum(array.nbytes for array in model.state().values())
-    model.hold_in_int8(dict.fromkeys(model.linear_maps(), "int8"))
-    after = sum(array.nbytes for array in model.state().values())
-    assert 1.0 - after / before > 0.5215
-    assert before == 4 * 282_624
-
-
-@torch.no_grad()
-def test_in_int8_a_loud_frame_changes_no_other_frame_s_rounding() -> None:
-    model = lively(kernel_size=1)
-    model.hold_in_int8(dict.fromkeys(model.linear_maps(), "int8"))
-    pairs = sound(1, 2, 9, 8)
-    loud = pairs.clone()
-    loud[:, 1, 4] *= 1_000.0
-    changed = (model.network(loud) != model.network(pairs)).any(-1)[0]
-    assert changed.nonzero().tolist() == [[1, 4]]

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiorestore.models import _layers
-from audiorestore.models._int8 import Int8Map
 from audiorestore.models._layers import (
     NEIGHBOURS,
     PoolPairs,
@@ -18,6 +17,7 @@ from audiorestore.models._layers import (
     convolve,
     folded,
     normalise,
+    over_neighbours,
     pool,
     shifted_copies,
 )
@@ -45,7 +45,7 @@ def test_tanh_is_torch_s_to_a_fifth_of_a_millionth() -> None:
     values = torch.cat([torch.linspace(-30, 30, 60_001), torch.tensor([0.0, -0.0, 1e-30, 1e30, -1e30, torch.inf])])
     squashed = Tanh()(values)
     assert (squashed - torch.tanh(values)).abs().max() <= 2e-7
-    assert squashed.abs().max() <= 1.0  # int8 relies on this bound
+    assert squashed.abs().max() <= 1.0
     torch.testing.assert_close(Tanh()(values.double()), torch.tanh(values.double()), rtol=0, atol=1e-15)
 
 
@@ -96,10 +96,27 @@ def test_a_dense_layer_slides_over_flattened_windows(channels: int, places: int,
         torch.testing.assert_close(ours.squeeze(2), literal, rtol=1e-12, atol=1e-12)
 
 
-def test_an_int8_map_slides_by_its_own_convolution() -> None:
-    layer = Int8Map.of(nn.Conv1d(3, 4, 5), None, "float")
-    values = channels_last(sound(2, 3, 40).float())
-    assert torch.equal(convolve(layer, values, 2, 1), layer.convolve(values, 2, 1))
+class Own(nn.Linear):
+    """Has ways of its own to slide and to be repeated."""
+
+    def convolve(self, values: Tensor, dilation: int, padding: int) -> Tensor:
+        return values * dilation + padding
+
+    def repeated(self, values: Tensor, arrange: Any, times: int) -> Tensor:
+        return functional.linear(values, 2 * arrange(self.weight), self.bias.repeat(times))
+
+
+def test_a_layer_that_slides_in_its_own_way_is_asked_to() -> None:
+    values = channels_last(sound(2, 3, 40))
+    assert torch.equal(convolve(Own(3, 3), values, 2, 1), 2 * values + 1)
+
+
+@pytest.mark.parametrize(("kind", "factor"), [(nn.Linear, 1), (Own, 2)])
+def test_a_dense_layer_maps_rows_of_sixteen_neighbouring_windows(kind: type[nn.Linear], factor: int) -> None:
+    layer, rows = kind(12, 5).double(), sound(3, 7, 12 + NEIGHBOURS - 1)
+    windows = rows.unfold(-1, 12, 1)
+    literal = factor * functional.linear(windows, layer.weight) + layer.bias
+    torch.testing.assert_close(over_neighbours(layer)(rows), literal.flatten(2))
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -149,8 +166,6 @@ def test_shifted_copies_answer_for_sixteen_neighbouring_windows(step: int) -> No
     row = sound(reach, seed=2)
     windows = torch.stack([row[shift * step : shift * step + 12 * step] for shift in range(NEIGHBOURS)])
     torch.testing.assert_close((copies @ row).reshape(NEIGHBOURS, 5), windows @ weight.T)
-    integers = (10 * weight).to(torch.int8)
-    assert torch.equal(shifted_copies(integers, step).double(), shifted_copies(integers.double(), step))
 
 
 # Batch normalisation.
@@ -214,7 +229,7 @@ def test_folded_layers_give_what_the_layers_give(layers: list[nn.Module], shape:
     network = shaken(nn.Sequential(*layers))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     run = folded(network)
-    assert len(run) == len(network)  # an int8 model finds its layers at the places that they had
+    assert len(run) == len(network)  # every layer is found at the place that it had
     values = sound(*shape)
     torch.testing.assert_close(nn.Sequential(*run)(values), network(values), rtol=1e-10, atol=1e-10)
     for name, tensor in network.state_dict().items():
@@ -240,12 +255,3 @@ def test_pooling_at_every_place_holds_the_pools_of_all_grids(kind: Any, dilation
     for start in range(2 * dilation):
         grid = PoolPairs(kind)(values[..., start::dilation])
         torch.testing.assert_close(dense[..., start :: 2 * dilation][..., : grid.shape[-1]], grid)
-
-
-@pytest.mark.parametrize("kind", ["none", "max", "avg", "lp2", "lp3"])
-def test_what_is_pooled_lies_within_the_bound_that_int8_relies_on(kind: Any) -> None:
-    ends = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [0.0, 1.0], [0.0, 0.0]])
-    values = torch.cat([ends, sound(1_000, 2).float().clamp(-1, 1)])
-    pooled = pool(values, kind).abs().max()
-    assert pooled <= _layers.POOLED_BOUND[kind] * (1 + 1e-6)
-    assert pooled >= _layers.POOLED_BOUND[kind] * (1 - 1e-6)  # and it is reached

@@ -1,8 +1,8 @@
 """What every model family promises, over the whole registry: a new file is tested the moment it is there."""
 
-import copy
 import dataclasses
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,11 @@ from audiorestore.engine.checkpoint import load_model, make_model
 from audiorestore.engine.settings import build, describe
 from audiorestore.engine.training.loop import TrainConfig
 from audiorestore.errors import UsageError
-from audiorestore.models import FAMILIES, _int8
+from audiorestore.models import FAMILIES
 from audiorestore.models._network import NetworkRestorer, count_parameters, solve_width
-from audiorestore.models._restorer import OverlapSave, Restorer, RestorerConfig
+from audiorestore.models._restorer import Restorer, RestorerConfig
+from audiorestore.models._segments import overlap_save
+from audiorestore.signal.sound import BLOCK_FRAMES, Sound, joined
 
 BUDGET = 3_000  # parameters, where a family has such a budget: the smallest net shows what a large one would
 
@@ -53,23 +55,16 @@ def _shaken(name: str, array: np.ndarray, rng: np.random.Generator) -> np.ndarra
     return (array + rng.uniform(-0.2, 0.2, array.shape)).astype(array.dtype)
 
 
-def sound(model: Restorer, frames: int, batch: int = 1, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return (0.2 * rng.standard_normal((batch, model.config.channels, frames))).astype(np.float32)
+def noise(channels: int, frames: int, seed: int = 0) -> np.ndarray:
+    return (0.2 * np.random.default_rng(seed).standard_normal((channels, frames))).astype(np.float32)
+
+
+def batch(model: Restorer, frames: int, size: int = 1, seed: int = 0) -> np.ndarray:
+    return noise(size * model.config.channels, frames, seed).reshape(size, -1, frames)
 
 
 def draw(model: Restorer) -> Any:
-    return model.draw(np.random.default_rng(5))
-
-
-def streamed(stream: Any, waveform: np.ndarray, sizes: Iterator[int] | Callable[[], int]) -> np.ndarray:
-    take = sizes if callable(sizes) else lambda: next(sizes)
-    parts, start = [], 0
-    while start < waveform.shape[-1]:
-        stop = start + take()
-        parts.append(stream.push(waveform[..., start:stop]))
-        start = stop
-    return np.concatenate([*parts, stream.flush()], axis=-1)
+    return model.draw(np.random.default_rng(5)) if isinstance(model, NetworkRestorer) else None
 
 
 # The module.
@@ -129,136 +124,167 @@ def test_a_model_is_built_of_its_config_alone(family: str) -> None:
 # Restoring.
 
 
+def in_blocks(waveform: np.ndarray, cut: Callable[[], int]) -> Iterator[np.ndarray]:
+    start = 0
+    while start < waveform.shape[-1]:
+        stop = start + cut()
+        yield waveform[..., start:stop]
+        start = stop
+
+
+def restored(model: Restorer, waveform: np.ndarray, cut: Callable[[], int] = lambda: BLOCK_FRAMES) -> np.ndarray:
+    """Restore (channels, time), which comes in blocks of the lengths that ``cut`` gives, with draws of one seed."""
+    sound = Sound(model.config.sample_rate or 22050, *waveform.shape, lambda: in_blocks(waveform, cut))
+    return joined(model.restored(sound, np.random.default_rng(5)), len(waveform))
+
+
+def by_overlap_save(model: Restorer) -> bool:
+    return isinstance(model, NetworkRestorer) and type(model).pieces is NetworkRestorer.pieces
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3, 201, 255, 1_000])
 def test_any_length_comes_back_in_its_own_shape(model: Restorer, frames: int) -> None:
-    for batch in (1, 3):
-        waveform = sound(model, frames, batch)
+    for channels in (1, 3):
+        waveform = noise(channels, frames)
         before = waveform.copy()
-        restored = model.restore(waveform, draw(model))
-        assert restored.shape == waveform.shape
-        assert restored.dtype == np.float32
-        assert np.isfinite(restored).all()
+        after = restored(model, waveform)
+        assert after.shape == waveform.shape
+        assert after.dtype == np.float32
+        assert np.isfinite(after).all()
         np.testing.assert_array_equal(waveform, before)  # the argument is not changed in place
 
 
 def test_silence_and_a_loud_click_come_back_finite(model: Restorer) -> None:
-    for waveform in (np.zeros_like(sound(model, 500)), 1_000 * sound(model, 500)):
-        assert np.isfinite(model.restore(waveform, draw(model))).all()
+    for waveform in (0.0 * noise(1, 500), 1_000 * noise(1, 500)):
+        assert np.isfinite(restored(model, waveform)).all()
 
 
-def test_each_recording_of_a_batch_is_restored_alone(model: Restorer) -> None:
-    waveform = sound(model, 400, batch=3)
-    together = model.restore(waveform, draw(model))
-    for index in range(3):
-        alone = model.restore(waveform[index : index + 1], draw(model))
+def test_a_mono_model_restores_each_channel_alone(model: Restorer) -> None:
+    waveform = noise(3, 400)
+    together = restored(model, waveform)
+    for index in range(3 if model.config.channels == 1 else 0):
+        alone = restored(model, waveform[index : index + 1])
         np.testing.assert_allclose(together[index : index + 1], alone, atol=1e-5)
 
 
-def test_restoring_twice_gives_the_same_and_leaves_the_model_as_it_was(model: Restorer) -> None:
-    waveform = sound(model, 400)
-    before = model.state()
-    before = {name: array.copy() for name, array in before.items()}
-    first = model.restore(waveform, draw(model))
+def test_restoring_twice_with_the_same_draws_gives_the_same_and_leaves_the_model_as_it_was(model: Restorer) -> None:
+    waveform = noise(1, 400)
+    before = {name: array.copy() for name, array in model.state().items()}
+    first = restored(model, waveform)
     if isinstance(model, nn.Module):
         model.train()  # as the training loop may leave it
-    np.testing.assert_array_equal(model.restore(waveform, draw(model)), first)
+    np.testing.assert_array_equal(restored(model, waveform), first)
     for name, array in model.state().items():
         np.testing.assert_array_equal(array, before[name])
 
 
+def test_several_threads_restore_with_one_model(model: Restorer) -> None:
+    if isinstance(model, nn.Module):
+        model.eval()  # as a model is loaded
+    waveforms = [noise(1, 700, seed) for seed in range(6)]
+    expected = [restored(model, waveform) for waveform in waveforms]
+    with ThreadPoolExecutor(3) as pool:
+        for one, other in zip(pool.map(lambda waveform: restored(model, waveform), waveforms), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_a_sample_depends_on_no_more_than_the_context_around_it(model: Restorer) -> None:
-    if type(model).stream is not Restorer.stream:
-        pytest.skip("this family streams in its own way, and promises no context")
+    if not by_overlap_save(model):
+        pytest.skip("this family promises no context")
     middle, reach = 2_000, model.context + model.stride
-    waveform = sound(model, 4_000)
+    waveform = noise(1, 4_000)
     changed = waveform.copy()
     changed[..., middle] += 0.5
-    difference = np.abs(model.restore(changed, draw(model)) - model.restore(waveform, draw(model))).max(axis=(0, 1))
-    touched = np.flatnonzero(difference > 1e-6)
+    touched = np.flatnonzero(np.abs(restored(model, changed) - restored(model, waveform))[0] > 1e-6)
     assert len(touched) > 0
     assert touched.min() >= middle - reach
     assert touched.max() <= middle + reach
 
 
-# Streaming.
+@pytest.mark.parametrize("frames", [1, 99, 2_345])
+def test_the_result_does_not_depend_on_the_blocks(model: Restorer, frames: int) -> None:
+    waveform, rng = noise(1, frames), np.random.default_rng(2)
+    whole = restored(model, waveform)
+    for cut in (lambda: 7, lambda: 333, lambda: int(rng.integers(0, 900))):
+        np.testing.assert_array_equal(restored(model, waveform, cut), whole)
+    if by_overlap_save(model):
+        np.testing.assert_allclose(whole[None], model.restore(waveform[None], draw(model)), atol=1e-5)
 
 
-@pytest.mark.parametrize("frames", [1, 2, 99, 1_000, 2_345])
-def test_the_family_s_own_stream_gives_what_the_whole_file_gives(model: Restorer, frames: int) -> None:
-    waveform = sound(model, frames)
-    drawn = draw(model)
-    cuts = [streamed(model.stream(drawn), waveform, lambda size=size: size) for size in (7, 333, frames)]
-    for cut in cuts:
-        np.testing.assert_array_equal(cut, cuts[0])
-    if type(model).stream is Restorer.stream:
-        np.testing.assert_allclose(cuts[0], model.restore(waveform, drawn), atol=1e-5)
+def test_a_recording_longer_than_a_block_has_no_seam(model: Restorer) -> None:
+    waveform, rng = noise(1, BLOCK_FRAMES + model.context + 3), np.random.default_rng(1)
+    whole = restored(model, waveform)
+    np.testing.assert_array_equal(restored(model, waveform, lambda: int(rng.integers(1, 30_000))), whole)
+    if by_overlap_save(model):
+        np.testing.assert_allclose(whole[None], model.restore(waveform[None], draw(model)), atol=1e-5)
 
 
-def test_a_recording_longer_than_a_block_streams_without_a_seam(model: Restorer) -> None:
-    if type(model).stream is not Restorer.stream:
-        pytest.skip("this family streams in its own way")
-    waveform = sound(model, (1 << 16) + model.context + 3)
-    drawn = draw(model)
-    rng = np.random.default_rng(1)
-    one = streamed(model.stream(drawn), waveform, lambda: int(rng.integers(1, 30_000)))
-    other = streamed(model.stream(drawn), waveform, lambda: waveform.shape[-1])
-    np.testing.assert_array_equal(one, other)
-    np.testing.assert_allclose(one, model.restore(waveform, drawn), atol=1e-5)
+def test_little_is_read_ahead_of_what_is_restored(model: Restorer) -> None:
+    if model.learns == "by steps":
+        pytest.skip("networks share overlap_save and cross_fade, which are tested by themselves")
+    read = 0
+
+    def blocks() -> Iterator[np.ndarray]:
+        nonlocal read
+        for _ in range(50):
+            read += 10_000
+            yield np.full((2, 10_000), 0.1, np.float32)
+
+    done = 0
+    sound = Sound(model.config.sample_rate or 44_100, 2, 500_000, blocks)
+    for block in model.restored(sound, np.random.default_rng(0)):
+        done += block.shape[-1]
+        assert min(read, 500_000) - done < 1 << 17
+    assert done == 500_000
+
+
+# Long recordings, piece by piece.
 
 
 @pytest.mark.parametrize("block", [1, 64, 500])
 def test_overlap_save_is_seamless_for_lengths_around_its_block_edges(model: Restorer, block: int) -> None:
-    if type(model).stream is not Restorer.stream:
-        pytest.skip("this family streams in its own way")
+    if not by_overlap_save(model):
+        pytest.skip("this family restores in another way")
     drawn = draw(model)
-    edges = [1, 2, block, 2 * block, block + model.context, 2 * (block + model.context)]
+    edges = [1, block, 2 * block, 2 * (block + model.context)]
     lengths = [3] if block == 1 else [edge + step for edge in edges for step in (-1, 0, 1) if edge + step > 0]
-    rng = np.random.default_rng(2)
     for frames in sorted(set(lengths)):
-        waveform = sound(model, frames, seed=frames)
-        whole = model.restore(waveform, drawn)
-        ways: list[Callable[[], int]] = [lambda: 1 << 20, lambda: 37, lambda: int(rng.integers(0, 2 * block))]
-        if frames < 100:
-            ways.append(lambda: 1)
-        cuts = [streamed(OverlapSave(model, drawn, block), waveform, sizes) for sizes in ways]
-        for cut in cuts:
-            np.testing.assert_array_equal(cut, cuts[0])
-        np.testing.assert_allclose(cuts[0], whole, atol=1e-5)
+        waveform = batch(model, frames, seed=frames)
+        pieces = overlap_save(lambda piece: model.restore(piece, drawn), [waveform], model.context, model.stride, block)
+        np.testing.assert_allclose(np.concatenate([*pieces], -1), model.restore(waveform, drawn), atol=1e-5)
 
 
-class Grid(Restorer):
-    """Its answer depends on where the grid of its stride lies, and on its context: a seam would show."""
-
-    context = 5
-    stride = 4
-
-    def restore(self, waveform: np.ndarray, draw: Any = None) -> np.ndarray:
-        padded = np.pad(waveform, ((0, 0), (0, 0), (5, 5)))
-        around = sum(padded[..., shift : shift + waveform.shape[-1]] for shift in range(11))
-        phase: np.ndarray = np.arange(waveform.shape[-1]) % 4
-        return (around * (1 + phase)).astype(np.float32)
+def on_a_grid(waveform: np.ndarray) -> np.ndarray:
+    """Depend on five samples on each side, and on where a grid of four samples begins: a seam would show."""
+    padded = np.pad(waveform, ((0, 0), (0, 0), (5, 5)))
+    around = sum(padded[..., shift : shift + waveform.shape[-1]] for shift in range(11))
+    phase: np.ndarray = np.arange(waveform.shape[-1]) % 4
+    return (around * (1 + phase)).astype(np.float32)
 
 
 @pytest.mark.parametrize("block", [1, 3, 4, 8, 9])
-def test_blocks_lie_on_the_model_s_grid_and_carry_its_context(block: int) -> None:
-    model = Grid(RestorerConfig())
+def test_pieces_are_aligned_with_the_model_s_grid_and_carry_its_context(block: int) -> None:
     for frames in range(1, 60):
         waveform = np.arange(1, frames + 1, dtype=np.float32)[None, None]
         for size in (1, 2, 5, 100):
-            cut = streamed(OverlapSave(model, None, block), waveform, lambda size=size: size)
-            np.testing.assert_array_equal(cut, model.restore(waveform))
+            pieces = overlap_save(on_a_grid, in_blocks(waveform, lambda size=size: size), 5, 4, block)
+            np.testing.assert_array_equal(np.concatenate([*pieces], axis=-1), on_a_grid(waveform))
 
 
-def test_overlap_save_holds_no_more_than_a_block_and_its_context() -> None:
-    stream = OverlapSave(Grid(RestorerConfig()), None, 100)
-    for _ in range(1_000):
-        stream.push(np.zeros((1, 1, 30), np.float32))
-        assert sum(part.shape[-1] for part in stream._held) <= 100 + 2 * 8 + 30
+def test_overlap_save_reads_no_more_than_a_block_and_its_context_ahead() -> None:
+    read = done = 0
 
+    def blocks() -> Iterator[np.ndarray]:
+        nonlocal read
+        for _ in range(1_000):
+            read += 30
+            yield np.zeros((1, 1, 30), np.float32)
 
-def test_a_stream_that_got_nothing_cannot_end() -> None:
-    with pytest.raises(ValueError, match="nothing was pushed"):
-        OverlapSave(Grid(RestorerConfig())).flush()
+    for piece in overlap_save(on_a_grid, blocks(), 5, 4, 100):
+        done += piece.shape[-1]
+        assert read - done <= 8 + 30
+    assert read == done == 30_000
+    assert [*overlap_save(on_a_grid, [], 5, 4)] == []
 
 
 # What a checkpoint stores.
@@ -267,8 +293,8 @@ def test_a_stream_that_got_nothing_cannot_end() -> None:
 def test_state_goes_into_a_new_model_and_the_sound_is_the_same(family: str, model: Restorer) -> None:
     other = FAMILIES.load(family).Model(model.config)
     other.load_state(model.state())
-    waveform = sound(model, 500)
-    np.testing.assert_array_equal(other.restore(waveform, draw(other)), model.restore(waveform, draw(model)))
+    waveform = noise(1, 500)
+    np.testing.assert_array_equal(restored(other, waveform), restored(model, waveform))
     for name, array in other.state().items():
         np.testing.assert_array_equal(array, model.state()[name])
 
@@ -289,147 +315,12 @@ def test_state_that_is_not_the_model_s_own_is_refused(family: str, model: Restor
 def test_a_family_that_learns_is_refused_by_its_bare_name_and_any_other_is_ready(family: str) -> None:
     module = FAMILIES.load(family)
     with torch.device("meta"):
-        trainable = module.Model(module.Config()).trainable
-    if trainable:
+        learns = module.Model(module.Config()).learns
+    if learns != "nothing":
         with pytest.raises(UsageError, match=f"'{family}' has to be trained first"):
             load_model(family)
     else:
         assert load_model(family).family == family
-
-
-# Weights in int8.
-
-
-def held_in_int8(model: Restorer, arithmetic: str) -> NetworkRestorer:
-    """Copy a model with all its linear maps in int8, computed in int8 wherever that is possible, or all in float."""
-    if not isinstance(model, NetworkRestorer):
-        pytest.skip("this family has no network")
-    made = copy.deepcopy(model)
-    possible = made.int8_bounds() if arithmetic == "int8" else {}
-    made.hold_in_int8({name: "int8" if name in possible else "float" for name in made.linear_maps()})
-    return made
-
-
-@pytest.fixture(params=["int8", "float"])
-def rounded(request: pytest.FixtureRequest, model: Restorer) -> NetworkRestorer:
-    return held_in_int8(model, request.param)
-
-
-def share_of(difference: np.ndarray, whole: np.ndarray) -> float:
-    return float(np.mean(np.square(difference)) / np.mean(np.square(whole)))
-
-
-@pytest.mark.parametrize("frames", [1, 2, 15, 16, 201, 1_000])
-def test_in_int8_any_length_comes_back_and_sounds_alike(model: Restorer, rounded: NetworkRestorer, frames: int) -> None:
-    waveform = sound(model, frames, batch=3)
-    restored, before = rounded.restore(waveform, draw(model)), model.restore(waveform, draw(model))
-    assert restored.shape == waveform.shape
-    assert restored.dtype == np.float32
-    assert share_of(restored - before, before) < 10 ** (-20 / 10)
-    for silent in (0.0 * waveform, 1_000 * waveform, 1e-30 * waveform):
-        assert np.isfinite(rounded.restore(silent, draw(model))).all()
-
-
-def test_in_int8_streams_cut_in_any_way_are_the_same_bits(rounded: NetworkRestorer) -> None:
-    if type(rounded).stream is not Restorer.stream:
-        pytest.skip("this family streams in its own way")
-    drawn, rng = draw(rounded), np.random.default_rng(3)
-    for frames in (1, 500, 501, 2_345):
-        waveform = sound(rounded, frames, batch=2) * np.linspace(0.01, 3.0, frames, dtype=np.float32)
-        ways: list[Callable[[], int]] = [lambda: 1 << 20, lambda: 37, lambda: int(rng.integers(0, 900))]
-        cuts = [streamed(OverlapSave(rounded, drawn, 500), waveform, sizes) for sizes in ways]
-        cuts += [streamed(rounded.stream(drawn), waveform, lambda: 111)]  # and blocks of another length
-        for cut in cuts[:3]:
-            np.testing.assert_array_equal(cut, cuts[0])
-        np.testing.assert_allclose(cuts[3], cuts[0], atol=1e-5 * max(1.0, np.abs(cuts[0]).max()))
-
-
-def test_in_int8_a_loud_neighbour_in_the_batch_changes_nothing(rounded: NetworkRestorer) -> None:
-    waveform = sound(rounded, 600, batch=4) * np.array([1.0, 1_000.0, 0.01, 1.0], np.float32)[:, None, None]
-    together = rounded.restore(waveform, draw(rounded))
-    all_in_int8 = all(layer.arithmetic == "int8" for layer in rounded.linear_maps().values())
-    for index in range(4):
-        alone = rounded.restore(waveform[index : index + 1], draw(rounded))[0]
-        if all_in_int8:
-            np.testing.assert_array_equal(together[index], alone)
-        else:
-            np.testing.assert_allclose(together[index], alone, atol=1e-5 * np.abs(alone).max())
-
-
-def test_in_int8_state_goes_into_a_new_model_and_the_sound_is_the_same(family: str, rounded: NetworkRestorer) -> None:
-    arithmetic = {name: layer.arithmetic for name, layer in rounded.linear_maps().items()}
-    other = FAMILIES.load(family).Model(rounded.config)
-    other.hold_in_int8(arithmetic)
-    other.load_state(rounded.state())
-    waveform = sound(rounded, 500)
-    np.testing.assert_array_equal(other.restore(waveform, draw(other)), rounded.restore(waveform, draw(rounded)))
-    np.testing.assert_array_equal(
-        copy.deepcopy(rounded).restore(waveform, draw(other)), rounded.restore(waveform, draw(rounded))
-    )
-    assert other.state().keys() == rounded.state().keys()
-    for name, array in other.state().items():
-        np.testing.assert_array_equal(array, rounded.state()[name])
-
-
-def test_in_int8_all_weights_of_linear_maps_are_stored_as_such(model: Restorer, rounded: NetworkRestorer) -> None:
-    state = rounded.state()
-    before = model.linear_maps()
-    assert rounded.linear_maps().keys() == before.keys()
-    for name, layer in before.items():
-        assert state[f"{name}.weight"].dtype == np.int8
-        assert state[f"{name}.weight"].shape == tuple(layer.weight.shape)
-    assert not any("running" in name for name in state)  # batch normalisation is folded in
-    assert rounded.multiply_adds() == model.multiply_adds()
-
-
-def test_in_int8_the_float_model_and_its_promises_stay(model: Restorer, rounded: NetworkRestorer) -> None:
-    assert all(layer.weight.is_floating_point() for layer in model.linear_maps().values())
-    assert (rounded.context, rounded.stride, rounded.config) == (model.context, model.stride, model.config)
-
-
-def test_in_int8_holding_twice_changes_the_arithmetic_only(model: Restorer) -> None:
-    once, twice = held_in_int8(model, "int8"), held_in_int8(held_in_int8(model, "float"), "int8")
-    waveform = sound(model, 500)
-    np.testing.assert_array_equal(twice.restore(waveform, draw(model)), once.restore(waveform, draw(model)))
-
-
-def test_in_int8_a_map_that_was_used_takes_up_other_arithmetic(model: Restorer) -> None:
-    forms = {arithmetic: held_in_int8(model, arithmetic) for arithmetic in ("int8", "float")}
-    waveform = sound(model, 500)
-    expected = {arithmetic: form.restore(waveform, draw(model)) for arithmetic, form in forms.items()}
-    assert not np.array_equal(expected["int8"], expected["float"])
-    changing = held_in_int8(model, "int8")
-    for arithmetic in ("int8", "float", "int8"):
-        for name, layer in forms[arithmetic].linear_maps().items():
-            changing.linear_maps()[name].arithmetic = layer.arithmetic
-        np.testing.assert_array_equal(changing.restore(waveform, draw(model)), expected[arithmetic])
-
-
-def test_in_int8_machines_without_the_operators_restore_the_same(
-    model: Restorer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rounded, waveform = held_in_int8(model, "int8"), sound(model, 1_000)
-    by_operators = rounded.restore(waveform, draw(model))
-    monkeypatch.setattr(_int8, "_fast", lambda codes, scale: False)
-    emulated = rounded.restore(waveform, draw(model))
-    assert share_of(emulated - by_operators, by_operators) < 10 ** (-60 / 10)  # now and then a code is the next one
-
-
-def test_in_int8_maps_that_are_not_the_model_s_and_arithmetic_that_it_lacks_are_refused(model: Restorer) -> None:
-    if not isinstance(model, NetworkRestorer):
-        pytest.skip("this family has no network")
-    before = model.state()
-    right = dict.fromkeys(model.linear_maps(), "float")
-    first = next(iter(right))
-    wrong: list[dict[str, Any]] = [{**right, "no.such.layer": "float"}, {**right, "no.such.layer": "int8"}, {}]
-    wrong += [{name: kind for name, kind in right.items() if name != first}]
-    wrong += [{**right, first: kind} for kind in ("int4", "", None, ["int8"], 8)]
-    wrong += [{**right, name: "int8"} for name in right if name not in model.int8_bounds()]
-    for arithmetic in wrong:
-        with pytest.raises(ValueError) as refused:  # noqa: PT011 - any sentence will do, but there has to be one
-            model.hold_in_int8(arithmetic)
-        assert str(refused.value)
-    assert model.state().keys() == before.keys()  # and nothing has changed
 
 
 # Learning.
@@ -441,7 +332,7 @@ def test_players_learn_by_finite_losses_that_reach_all_their_parameters(model: R
         return
     model.train()
     frames = 512 + 2 * model.context
-    degraded, reference = (torch.from_numpy(sound(model, frames, 2, seed)) for seed in (1, 2))
+    degraded, reference = (torch.from_numpy(batch(model, frames, 2, seed)) for seed in (1, 2))
     everyone = []
     for player in model.players():
         assert player.name
@@ -461,7 +352,7 @@ def test_the_objective_draws_from_its_generator_alone(model: Restorer) -> None:
     if not isinstance(model, NetworkRestorer):
         pytest.skip("nobody learns by gradient here")
     model.eval()
-    degraded, reference = (torch.from_numpy(sound(model, 512 + 2 * model.context, 2, seed)) for seed in (1, 2))
+    degraded, reference = (torch.from_numpy(batch(model, 512 + 2 * model.context, 2, seed)) for seed in (1, 2))
     once, twice = (
         {name: loss.item() for name, loss in model.objective(degraded, reference, np.random.default_rng(0)).items()}
         for _ in range(2)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from audiorestore.models._spectral import FactoredTransform, ShortTimeSpectra, coprime_factors
+from audiorestore.models._spectral import ShortTimeSpectra
 
 FORMS = [(1023, 248), (1024, 256), (2048, 512), (255, 60), (16, 4), (16, 5), (17, 8), (15, 1), (4, 2)]
 
@@ -45,6 +45,16 @@ def test_all_frames_that_touch_a_recording_are_there(spectra: ShortTimeSpectra, 
     assert found.shape == (2, spectra.frames(time), n_fft // 2 + 1)
     assert spectra.frames(time) == len(starts)
     np.testing.assert_allclose(as_complex(found), literal(waveform.double().numpy(), n_fft, starts), atol=1e-4)
+
+
+def test_spectra_stay_in_single_precision_where_networks_do_not() -> None:
+    spectra, waveform = ShortTimeSpectra(64, 16), torch.randn(1, 500)
+    pairs = spectra(waveform)
+    back = spectra.inverse(pairs, 500)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(spectra(waveform), pairs)
+        assert torch.equal(spectra.inverse(pairs, 500), back)
+        assert torch.equal(spectra.inverse(pairs.bfloat16(), 500), spectra.inverse(pairs.bfloat16().float(), 500))
 
 
 def test_frames_inside_are_those_without_padding() -> None:
@@ -103,36 +113,3 @@ def test_nothing_of_it_is_stored(spectra: ShortTimeSpectra) -> None:
 def test_hops_that_leave_gaps_are_refused(n_fft: int, hop_length: int) -> None:
     with pytest.raises(ValueError, match=f"a hop of {hop_length} is not within 1 … {n_fft // 2}"):
         ShortTimeSpectra(n_fft, hop_length)
-
-
-# Lengths that are products of coprime factors.
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(33, 31), (31, 33), (3, 5), (5, 3), (15, 17), (7, 9), (1, 3)])
-def test_a_factored_transform_is_the_transform(rows: int, columns: int) -> None:
-    transform = FactoredTransform(rows, columns)
-    frames = sound(2, 4, rows * columns)
-    real, imaginary = transform(frames)
-    expected = np.fft.rfft(frames.double().numpy())
-    np.testing.assert_allclose(real.numpy(), expected.real, atol=3e-5)
-    np.testing.assert_allclose(imaginary.numpy(), expected.imag, atol=3e-5)
-    torch.testing.assert_close(transform.inverse(real, imaginary), frames, rtol=0, atol=3e-6)
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(33, 31), (5, 3)])
-def test_a_factored_transform_back_is_that_of_any_spectra(rows: int, columns: int) -> None:
-    length = rows * columns
-    real, imaginary = sound(3, length // 2 + 1), sound(3, length // 2 + 1, seed=2)
-    imaginary[:, 0] = 0.0
-    expected = np.fft.irfft(real.double().numpy() + 1j * imaginary.double().numpy(), n=length)
-    back = FactoredTransform(rows, columns).inverse(real, imaginary)
-    np.testing.assert_allclose(back.numpy(), expected, atol=1e-6)
-
-
-def test_lengths_are_factored_where_that_pays() -> None:
-    assert [coprime_factors(length) for length in (512, 1024, 2047, 31 * 32, 31**2, 15 * 13)] == [None] * 6
-    for length in (1023, 17 * 19, 17 * 45):
-        found = coprime_factors(length)
-        assert found is not None
-        assert found[0] * found[1] == length
-        assert np.gcd(*found) == 1

@@ -1,5 +1,6 @@
 """Temporal FiLM scales and shifts blocks by a memory, and long recordings fade from segment to segment on one grid."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from audiorestore.engine.settings import build
 from audiorestore.errors import UsageError
 from audiorestore.models import audiounet, tfilm
 from audiorestore.models._network import count_parameters
-from audiorestore.models._segments import SegmentStream, rise
+from audiorestore.models._segments import Restore, cross_fade, rise
+from audiorestore.signal.sound import Sound
 
 
 @pytest.fixture(autouse=True)
@@ -114,16 +116,6 @@ def test_presets_have_the_sizes_told_and_audiounet_s_convolutions() -> None:
             assert block.film.block * 2**halvings == model.config.block
 
 
-def test_an_lstm_multiplies_once_in_a_block() -> None:
-    with torch.device("meta"):
-        model = tfilm.Model(tfilm.Config())
-    told = model.multiply_adds()
-    for place, channels in enumerate((128, 256, 512, 512, 512)):
-        parts = [count for name, count in told.items() if name.startswith(f"down.{place}.film.lstm")]
-        assert sum(parts) == 2 * 4 * channels**2 / 256  # four gates of the block and of the state
-        assert told[f"down.{place}.film.dense"] == channels * 2 * channels / 256
-
-
 @pytest.mark.parametrize("preset", ["paper", "small"])
 def test_convolutions_see_the_context_and_no_more(preset: str) -> None:
     settings = {**tfilm.PRESETS[preset], "hidden_channels": 1, "dropout": 0.0}
@@ -182,10 +174,10 @@ def joined(restore: Any, waveform: np.ndarray, segment: int, overlap: int, margi
     return total
 
 
-def in_pieces(stream: SegmentStream, waveform: np.ndarray, size: int) -> np.ndarray:
-    cuts = range(0, waveform.shape[-1], size)
-    parts = [stream.push(waveform[..., start : start + size]) for start in cuts]
-    return np.concatenate([*parts, stream.flush()], axis=-1)
+def faded(waveform: np.ndarray, size: int, restore: Restore, *lengths: int) -> np.ndarray:
+    """Cross-fade a waveform that comes in blocks of this size."""
+    blocks = [waveform[..., start : start + size] for start in range(0, waveform.shape[-1], size)]
+    return np.concatenate([*cross_fade(restore, blocks, *lengths)], axis=-1)
 
 
 def summed(samples: np.ndarray) -> np.ndarray:
@@ -201,40 +193,38 @@ def test_segments_are_joined_as_a_literal_cross_fade_for_every_length_and_cut(
     for frames in range(1, 40):
         waveform = rng.standard_normal((2, 1, frames)).astype(np.float32)
         expected = joined(summed, waveform, segment, overlap, margin)
-        first = in_pieces(SegmentStream(summed, segment, overlap, margin), waveform, frames)
+        first = faded(waveform, frames, summed, segment, overlap, margin)
         np.testing.assert_allclose(first, expected, atol=1e-5)
         for size in (1, 3, segment):
-            cut = in_pieces(SegmentStream(summed, segment, overlap, margin), waveform, size)
-            np.testing.assert_array_equal(cut, first)
+            np.testing.assert_array_equal(faded(waveform, size, summed, segment, overlap, margin), first)
 
 
 def test_segments_without_an_overlap_lie_side_by_side() -> None:
     waveform = np.ones((1, 1, 25), np.float32)
-    restored = in_pieces(SegmentStream(lambda samples: np.cumsum(samples, axis=-1), 10, 0), waveform, 4)
+    restored = faded(waveform, 4, lambda samples: np.cumsum(samples, axis=-1), 10, 0)
     assert restored[0, 0].tolist() == [*range(1, 11), *range(1, 11), *range(1, 6)]
 
 
-def test_a_segment_stream_holds_no_more_than_a_segment() -> None:
-    stream = SegmentStream(summed, 100, 40, 10)
-    returned = 0
-    for _ in range(200):
-        returned += stream.push(np.zeros((1, 1, 7), np.float32)).shape[-1]
-        assert sum(part.shape[-1] for part in stream._held) < 100 + 7
-    assert returned + stream.flush().shape[-1] == 1_400
+def test_no_more_than_a_segment_and_a_block_is_read_ahead() -> None:
+    read = done = 0
 
+    def blocks() -> Iterator[np.ndarray]:
+        nonlocal read
+        for _ in range(200):
+            read += 7
+            yield np.zeros((1, 1, 7), np.float32)
 
-def test_a_stream_that_got_nothing_cannot_end_and_one_of_nothing_gives_nothing() -> None:
-    with pytest.raises(ValueError, match="nothing was pushed"):
-        SegmentStream(summed, 10, 4).flush()
-    stream = SegmentStream(summed, 10, 4)
-    assert stream.push(np.zeros((1, 1, 0), np.float32)).shape == (1, 1, 0)
-    assert stream.flush().shape == (1, 1, 0)
+    for piece in cross_fade(summed, blocks(), 100, 40, 10):
+        done += piece.shape[-1]
+        assert read - done <= 100 + 7
+    assert done == 1_400
+    assert [*cross_fade(summed, [np.zeros((1, 1, 0), np.float32)], 10, 4)] == []
 
 
 @pytest.mark.parametrize("sizes", [(10, 6, 0), (10, 4, 3), (0, 0, 0), (10, -2, 0), (10, 4, -1)])
 def test_overlaps_and_margins_that_do_not_fit_are_refused(sizes: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="does not fit"):
-        SegmentStream(summed, *sizes)
+        next(cross_fade(summed, [], *sizes))
 
 
 def test_the_fade_rises_between_its_margins_alone() -> None:
@@ -245,27 +235,31 @@ def test_the_fade_rises_between_its_margins_alone() -> None:
     np.testing.assert_allclose(shares + shares[::-1], 1.0, atol=1e-7)
 
 
-# The family's stream.
+# The family's segments.
+
+
+def restored(model: tfilm.Model, waveform: np.ndarray, block: int) -> np.ndarray:
+    blocks = model.restored(Sound.of(waveform, 22050, block), np.random.default_rng(0))
+    return np.concatenate([*blocks], axis=-1)
 
 
 @pytest.mark.parametrize("frames", [1, 255, 256, 257, 448, 449, 1_000, 2_001])
-def test_a_stream_gives_what_restoring_the_whole_gives_however_it_was_cut(frames: int) -> None:
+def test_a_recording_is_restored_in_cross_faded_segments_however_it_was_cut(frames: int) -> None:
     model = lively(window=256, overlap=64)
     waveform = sound(2, 1, frames).float().numpy()
-    whole = model.restore(waveform)
-    assert whole.shape == waveform.shape
-    for size in (frames, 50, 333):
-        np.testing.assert_array_equal(in_pieces(model.stream(), waveform, size), whole)  # type: ignore[arg-type]
+    whole = restored(model, waveform[:, 0], frames)
+    for size in (50, 333):
+        np.testing.assert_array_equal(restored(model, waveform[:, 0], size), whole)
     margin = min(model.context, 16)
     literal = joined(lambda part: model(torch.from_numpy(part)).detach().numpy(), waveform, 256, 64, margin)
-    np.testing.assert_allclose(whole, literal, atol=1e-4)
+    np.testing.assert_allclose(whole, literal[:, 0], atol=1e-4)
 
 
 @torch.no_grad()
 def test_a_recording_of_one_window_is_restored_at_once() -> None:
     model = lively(window=1_024, overlap=256)
     waveform = sound(1, 1, 1_024).float()
-    np.testing.assert_array_equal(model.restore(waveform.numpy()), model(waveform).numpy())
+    np.testing.assert_array_equal(restored(model, waveform[0].numpy(), 100), model(waveform)[0].numpy())
 
 
 def test_the_objective_is_the_squared_error_of_what_has_its_context() -> None:

@@ -138,7 +138,9 @@ def _opened(record: Record, warps: list[Warp], files: ExitStack) -> tuple[Sound,
     reference, degraded = (files.enter_context(open_sound(record[role], any_order=True)) for role in _ROLES)
     in_place = not warps and degraded.sample_rate == reference.sample_rate
     for _, module, parameters in warps:
-        reference = files.enter_context(spooled(reference, module.apply(reference, parameters)))
+        reference = files.enter_context(
+            spooled(reference, module.warp(reference, module.Config.from_record(parameters)))
+        )
     if degraded.sample_rate != reference.sample_rate:
         degraded = degraded.resampled(reference.sample_rate)
         degraded = files.enter_context(spooled(degraded, degraded.blocks()))

@@ -1,25 +1,23 @@
-"""Restoring recordings of any length, rate and number of channels, block by block.
+"""Restoring recordings of any length, sample rate and number of channels, block by block.
 
 What leaves is the recording plus the model's *correction*: what the model changed at its own rate is brought back to
 the recording's rate and added. So sound above the model's band passes untouched instead of being cut off, and a model
 that changes nothing gives back every sample as it was.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ...data.audio_file import (
     AUDIO_SUFFIXES,
-    BLOCK_FRAMES,
     CONTAINERS,
     FLOATS,
     AudioInfo,
-    AudioReader,
     AudioWriter,
     Clip,
     audio_info,
@@ -27,13 +25,14 @@ from ...data.audio_file import (
     output_suffix,
 )
 from ...data.manifest import Record, need, output_path
+from ...data.spool import open_sound, spooled
 from ...errors import AudioFileError, UsageError
-from ...models._restorer import Stream
+from ...models._restorer import Restorer
 from ...randomness import generator
-from ...signal.resample import StreamResampler, fit
+from ...signal.loudness import integrated_loudness
+from ...signal.sound import Block, Sound, Tap, joined, regrid
 from ..checkpoint import LoadedModel
 from ..provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
-from .channels import fold, unfold
 
 BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 UNWRITTEN_SUFFIXES = (AUDIO_SUFFIXES | {".m4a", ".aac", ".mp4", ".wma"}) - {*CONTAINERS}
@@ -52,8 +51,9 @@ class RestoreConfig:
         bits: ``16``, ``24`` or ``float``; None: the input's own depth, at least 16.
         clip: ``saturate`` samples over full scale, or ``refuse`` the file.
         dither: Add triangular dither of ±1 step before rounding to 16 or 24 bit.
-        seed: What the model's draws hang on.
-        overwrite: Replace files that are there already.
+        seed: Seed of what the model draws.
+        overwrite: Replace existing files.
+        loudness: ``keep``: one gain gives the output the integrated loudness of the input.
     """
 
     target: Path
@@ -64,141 +64,165 @@ class RestoreConfig:
     dither: bool = False
     seed: int = 0
     overwrite: bool = False
+    loudness: Literal["keep"] | None = None
+
+    @property
+    def options(self) -> tuple[object, ...]:
+        """What changes the samples of an output."""
+        return self.mix, self.bits, self.clip, self.dither, self.seed, self.loudness
 
 
-class Restoration:
-    """One recording on its way through a model: at its own rate and number of channels, lag 0, exact length.
+def restored_pairs(
+    model: Restorer, sound: Sound, rng: np.random.Generator, mix: float = 1.0
+) -> Iterator[tuple[Block, Block]]:
+    """Restore a recording at its own sample rate, without delay, in bounded memory.
+
+    Args:
+        model: The model.
+        sound: The recording, at any rate.
+        rng: What the model draws from.
+        mix: 1 for the restored sound, 0 for the input.
+
+    Returns:
+        Blocks of the recording, each with its restored form, shape (channels, time) both.
+    """
+    here = Tap(sound)
+    there = here.sound.resampled(model.config.sample_rate or sound.sample_rate)
+    correction = Sound(
+        there.sample_rate, there.channels, there.frames, lambda: _corrections(model, there, rng)
+    ).resampled(sound.sample_rate)
+    for change, original in _in_step(correction.blocks(), here.follow(), sound):
+        yield original, original + np.float32(mix) * change
+
+
+def _corrections(model: Restorer, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
+    """Yield what a model changes in a recording at the model's rate."""
+    tap = Tap(sound)
+    for restored, original in _in_step(model.restored(tap.sound, rng), tap.follow(), sound):
+        yield restored - original
+
+
+def _in_step(first: Iterable[Block], second: Iterable[Block], like: Sound) -> Iterator[tuple[Block, Block]]:
+    """Cut two recordings of the same shape into the same blocks, and advance the first one first."""
+    size = like.channels, like.frames
+    return zip(regrid(first, *size), regrid(second, *size), strict=True)
+
+
+def restore_waveform(
+    loaded: LoadedModel, waveform: np.ndarray, sample_rate: int, rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """Restore a waveform in memory: (channels, time), same shape back.
 
     Args:
         loaded: The model.
-        sample_rate: Of the recording, in Hz.
-        channels: Of the recording.
-        draw: What the model drew for it.
-        mix: 1 for the restored sound, 0 for the input.
+        waveform: Samples, shape (channels, time).
+        sample_rate: In Hz.
+        rng: What the model draws from; by default that of seed 0.
     """
-
-    def __init__(
-        self, loaded: LoadedModel, sample_rate: int, channels: int, draw: Any = None, mix: float = 1.0
-    ) -> None:
-        self._config = loaded.model.config
-        self._channels = channels
-        self._mix = np.float32(mix)
-        self._stream: Stream = loaded.model.stream(draw)
-        own_rate = self._config.sample_rate or sample_rate
-        self._to = self._back = None
-        if own_rate != sample_rate:
-            self._to = StreamResampler(sample_rate, own_rate, channels)
-            self._back = StreamResampler(own_rate, sample_rate, channels)
-        self._input = np.zeros((channels, 0), np.float32)  # what the output still waits for
-        self._sent = np.zeros((channels, 0), np.float32)  # the same, as the model got it
-        self._ready = np.zeros((channels, 0), np.float32)  # the correction, ahead of the input
-
-    def push(self, block: np.ndarray) -> np.ndarray:
-        """Take the next samples (channels, time) and return those that are restored."""
-        self._input = np.concatenate([self._input, block], axis=-1)
-        return self._deliver(self._correct(self._to.push(block) if self._to else block))
-
-    def flush(self) -> np.ndarray:
-        """End the recording and return the rest."""
-        if self._to and self._back:
-            last = self._correct(self._to.flush())
-            rest = self._correct_rest()
-            tail = np.concatenate([last, self._back.push(rest), self._back.flush()], axis=-1)
-        else:
-            tail = self._correct_rest()
-        wanted = self._input.shape[-1] - self._ready.shape[-1]
-        return self._deliver(fit(tail, wanted))
-
-    def _correct(self, sent: np.ndarray) -> np.ndarray:
-        """Send samples at the model's rate through it; return corrections at the recording's rate."""
-        self._sent = np.concatenate([self._sent, sent], axis=-1)
-        correction = self._take(self._stream.push(fold(sent, self._config.channels)))
-        return self._back.push(correction) if self._back else correction
-
-    def _correct_rest(self) -> np.ndarray:
-        return self._take(self._stream.flush())
-
-    def _take(self, restored: np.ndarray) -> np.ndarray:
-        frames = restored.shape[-1]
-        correction = unfold(restored, self._channels) - self._sent[:, :frames]
-        self._sent = self._sent[:, frames:]
-        return correction
-
-    def _deliver(self, correction: np.ndarray) -> np.ndarray:
-        self._ready = np.concatenate([self._ready, correction], axis=-1)
-        frames = min(self._ready.shape[-1], self._input.shape[-1])
-        output = self._input[:, :frames] + self._mix * self._ready[:, :frames]
-        self._input, self._ready = self._input[:, frames:], self._ready[:, frames:]
-        return output
-
-
-def restore_waveform(loaded: LoadedModel, waveform: np.ndarray, sample_rate: int, draw: Any = None) -> np.ndarray:
-    """Restore a waveform in memory: (channels, time), same shape back."""
-    restoration = Restoration(loaded, sample_rate, waveform.shape[0], draw)
-    return np.concatenate([restoration.push(waveform), restoration.flush()], axis=-1)
+    pairs = restored_pairs(loaded.model, Sound.of(waveform, sample_rate), rng or np.random.default_rng(0))
+    return joined((restored for _, restored in pairs), len(waveform))
 
 
 def restore_record(
     record: Record, loaded: LoadedModel, config: RestoreConfig, follow: Follow = lambda name, done, total: None
 ) -> Record:
-    """Restore a record's degraded audio into a file, in bounded memory.
+    """Restore a record's degraded audio into a file, in bounded memory; a file made before from the same is kept.
 
     Args:
         record: With ``degraded``.
         loaded: The model.
         config: Where to and how.
-        follow: Told the record's id, how many samples were read, and how many there are.
+        follow: Called with the record's id, how many samples were restored, and how many there are.
 
     Returns:
         The record with ``restored``, ``model``, and where samples went over full scale their number: ``clipped``
-        in integers, ``over_full_scale`` in floats, which keep them.
+        in integers, ``over_full_scale`` in floats, which keep them. With ``loudness`` the gain that was applied,
+        ``loudness_gain_db``, and where there is no loudness to keep ``loudness_note``.
     """
     (source,) = need(record, "degraded")
     info = audio_info(source)
-    target = _target(config.target, record, info)
-    residual = _target(config.residual, record, info) if config.residual else None
-    for output in (target, residual) if residual else (target,):
-        refuse_own_input(output, source)
-    if residual and residual.resolve() == target.resolve():
-        raise AudioFileError(f"the output and the residual would be one file, {target}; give another --residual")
-    options = (config.mix, config.bits, config.clip, config.dither, config.seed)
-    digest = digest_of("restore", file_digest(source), loaded.digest, options)
-    made = made_before(target, digest, config.overwrite)
-    made_residual = made_before(residual, digest, config.overwrite) if residual else {}
-    added: dict[str, Any] = {"restored": str(target), "model": loaded.name}
-    if residual:
-        added["residual"] = str(residual)
-    if made is not None and made_residual is not None:
-        return {**record, **made, **added}
-    rng = generator(config.seed, "restore", record["id"], record.get("sample", 0))
-    room = provenance(digest, {"over_full_scale": 1 << 62})
-    with AudioReader(source) as reader, ExitStack() as files:
-        writer = files.enter_context(_writer(target, info, config, room, made is not None))
-        sink = (
-            files.enter_context(_writer(residual, info, config, room, made_residual is not None)) if residual else None
+    outputs = _outputs(config, record, info)
+    digest = digest_of("restore", file_digest(source), loaded.digest, config.options)
+    made = {role: made_before(path, digest, config.overwrite) for role, path in outputs.items()}
+    added = made["restored"]
+    if added is None or None in made.values():
+        encoded = record.get("encoded")  # a list where the channels are in several files
+        rng = generator(config.seed, "restore", record["id"], record.get("sample", 0))
+        with ExitStack() as files:
+            sound = files.enter_context(open_sound(source, encoded if isinstance(encoded, str) else None))
+            pairs = _followed(restored_pairs(loaded.model, sound, rng, config.mix), sound, record["id"], follow)
+            added = {}
+            if config.loudness == "keep":
+                pairs, added = files.enter_context(_as_loud(sound, pairs))
+            room = provenance(digest, {**added, "over_full_scale": 1 << 62})
+            writers = {
+                role: files.enter_context(_writer(path, info, config, room, made[role] is not None))
+                for role, path in outputs.items()
+            }
+            added = {**added, **_write(pairs, **writers)}
+            for writer in writers.values():
+                writer.note(provenance(digest, added))
+    names = {role: str(path) for role, path in outputs.items()}
+    return {**record, "restored": names["restored"], "model": loaded.name, **names, **added}
+
+
+def _write(
+    pairs: Iterator[tuple[Block, Block]], restored: AudioWriter, residual: AudioWriter | None = None
+) -> dict[str, int]:
+    """Write restored blocks, and what was removed; count samples over full scale, as record fields."""
+    for original, block in pairs:
+        restored.write(block)
+        if residual:
+            residual.write(original - block)
+    key = "over_full_scale" if restored.subtype in FLOATS else "clipped"
+    return {key: restored.over_full_scale} if restored.over_full_scale else {}
+
+
+def _followed(
+    pairs: Iterator[tuple[Block, Block]], sound: Sound, name: str, follow: Follow
+) -> Iterator[tuple[Block, Block]]:
+    """Report progress as blocks pass through."""
+    done = 0
+    for pair in pairs:
+        yield pair
+        done += pair[0].shape[-1]
+        follow(name, done, sound.frames)
+
+
+@contextmanager
+def _as_loud(
+    sound: Sound, pairs: Iterator[tuple[Block, Block]]
+) -> Iterator[tuple[Iterator[tuple[Block, Block]], dict[str, Any]]]:
+    """Give the restored recording the loudness of the original by one gain, which is returned as record fields."""
+    with spooled(sound, (block for _, block in pairs)) as restored:
+        before, after = integrated_loudness(sound), integrated_loudness(restored)
+        added: dict[str, Any] = {"loudness_gain_db": 0.0}
+        if before is None or after is None:
+            which = "degraded" if before is None else "restored"
+            added["loudness_note"] = (
+                f"the {which} audio is silent or shorter than 0.4 s, so its loudness is undefined: no gain was applied"
+            )
+        else:
+            added["loudness_gain_db"] = round(before - after, 4)
+        gain = np.float32(10 ** (added["loudness_gain_db"] / 20))
+        blocks = _in_step(restored.blocks(), sound.blocks(), sound)
+        yield ((original, gain * block) for block, original in blocks), added
+
+
+def _outputs(config: RestoreConfig, record: Record, info: AudioInfo) -> dict[str, Path]:
+    """Name the files to write, by their role in the record."""
+    places = {"restored": config.target} | ({"residual": config.residual} if config.residual else {})
+    outputs = {
+        role: place if is_one_file(place) else output_path(place, record, output_suffix(info))
+        for role, place in places.items()
+    }
+    for output in outputs.values():
+        refuse_own_input(output, info.path)
+    if len({output.resolve() for output in outputs.values()}) < len(outputs):
+        raise AudioFileError(
+            f"the output and the residual would be the same file, {outputs['restored']}; give another --residual"
         )
-        restoration = Restoration(loaded, info.sample_rate, info.channels, loaded.model.draw(rng), config.mix)
-        for restored, original in _through(restoration, reader):
-            writer.write(restored)
-            if sink:
-                sink.write(original - restored)
-            follow(record["id"], writer.frames, info.frames)
-        key = "over_full_scale" if writer.subtype in FLOATS else "clipped"
-        over = {key: writer.over_full_scale} if writer.over_full_scale else {}
-        for file in (writer, sink) if sink else (writer,):
-            file.note(provenance(digest, over))
-    return {**record, **added, **over}
-
-
-def _through(restoration: Restoration, reader: AudioReader) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pair each restored stretch with the input that it stands for."""
-    waiting = np.zeros((reader.info.channels, 0), np.float32)
-    for block in reader.blocks(BLOCK_FRAMES):
-        waiting = np.concatenate([waiting, block], axis=-1)
-        restored = restoration.push(block)
-        yield restored, waiting[:, : restored.shape[-1]]
-        waiting = waiting[:, restored.shape[-1] :]
-    yield restoration.flush(), waiting
+    return outputs
 
 
 def is_one_file(place: Path) -> bool:
@@ -208,12 +232,6 @@ def is_one_file(place: Path) -> bool:
     (True, False)
     """
     return place.suffix.lower() in CONTAINERS and not place.is_dir()
-
-
-def _target(place: Path, record: Record, info: AudioInfo) -> Path:
-    if is_one_file(place):
-        return place
-    return output_path(place, record, output_suffix(info))
 
 
 def _writer(target: Path, info: AudioInfo, config: RestoreConfig, carried: str, overwrite: bool) -> AudioWriter:

@@ -1,10 +1,12 @@
 """One run of training on the disk: the best model so far, the state to resume from, and the log."""
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +15,24 @@ import torch
 
 from ...data.audio_file import audio_info
 from ...data.manifest import Record, need
-from ...data.pairs import PairDataset, pairs_digest
+from ...data.pairs import PairDataset
 from ...errors import CheckpointError, UsageError
 from ...models import FAMILIES
 from ...models._network import NetworkRestorer, count_parameters
 from ...models._restorer import Restorer
 from ...randomness import seed_for
 from ..checkpoint import SUFFIX, make_model, read_arrays, save_arrays, save_model
+from ..device import autocast
+from ..provenance import digest_in, file_digest
 from ..settings import build
-from .loop import VALIDATION_FRAMES, Event, Listener, TrainConfig, TrainState, Validated, new_state, share_done, train
+from .loop import Event, TrainConfig, TrainState, frames_of_a_step, new_state, share_done, train
+from .validation import VALIDATION_FRAMES, Validated, Validator
 
 LOG_EVERY_SECONDS = 1.0
 
-# What may differ between a run and its continuation: how long to go on, and how often to look.
+_COUNTERS = ("step", "seconds", "best", "best_step", "stagnant", "halvings")  # of TrainState
+
+# What may differ between a run and its continuation: how long to train, and how often to validate.
 _FREE_TO_CHANGE = ("steps", "epochs", "minutes", "validate_every", "patience")
 
 
@@ -41,12 +48,13 @@ class TrainingRun:
     Attributes:
         family: The model's family.
         model: The model.
-        config: What the loop was told.
+        config: The loop's settings.
         state: Where the loop is.
-        output: The checkpoint of the best model so far; beside it lie ``….state.safetensors`` and ``….log.jsonl``.
-        data_digest: Tells this training data from other.
+        output: The checkpoint of the best model so far; beside it are ``….state.safetensors`` and ``….log.jsonl``.
+        data_digest: A digest of the training data.
         training: The training split.
-        listener: Hears the validation split; None where there is none.
+        validator: Measures the model on the validation split; None where there is none.
+        best: The validation of the checkpoint.
     """
 
     family: str
@@ -56,8 +64,8 @@ class TrainingRun:
     output: Path
     data_digest: str
     training: PairDataset
-    listener: Listener | None
-    best_heard: Validated | None = None
+    validator: Validator | None
+    best: Validated | None = None
 
     @property
     def sample_rate(self) -> int:
@@ -65,17 +73,16 @@ class TrainingRun:
         return self.model.config.sample_rate
 
     @property
-    def parameters(self) -> int:
-        """How many numbers training may change; a family that is fitted at once has as many as it keeps."""
-        if isinstance(self.model, NetworkRestorer):
-            return count_parameters(self.model)
-        return sum(array.size for array in self.model.state().values())
+    def trained_parameters(self) -> int:
+        """How many numbers training may change, those that only help to train included."""
+        return (
+            count_parameters(self.model) if isinstance(self.model, NetworkRestorer) else self.model.count_parameters()
+        )
 
     @property
     def audio_seconds(self) -> float:
-        """How much audio was learnt from so far, in seconds; what comes again counts again."""
-        frames = self.state.step * self.config.batch_size * self.config.segment_frames
-        return frames / (self.training.sample_rate or 44100)
+        """How much audio the model has been trained on so far, in seconds; repetitions count again."""
+        return self.state.step * frames_of_a_step(self.config) / (self.training.sample_rate or 44100)
 
     @property
     def share_done(self) -> float:
@@ -97,14 +104,15 @@ class TrainingRun:
         if not isinstance(self.model, NetworkRestorer):
             yield from self._fit()
             return
-        hear = (lambda: self.listener.hear(self.state)) if self.listener else None  # type: ignore[union-attr]
+        validate = (lambda: self.validator.validate(self.state)) if self.validator else None  # type: ignore[union-attr]
         logged = -LOG_EVERY_SECONDS
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        with self.log_path.open("a" if self.state.step else "w", encoding="utf-8") as log:
-            for event in train(self.model, self.state, self.config, self.training, hear, stop):
+        events = train(self.model, self.state, self.config, self.training, validate, stop)
+        with closing(events), self.log_path.open("a" if self.state.step else "w", encoding="utf-8") as log:
+            for event in events:
                 if isinstance(event, Validated):
                     self._keep(event)
-                elif self.listener is None and event.step % self.config.validate_every == 0:
+                elif self.validator is None and event.step % self.config.validate_every == 0:
                     self._finish()
                 if isinstance(event, Validated) or event.seconds - logged >= LOG_EVERY_SECONDS:
                     logged = event.seconds
@@ -115,54 +123,56 @@ class TrainingRun:
 
     def _fit(self) -> Iterator[Event]:
         self.model.fit(self.training.walk(VALIDATION_FRAMES))
-        if self.listener:
-            self.best_heard = self.listener.hear(self.state)
-            yield self.best_heard
-        save_model(self.output, self.family, self.model, self._told())
+        if self.validator:
+            self.best = self.validator.validate(self.state)
+            yield self.best
+        self._save_model()
 
-    def _keep(self, heard: Validated) -> None:
-        if heard.improved:
-            self.best_heard = heard
-            save_model(self.output, self.family, self.model, self._told())
+    def _keep(self, result: Validated) -> None:
+        if result.improved:
+            self.best = result
+            self._save_model()
         self.save_state()
 
     def _finish(self) -> None:
-        # Without a validation split the last model is the best; so it is where nothing was heard before the end.
-        if self.listener is None or self.state.best_step == 0:
-            save_model(self.output, self.family, self.model, self._told())
+        # Without a validation split the last model is the best; so it is where training ends before any validation.
+        if self.validator is None or self.state.best_step == 0:
+            self._save_model()
         self.save_state()
 
-    def _told(self) -> dict[str, Any]:
-        heard = dataclasses.asdict(self.best_heard) if self.best_heard else None
+    def _save_model(self) -> None:
+        with self.state.restoring_weights():
+            save_model(self.output, self.family, self.model, self._metadata())
+
+    def _metadata(self) -> dict[str, Any]:
         return {
             "step": self.state.step,
             "seed": self.config.seed,
             "seconds": round(self.state.seconds, 3),
             "training": dataclasses.asdict(self.config),
             "data_digest": self.data_digest,
-            "validation": heard,
+            "validation": dataclasses.asdict(self.best) if self.best else None,
         }
 
     def save_state(self) -> None:
-        """Write down everything that the loop needs to go on as if it had never stopped."""
+        """Write everything that the loop needs to continue as if it had never stopped."""
         arrays = {f"model/{name}": array for name, array in self.model.state().items()}
+        averages = self.state.averages.values if self.state.averages else {}
+        arrays |= {f"average/{name}": tensor.cpu().numpy() for name, tensor in averages.items()}
         numbers: dict[str, Any] = {}
-        for player, optimizer in enumerate(self.state.optimizers):
-            for index, entries in optimizer.state_dict()["state"].items():
+        for player, learner in enumerate(self.state.learners):
+            numbers |= {f"scaler/{player}/{name}": value for name, value in learner.scaler.state_dict().items()}
+            for index, entries in learner.optimizer.state_dict()["state"].items():
                 for name, value in entries.items():
                     key = f"optimizer/{player}/{index}/{name}"
                     if isinstance(value, torch.Tensor):
                         arrays[key] = value.detach().cpu().numpy()
                     else:
                         numbers[key] = value
-        state = {
-            item.name: getattr(self.state, item.name)
-            for item in dataclasses.fields(self.state)
-            if item.name != "optimizers"
-        }
-        state["best"] = state["best"] if math.isfinite(self.state.best) else None  # JSON knows no infinity
-        told = {"format": 1, "family": self.family, "config": dataclasses.asdict(self.model.config), **self._told()}
-        save_arrays(self.state_path, arrays, {**told, "state": state, "numbers": numbers})
+        state = {name: getattr(self.state, name) for name in _COUNTERS}
+        state["best"] = state["best"] if math.isfinite(self.state.best) else None  # JSON has no infinity
+        metadata = {"format": 1, "family": self.family, "config": dataclasses.asdict(self.model.config)}
+        save_arrays(self.state_path, arrays, {**metadata, **self._metadata(), "state": state, "numbers": numbers})
 
     def resume(self) -> None:
         """Take up the state that an earlier run left.
@@ -170,34 +180,39 @@ class TrainingRun:
         Raises:
             CheckpointError: It belongs to another model, other data or other settings.
         """
-        arrays, told = read_arrays(self.state_path)
+        arrays, metadata = read_arrays(self.state_path)
         if not self.output.exists():
             raise CheckpointError(
-                f"{self.output} is gone, and with it the best model so far; {self.state_path} alone cannot be resumed: "
-                "delete it to start anew"
+                f"{self.output} is missing, and with it the best model so far; {self.state_path} alone cannot be "
+                "resumed: delete it to start over"
             )
-        mine = {"family": self.family, "config": dataclasses.asdict(self.model.config), **self._told()}
+        mine = {"family": self.family, "config": dataclasses.asdict(self.model.config), **self._metadata()}
         for what in ("family", "config", "data_digest", "training"):
-            ours, theirs = (json.loads(json.dumps(_fixed(side.get(what)))) for side in (mine, told))
+            ours, theirs = (json.loads(json.dumps(_fixed(side.get(what)))) for side in (mine, metadata))
             if ours != theirs:
                 raise CheckpointError(
                     f"{self.state_path} cannot be resumed: its {what} is {_difference(theirs, ours)}; give the same, "
-                    "or start anew with -f"
+                    "or use -f to start over"
                 )
-        self.model.load_state({key[6:]: array for key, array in arrays.items() if key.startswith("model/")})
-        for name, value in told["state"].items():
+        self.model.load_state(_below("model/", arrays))
+        for name, value in metadata["state"].items():
             setattr(self.state, name, math.inf if name == "best" and value is None else value)
-        self.best_heard = Validated(**told["validation"]) if told["validation"] else None
-        self._load_optimizers({key: torch.from_numpy(array) for key, array in arrays.items()} | told["numbers"])
-
-    def _load_optimizers(self, values: dict[str, Any]) -> None:
-        for player, optimizer in enumerate(self.state.optimizers):
+        self.best = Validated(**metadata["validation"]) if metadata["validation"] else None
+        tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
+        for name, tensor in _below("average/", tensors).items():
+            self.state.averages.values[name].copy_(tensor)  # type: ignore[union-attr]
+        for player, learner in enumerate(self.state.learners):
+            learner.scaler.load_state_dict(_below(f"scaler/{player}/", metadata["numbers"]))
             entries: dict[int, dict[str, Any]] = {}
-            for key, value in values.items():
-                if key.startswith(f"optimizer/{player}/"):
-                    _, _, index, name = key.split("/", 3)
-                    entries.setdefault(int(index), {})[name] = value
-            optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
+            for key, value in _below(f"optimizer/{player}/", tensors | metadata["numbers"]).items():
+                index, name = key.split("/", 1)
+                entries.setdefault(int(index), {})[name] = value
+            groups = learner.optimizer.state_dict()["param_groups"]
+            learner.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+
+
+def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
 
 def _fixed(value: Any) -> Any:
@@ -233,19 +248,34 @@ def prepare_run(
     model = make_model(family, settings)
     rate, channels = model.config.sample_rate, model.config.channels
     training = PairDataset(splits["train"], rate, channels)
-    listener = None
+    validator = None
     if config.schedule == "plateau" and not splits["val"]:
         raise UsageError("schedule=plateau needs a val split to see where validation stagnates")
     if splits["val"]:
-        listener = Listener(model, PairDataset(splits["val"], rate, channels), training, config)
-    if isinstance(model, torch.nn.Module):
-        model.to(device)
+        validator = Validator(model, PairDataset(splits["val"], rate, channels), training, config)
+    state = TrainState()
+    if isinstance(model, NetworkRestorer):
+        autocast(config.precision, device)  # refuses what the device cannot do
+        state = new_state(model.to(device), config)
     digest = pairs_digest([record for split in splits.values() for record in split])
-    return TrainingRun(family, model, config, new_state(model, config), output, digest, training, listener)
+    return TrainingRun(family, model, config, state, output, digest, training, validator)
+
+
+def pairs_digest(records: Sequence[Record]) -> str:
+    """Compute a digest of training data that depends on neither the order of the records nor the place of the files.
+
+    Digests of files that `ar pair` wrote into the records are believed; only other files are read.
+    """
+    described = [
+        [record.get(key) for key in ("id", "sample", "split", "damage", "alignment")]
+        + [digest_in(record, role) or file_digest(*need(record, role)) for role in ("degraded", "reference")]
+        for record in records
+    ]
+    return hashlib.blake2b(json.dumps(sorted(map(json.dumps, described))).encode()).hexdigest()[:32]
 
 
 def common_rate(records: list[Record]) -> int:
-    """Find the one sample rate of all pairs, which a model works at unless told otherwise.
+    """Find the one sample rate of all pairs, at which a model works by default.
 
     Raises:
         UsageError: There are several.

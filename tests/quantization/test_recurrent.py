@@ -2,14 +2,16 @@
 
 import copy
 import itertools
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from audiorestore.models import _int8
-from audiorestore.models._int8_recurrent import Int8Lstm, can_hold_lstm, lstm_maps
+from audiorestore.quantization import operators
+from audiorestore.quantization.hold import linear_maps
+from audiorestore.quantization.recurrent import Int8Lstm, lstm_maps
 
 SHAPES: dict[str, dict[str, Any]] = {
     "plain": {"batch_first": True},
@@ -37,11 +39,14 @@ def lstm_of(name: str) -> tuple[nn.LSTM, Tensor]:
 
 def held(lstm: nn.LSTM, inputs: str, recurrent: str | None = None) -> Int8Lstm:
     kinds = {"inputs": inputs, "recurrent": recurrent or inputs}
-    return Int8Lstm(lstm, {name: kinds[name.split("_")[0]] for name in lstm_maps(lstm)})  # type: ignore[misc]
+    made = Int8Lstm(lstm)
+    for name, layer in made.named_children():
+        layer.arithmetic = kinds[name.split("_")[0]]  # type: ignore[assignment]
+    return made
 
 
-def flat(told: Any) -> list[Tensor]:
-    values, (outputs, cells) = told
+def flat(answer: Any) -> list[Tensor]:
+    values, (outputs, cells) = answer
     return [values, outputs, cells]
 
 
@@ -49,13 +54,12 @@ def noise_db(ours: Tensor, wanted: Tensor) -> float:
     return float(10 * torch.log10((ours - wanted).square().mean() / wanted.square().mean()))
 
 
-@pytest.mark.parametrize("emulated", [False, True])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(("name", "emulated"), [(name, place % 2 == 0) for place, name in enumerate(SHAPES)])
 def test_every_arithmetic_gives_torch_s_own_outputs_and_ends(
     monkeypatch: pytest.MonkeyPatch, name: str, emulated: bool
 ) -> None:
     if emulated:
-        monkeypatch.setattr(_int8, "_fast", lambda codes, scale: False)
+        monkeypatch.setattr(operators, "usable", lambda codes, scale: False)
     lstm, values = lstm_of(name)
     with torch.inference_mode():
         wanted = flat(lstm(values))
@@ -74,10 +78,8 @@ def test_the_loop_and_torch_s_own_agree_on_the_same_weights(name: str) -> None:
     with torch.inference_mode():
         native = flat(ours(values))
         ours.get_submodule("recurrent_l0").arithmetic = "int8"  # type: ignore[assignment]
-        for dense in (ours.get_submodule(name) for name in lstm_maps(lstm)):
-            dense.forward = lambda rows, dense=dense: torch.nn.functional.linear(  # type: ignore[method-assign,assignment,misc]
-                rows, dense.weight * dense.scale[:, None], dense.bias
-            )
+        for dense in ours.children():
+            dense.forward = partial(nn.Linear.forward, dense)  # type: ignore[method-assign,arg-type]
         for one, other in zip(flat(ours(values)), native, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
@@ -124,7 +126,15 @@ def test_state_goes_into_another_lstm_and_copies_are_the_same(arithmetic: str) -
         assert torch.equal(copy.deepcopy(ours)(values)[0], wanted)
 
 
+def test_a_state_to_start_from_and_recordings_without_a_batch_are_taken_as_by_torch() -> None:
+    lstm, values = lstm_of("plain")
+    ours = held(lstm, "int8")
+    with torch.inference_mode():
+        _, state = lstm(values)
+        assert noise_db(ours(values, state)[0], lstm(values, state)[0]) < -28
+        assert noise_db(ours(values[0])[0], lstm(values[0])[0]) < -28
+
+
 def test_projections_are_left_alone() -> None:
-    assert can_hold_lstm(nn.LSTM(3, 4))
-    assert not can_hold_lstm(nn.LSTM(3, 4, proj_size=2))
-    assert not can_hold_lstm(nn.GRU(3, 4))
+    assert set(linear_maps(nn.Sequential(nn.LSTM(3, 4)))) == {"0.inputs_l0", "0.recurrent_l0"}
+    assert not linear_maps(nn.Sequential(nn.LSTM(3, 4, proj_size=2), nn.GRU(3, 4)))

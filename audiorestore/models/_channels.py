@@ -1,10 +1,10 @@
-"""Bringing recordings of any number of channels to models of one or two."""
+"""Recordings of any number of channels, for models of one channel or two."""
 
 import numpy as np
 
 
 def fold(waveform: np.ndarray, channels: int) -> np.ndarray:
-    """Lay a recording's channels side by side as a batch for a model.
+    """Arrange a recording's channels as a batch for a model.
 
     A mono model gets every channel alone. A stereo model gets neighbours in pairs; an odd last channel is doubled.
 
@@ -23,7 +23,7 @@ def fold(waveform: np.ndarray, channels: int) -> np.ndarray:
 
 
 def unfold(batch: np.ndarray, channels: int) -> np.ndarray:
-    """Bring a batch back to a recording of so many channels; a doubled channel is averaged."""
+    """Turn a batch back into a recording of this many channels; a doubled channel is averaged."""
     flat = batch.reshape(batch.shape[0] * batch.shape[1], batch.shape[-1])
     if flat.shape[0] == channels:
         return flat

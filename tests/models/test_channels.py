@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from audiorestore.engine.restoring.channels import fold, unfold
+from audiorestore.models._channels import fold, unfold
 
 
 def numbered(channels: int, frames: int = 4) -> np.ndarray:

@@ -1,0 +1,256 @@
+"""Layers with 8-bit weights, a quarter of the size, that take the place of torch's own.
+
+A weight is stored as an integer of −127…127 and one scale for each output channel (symmetric, per channel). Such a
+layer is still a layer of torch's: its ``weight`` reads as floats, so code that calls it, or computes with its weight,
+works as before. It can also compute in int8: then its input is rounded to 8 bits as well (dynamic quantization; Jacob
+et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018), and
+products and sums are those of integers, and exact.
+
+How the input is rounded decides what a result depends on. Each row has its own scale, so its result does not depend on
+the rest of the recording; or, where the input has a known bound (tanh: 1), all rows share the bound's scale.
+
+Where torch has no int8 operators for this device or CPU, the same integers are multiplied as floats: the same result,
+without the speed.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from . import operators
+from .operators import LEVELS, ZERO, Spread
+
+Arithmetic = Literal["int8", "float"]
+
+_TINY = 1e-20  # a silent row has a scale as well
+_AT_ONCE = 1 << 19  # values to round at once, so that memory does not grow with the number of rows
+
+
+def quantize_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Round a weight (out, …) to int8 with one scale for each output channel.
+
+    >>> codes, scale = quantize_weight(torch.tensor([[1.0, -0.25], [0.0, 0.0]]))
+    >>> codes.tolist(), round(scale[0].item() * 127, 6)
+    ([[127, -32], [0, 0]], 1.0)
+    """
+    largest = weight.abs().flatten(1).amax(1)
+    scale = torch.where(largest > 0, largest / LEVELS, torch.ones_like(largest))
+    codes = torch.round(weight / scale.reshape(-1, *[1] * (weight.dim() - 1))).clamp(-LEVELS, LEVELS)
+    return codes.to(torch.int8), scale
+
+
+def round_input(values: Tensor, bound: float | None) -> "tuple[Tensor, float | Tensor]":
+    """Round values to codes of 8 bits.
+
+    Args:
+        values: (rows, in), or (batch, channels, height, width).
+        bound: How far from 0 a value can be; None: each row, or each entry of the batch, has its own scale.
+
+    Returns:
+        uint8 codes, channels last in memory where there are four axes; what a step is worth, a number or (batch, 1, …).
+    """
+    if bound is not None:
+        step = bound / LEVELS
+        return codes_of(values, 1.0 / step), step
+    if values.dim() == 2:
+        return _round_rows(values)
+    rest = tuple(range(1, values.dim()))
+    steps = steps_of(torch.maximum(values.amax(rest, keepdim=True), -values.amin(rest, keepdim=True)))
+    return codes_of(values, 1.0 / steps), steps
+
+
+def _round_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    integers, steps = rows.new_empty(rows.shape, dtype=torch.int8), rows.new_empty(len(rows), 1)
+    at_once = max(1, _AT_ONCE // max(1, rows.shape[1]))
+    for start in range(0, len(rows), at_once):
+        part = slice(start, start + at_once)
+        steps[part] = steps_of(torch.maximum(rows[part].amax(1, keepdim=True), -rows[part].amin(1, keepdim=True)))
+        integers[part] = torch.mul(rows[part], 1.0 / steps[part]).round_()
+    return as_codes(integers), steps
+
+
+def steps_of(largest: Tensor) -> Tensor:
+    """Compute what a step is worth where values are as far from 0 as this."""
+    return largest.clamp_min(_TINY) / LEVELS
+
+
+def codes_of(values: Tensor, factor: float | Tensor) -> Tensor:
+    """Multiply, round to whole steps, and code."""
+    order = torch.channels_last if values.dim() == 4 else torch.contiguous_format
+    integers = torch.empty_like(values, dtype=torch.int8, memory_format=order)
+    return as_codes(integers.copy_(torch.mul(values, factor).round_()))
+
+
+def as_codes(integers: Tensor) -> Tensor:
+    """Turn int8 integers into uint8 codes in place: torch converts floats to uint8 several times as slowly."""
+    return integers.view(torch.uint8).bitwise_xor_(ZERO)
+
+
+class Derived(nn.Module):
+    """A module that keeps what it derives from its weights until they change."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self._derived: dict[object, Any] = {}
+
+    def derived(self, key: object, make: Callable[[], Any]) -> Any:
+        """Get what was derived before, or derive it now."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        return self._derived[key]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        self._derived = {}
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], *rest: Any) -> None:
+        self._derived = {}
+        super()._load_from_state_dict(state_dict, *rest)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_derived": {}}  # the operators' packed weights cannot be copied
+
+
+class Int8Layer(Derived):
+    """What the int8 forms of torch's layers share; `of` makes one of a float layer.
+
+    Attributes:
+        scale: What one step of an output channel's weights is worth, (out,).
+        bias: (out,), or None.
+        arithmetic: ``int8``, or ``float``: from the int8 weights, at a float layer's speed.
+        bound: How far from 0 the input can be, where that is known.
+    """
+
+    scale: Tensor
+    bias: Tensor | None
+    arithmetic: Arithmetic
+    bound: float | None
+    outputs_along: ClassVar[int] = 0  # the axis of the weight
+
+    @classmethod
+    def of(cls, layer: nn.Module) -> Self:
+        """Quantize a layer of the kind that this one stands for."""
+        made = cls.__new__(cls)
+        Int8Layer.__init__(made)
+        made.__dict__ |= {key: value for key, value in vars(layer).items() if key not in made.__dict__}
+        weight, bias = layer.weight.detach(), layer.bias  # type: ignore[operator]
+        codes, scale = quantize_weight(weight.movedim(cls.outputs_along, 0))
+        made._set(codes.movedim(0, cls.outputs_along), scale, None if bias is None else bias.detach().clone())  # type: ignore[operator]
+        return made
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arithmetic, self.bound = "float", None
+
+    def _set(self, codes: Tensor, scale: Tensor, bias: Tensor | None) -> None:
+        self._buffers["weight"] = codes.contiguous()  # stored under this name; the attribute reads as floats
+        self.register_buffer("scale", scale)
+        self._buffers["bias"] = bias
+
+    @property
+    def can_compute(self) -> bool:
+        """Whether it can compute in int8."""
+        return True
+
+    @property
+    def codes(self) -> Tensor:
+        """The int8 weight, in the shape of the layer that this one stands for."""
+        codes = self._buffers["weight"]
+        assert codes is not None
+        return codes
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight as floats."""
+        along = (-1, *[1] * (self.codes.dim() - 1 - self.outputs_along))
+        weight: Tensor = self.derived("float", lambda: self.codes * self.scale.reshape(along))
+        return weight
+
+    def convolve(self, values: Tensor, dilation: int, padding: int) -> Tensor:
+        """Slide over (batch, channels, 1, time) values.
+
+        The weight is (out, channels, places), or flattened channel by channel; without a bound each entry of the batch
+        is rounded with its own scale.
+        """
+        spread = (1, 1), (0, padding), (1, dilation), 1
+        shape = len(self.scale), values.shape[1], 1, -1
+        if self.arithmetic == "float":
+            kernel = self.derived("float kernel", lambda: _channels_last(self.weight.reshape(shape)))
+            return functional.conv2d(values, kernel, self.bias, *spread)
+        return self.slide(*round_input(values, self.bound), self.codes.reshape(shape), spread)
+
+    def slide(self, codes: Tensor, step: "float | Tensor", kernel: Tensor, spread: Spread) -> Tensor:
+        """Convolve codes (batch, channels, height, width) with an int8 kernel (out, channels, height, width)."""
+        unit, bias = (step, self.bias) if isinstance(step, float) else (1.0, None)
+        if operators.usable(codes, self.scale):
+            key, kernel = ("packed", spread), _channels_last(kernel)
+            packed = self.derived(key, lambda: operators.pack_kernel(kernel, unit, self.scale, spread, codes.shape))
+            return self._finish(operators.slide(codes, unit, packed, self.scale, bias, spread), step, 3)
+        sums = functional.conv2d(codes.float() - ZERO, self.derived("exact", kernel.float), None, *spread)
+        return self._finish(self._add(sums * (self.scale * unit).reshape(-1, 1, 1), bias, 3), step, 3)
+
+    def multiply(self, codes: Tensor, step: "float | Tensor") -> Tensor:
+        """Multiply codes (rows, in) by the weight (out, in): (rows, out)."""
+        unit, bias = (step, self.bias) if isinstance(step, float) else (1.0, None)
+        if operators.usable(codes, self.scale):
+            packed = self.derived("packed", lambda: operators.pack_rows(self.codes))
+            return self._finish(operators.multiply(codes, unit, packed, self.scale, bias), step, 1)
+        sums = functional.linear(codes.float() - ZERO, self.derived("exact", self.codes.float))
+        return self._finish(self._add(sums * (self.scale * unit), bias, 1), step, 1)
+
+    def _add(self, sums: Tensor, bias: Tensor | None, axes: int) -> Tensor:
+        return sums if bias is None else sums + bias.reshape(-1, *[1] * (axes - 1))
+
+    def _finish(self, sums: Tensor, step: "float | Tensor", axes: int) -> Tensor:
+        """Apply steps of single rows, and then the bias; one step of all rows is in the sums already."""
+        if isinstance(step, float):
+            return sums
+        if self.bias is None:
+            return sums * step
+        return torch.addcmul(self.bias.reshape(-1, *[1] * (axes - 1)), sums, step)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        weight = state_dict.get(prefix + "weight", self.codes)
+        if weight.dtype != torch.int8:  # copying would cut off the fractions
+            (*_, errors) = rest
+            errors.append(f"{prefix}weight is {weight.dtype}, not torch.int8")
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+class Int8Linear(Int8Layer, nn.Linear):  # type: ignore[misc, override] # the weight is a property
+    """A dense layer with an int8 weight."""
+
+    @classmethod
+    def from_codes(cls, codes: Tensor, scale: Tensor, bias: Tensor | None) -> "Int8Linear":
+        """Make a dense layer of an int8 weight (out, in), computed in int8."""
+        made = cls.__new__(cls)
+        Int8Layer.__init__(made)
+        made.out_features, made.in_features = codes.shape
+        made._set(codes, scale, bias)
+        made.arithmetic = "int8"
+        return made
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Map rows (…, in) to (…, out)."""
+        if self.arithmetic == "float":
+            return super().forward(values)
+        rows = values.reshape(-1, values.shape[-1])
+        return self.multiply(*round_input(rows, self.bound)).reshape(*values.shape[:-1], len(self.scale))
+
+    def repeated(self, values: Tensor, arrange: Callable[[Tensor], Tensor], times: int) -> Tensor:
+        """Map rows (…, in') by the weight that ``arrange`` makes of this one, with its outputs ``times`` over."""
+        bias = None if self.bias is None else self.bias.repeat(times)
+        if self.arithmetic == "float":
+            return functional.linear(values, self.derived("wide", lambda: arrange(self.weight)), bias)
+        make = functools.partial(Int8Linear.from_codes, scale=self.scale.repeat(times), bias=bias)
+        wide: Int8Linear = self.derived("wide int8", lambda: make(arrange(self.codes)))
+        wide.bound = self.bound
+        return wide(values)  # type: ignore[no-any-return]
+
+
+def _channels_last(kernel: Tensor) -> Tensor:
+    return kernel.contiguous(memory_format=torch.channels_last)

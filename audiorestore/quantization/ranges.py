@@ -1,0 +1,145 @@
+"""How far from 0 the values inside a network can be, found by running it with intervals instead of numbers.
+
+A tanh gives values within −1…1 whatever came in, the mean of two of them does as well, and their product with a sigmoid
+too. `Ranges` follows a run operator by operator and knows for each tensor the interval in which all of its values are;
+what a convolution or a matrix product makes is not known. Nothing depends on the data, so the run may be on torch's
+``meta`` device, where nothing is computed.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+Interval = tuple[float, float]
+UNKNOWN: Interval = (-math.inf, math.inf)
+
+_aten = torch.ops.aten
+
+
+def _corners(function: Callable[[float, float], float]) -> Callable[..., Interval]:
+    def of(first: Interval, second: Interval) -> Interval:
+        ends = [function(one, other) for one in first for other in second]
+        return UNKNOWN if any(math.isnan(end) for end in ends) else (min(ends), max(ends))
+
+    return of
+
+
+def _add(first: Interval, second: Interval, alpha: float = 1) -> Interval:
+    low, high = sorted(alpha * end for end in second)
+    return first[0] + low, first[1] + high
+
+
+def _abs(values: Interval) -> Interval:
+    low, high = sorted(map(abs, values))
+    return (0.0 if values[0] <= 0 <= values[1] else low), high
+
+
+def _pow(values: Interval, exponent: Interval) -> Interval:
+    power = exponent[0]
+    if power != exponent[1]:
+        return UNKNOWN
+    if power == 2:
+        low, high = _abs(values)
+        return low**2, high**2
+    return (values[0] ** power, values[1] ** power) if values[0] >= 0 and power > 0 else UNKNOWN
+
+
+def _clamp(values: Interval, low: Interval = UNKNOWN, high: Interval = UNKNOWN) -> Interval:
+    return min(max(values[0], low[0]), high[1]), min(max(values[1], low[0]), high[1])
+
+
+def _hull(*each: Interval) -> Interval:
+    return min(low for low, _ in each), max(high for _, high in each)
+
+
+def _same(values: Interval, *_: Any) -> Interval:
+    return values
+
+
+def _within(low: float, high: float) -> Callable[..., Interval]:
+    return lambda *_: (low, high)
+
+
+# What an operator makes of the intervals of its tensors and numbers. Views need no rule: they share their storage.
+_RULES: dict[Any, Callable[..., Interval]] = {
+    _aten.tanh: _within(-1.0, 1.0),
+    _aten.sigmoid: _within(0.0, 1.0),
+    _aten._softmax: _within(0.0, 1.0),
+    _aten.zeros: _within(0.0, 0.0),
+    _aten.zeros_like: _within(0.0, 0.0),
+    _aten.new_zeros: _within(0.0, 0.0),
+    _aten.scalar_tensor: _same,
+    _aten.new_full: lambda like, shape, value: value,
+    _aten.relu: lambda values: _clamp(values, (0.0, 0.0)),
+    _aten.clamp: _clamp,
+    _aten.clamp_min: _clamp,
+    _aten.abs: _abs,
+    _aten.neg: lambda values: (-values[1], -values[0]),
+    _aten.sqrt: lambda values: (math.sqrt(values[0]), math.sqrt(values[1])) if values[0] >= 0 else UNKNOWN,
+    _aten.pow: _pow,
+    _aten.add: _add,
+    _aten.sub: lambda first, second, alpha=1: _add(first, second, -alpha),
+    _aten.rsub: lambda first, second, alpha=1: _add(second, first, -alpha),
+    _aten.mul: _corners(lambda one, other: one * other),
+    _aten.maximum: _corners(max),
+    _aten.minimum: _corners(min),
+    _aten.cat: _hull,
+    _aten.stack: _hull,
+    _aten.copy_: _hull,  # of a part, perhaps: the rest stays as it was
+    _aten.constant_pad_nd: lambda values, pad, value=(0.0, 0.0): _hull(values, value),
+    _aten.max_pool2d_with_indices: _same,
+    _aten.upsample_nearest1d: _same,
+    _aten.upsample_nearest2d: _same,
+    _aten.clone: _same,
+    _aten._to_copy: _same,
+    _aten.index_select: _same,
+    _aten.mean: _same,
+}
+
+
+class Ranges(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's modes have no types
+    """Follow what runs within ``with``, without gradients.
+
+    >>> with torch.no_grad(), Ranges() as ranges:
+    ...     gated = torch.tanh(torch.randn(3)) * torch.sigmoid(torch.randn(3))
+    >>> ranges.of(gated)
+    (-1.0, 1.0)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._known: dict[int, tuple[Any, Interval]] = {}  # by storage, kept so that no other takes its address
+
+    def of(self, values: Any) -> Interval:
+        """Get the interval in which a number, or all values of a tensor, are."""
+        if isinstance(values, Tensor):
+            return self._known.get(values.untyped_storage()._cdata, (None, UNKNOWN))[1]
+        return (values, values) if isinstance(values, int | float) else UNKNOWN
+
+    def set(self, values: Tensor, interval: Interval) -> None:
+        """Say in which interval all values of a tensor, and of what it is a view of, are."""
+        storage = values.untyped_storage()
+        self._known[storage._cdata] = storage, interval
+
+    def __torch_dispatch__(
+        self, operator: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
+    ) -> Any:
+        """Run an operator, and note the interval of what it makes."""
+        interval = self._interval(operator.overloadpacket, arguments, options or {})
+        made = operator(*arguments, **(options or {}))
+        first = made[0] if isinstance(made, tuple | list) and made else made
+        if isinstance(first, Tensor) and not operator.is_view and operator is not _aten._unsafe_view.default:
+            self.set(first, interval)
+        return made
+
+    def _interval(self, packet: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Interval:
+        if packet not in _RULES:
+            return UNKNOWN
+        if arguments and isinstance(arguments[0], list):
+            arguments = arguments[0]
+        alpha = {"alpha": options["alpha"]} if "alpha" in options else {}
+        return _RULES[packet](*map(self.of, arguments), **alpha)

@@ -1,0 +1,1 @@
+"""Models that come with the program: ``NAME.safetensors`` each, used by name; none yet."""
