@@ -1,4 +1,4 @@
-"""Where ``ar`` starts: calls that are meant for the archiver of that name go on to it, all others to the command line.
+"""The entry point of ``ar``: calls meant for the archiver of that name are passed on, all others are ours.
 
 ``python -m audiorestore`` is the same as ``audiorestore``, which is never taken for an archiver.
 """
@@ -11,7 +11,7 @@ from .archiver import hand_over
 def main() -> None:
     """Run the command line, unless another ``ar`` is meant."""
     hand_over(sys.argv)
-    from .cli import main as command_line  # late: the archiver waits for nothing of ours
+    from .cli import main as command_line  # late, so that the archiver starts at once
 
     command_line()
 

@@ -1,26 +1,26 @@
-"""``ar`` is the POSIX archiver too: calls that are meant for it go on to the next ``ar`` on PATH.
+"""``ar`` is also the POSIX archiver: calls meant for it are passed on to the next ``ar`` on PATH.
 
-In an activated environment our script is the first ``ar`` that a C build finds. The first argument says who is meant:
-the archiver, if that argument is
+In an activated environment our script is the first ``ar`` that a C build finds. The first argument decides. It is meant
+for the archiver if it is
 
 - an **operation**: a word of the archiver's letters (POSIX, GNU, BSD) with exactly one of ``d m p q r t x``, or with
   none of them but ``s`` (write the index) or ``M`` (read a script), as ``rcs``, ``cru``, ``qc``, ``tv``, ``s``. The
-  letters ``a b i``, which put a member at a place, stand there alone and only beside ``m`` or ``r``; this keeps a
-  mistyped ``pai`` for us;
-- any word of those letters behind a **dash**, modifiers alone included: ``-rcs``, ``-c`` (as in ``-c -r``), ``-M``;
+  letters ``a b i``, which place a member, occur at most once and only with ``m`` or ``r``; so a mistyped ``pai`` is
+  ours;
+- any word of those letters after a **dash**, also modifiers alone: ``-rcs``, ``-c`` (as in ``-c -r``), ``-M``;
 - a **long option** of GNU ar or llvm-ar with one dash or two, and with or without its ``=value``: ``--plugin`` (the
   first argument that gcc-ar gives), ``--target``, ``--output``, ``--record-libdeps``, ``--thin``, ``--format``,
   ``--rsp-quoting``; or AIX's and GNU's ``-X32_64``;
 - a file of arguments: ``@file``.
 
-All else is ours: no arguments, ``-h``, ``--help``, ``--version``, the subcommands, and what nobody knows.
-Build tools that ask for ``--version`` or ``-h`` get our answer, and make do with it: meson takes any ``ar`` whose
-``--version`` ends well, and leaves out the modifiers that ``-h`` does not list.
+Everything else is ours: no arguments, ``-h``, ``--help``, ``--version``, the subcommands, and unknown words. Build
+tools that ask for ``--version`` or ``-h`` get our answer, which suffices: meson accepts any ``ar`` whose ``--version``
+succeeds, and leaves out the modifiers that ``-h`` does not list.
 
-A C build calls ``ar`` many times, so nothing is imported here that the call does not need.
+A C build calls ``ar`` many times, so only what the call needs is imported here.
 """
 # ruff: noqa: PTH113, PTH116, PTH119
-# pathlib takes longer to import than all of this takes to run.
+# Importing pathlib would take longer than the whole call.
 
 import os
 import re
@@ -28,7 +28,7 @@ import signal
 import stat
 
 OPERATIONS = "dmpqrtx"
-INSTEAD = "sM"  # an operation where no other stands
+INSTEAD = "sM"  # operations if there is no other
 PLACES = "abi"
 LETTERS = frozenset(OPERATIONS + INSTEAD + PLACES + "cCDfjlLNoOPSTuUvVz")
 LONG = re.compile(r"--?(plugin|target|output|record-libdeps|thin|format|rsp-quoting)(=.*)?|-X.*|@.+", re.DOTALL)
@@ -37,16 +37,16 @@ TRIED = "AUDIORESTORE_ARCHIVERS_TRIED"
 
 
 def hand_over(command_line: list[str]) -> None:
-    """Become the archiver where a call of ``ar`` is meant for it; return where the call is ours.
+    """Replace this process by the archiver if the call is meant for it; return if it is ours.
 
-    Only a program that was called by the name ``ar`` hands over: ``audiorestore`` and ``python -m audiorestore`` never
-    do. Arguments, streams and exit status are the archiver's.
+    Only a program that was called as ``ar`` hands over, never ``audiorestore`` or ``python -m audiorestore``.
+    Arguments, streams and exit status are those of the archiver.
 
     Args:
         command_line: The program and its arguments, as in ``sys.argv``.
 
     Raises:
-        SystemExit: The archiver is meant, but there is none, or it does not start: one sentence, and status 1.
+        SystemExit: The call is meant for the archiver, but there is none or it cannot be started (status 1).
     """
     program, *arguments = command_line
     if os.path.basename(program) != "ar" or not (arguments and for_archiver(arguments[0])):
@@ -55,20 +55,20 @@ def hand_over(command_line: list[str]) -> None:
     archiver = next_archiver(tried)
     if archiver is None:
         raise SystemExit(
-            f"ar: {arguments[0]!r} is work for the archiver of a C toolchain, but PATH has no `ar` besides this one of "
-            "audiorestore: install binutils or LLVM, or see `ar --help` for what this one does"
+            f"ar: {arguments[0]!r} is an operation of the archiver `ar` of C toolchains, but PATH has no `ar` other "
+            "than audiorestore's: install binutils or LLVM, or see `ar --help` for the commands of this one"
         )
     os.environ[TRIED] = os.pathsep.join(sorted(filter(None, {*tried, _identity(archiver)})))
     _restore_signals()
     try:
-        # Its first argument is its own path: told "ar", GNU ar finds us on PATH, and looks for its plugins beside us.
+        # Its first argument is its full path: given "ar", GNU ar would find us on PATH and look for its plugins here.
         os.execv(archiver, [archiver, *arguments])
     except OSError as error:
-        raise SystemExit(f"ar: {archiver}: the archiver does not start: {error.strerror}") from None
+        raise SystemExit(f"ar: {archiver}: cannot start the archiver: {error.strerror}") from None
 
 
 def for_archiver(argument: str) -> bool:
-    """Say whether a first argument is meant for the archiver.
+    """Return whether a first argument is meant for the archiver.
 
     >>> [for_archiver(argument) for argument in ("rcs", "-M", "--plugin", "train", "--help")]
     [True, True, True, False, False]
@@ -90,10 +90,10 @@ def _is_operation(word: str) -> bool:
 
 
 def next_archiver(tried: set[str]) -> str | None:
-    """Find the first ``ar`` on PATH that is none of those tried.
+    """Find the first ``ar`` on PATH that has not been tried.
 
-    Each that a call was handed to is remembered in the environment, ourselves included. So a call that comes back to
-    us, by way of a second environment on PATH or a shim that starts the ``ar`` of the current Python, goes further
+    Each ``ar`` that a call was passed to is remembered in the environment, this one included. So a call that comes
+    back, through a second environment on PATH or a shim that starts the ``ar`` of the current Python, moves further
     down PATH every time, and ends.
     """
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
@@ -105,7 +105,7 @@ def next_archiver(tried: set[str]) -> str | None:
 
 
 def _identity(path: str | None) -> str:
-    """Name a regular file, however it is reached; empty where there is none."""
+    """Identify a regular file, whatever path leads to it; empty if there is none."""
     try:
         found = os.stat(path or "")
     except OSError:
@@ -114,16 +114,16 @@ def _identity(path: str | None) -> str:
 
 
 def _located(program: str) -> str | None:
-    """Find the file that was started: Python was given its path, other launchers may only tell its name."""
+    """Find the file that was started: Python knows its path, other launchers may pass only its name."""
     if os.sep in program or os.path.isfile(program):
         return program
     return next_archiver(set())
 
 
 def _restore_signals() -> None:
-    """Undo what Python ignores from its start on, and what a program that it becomes would ignore, too.
+    """Restore signals that Python ignores, since the program that replaces it would ignore them, too.
 
-    With SIGPIPE ignored, ``ar t library.a | head -1`` would complain of a broken pipe.
+    With SIGPIPE ignored, ``ar t library.a | head -1`` would report a broken pipe.
     """
     for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ"):
         if hasattr(signal, name):

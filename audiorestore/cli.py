@@ -1,4 +1,4 @@
-"""The command line: joins the subcommands under ``ar`` and its unambiguous second name ``audiorestore``."""
+"""The command line: all subcommands of ``ar``, also named ``audiorestore``."""
 
 import io
 import os
@@ -61,14 +61,14 @@ def describe(
 ) -> None:
     """Restore damaged and compressed audio with machine learning.
 
-    Each command reads and writes plain audio files and records, one JSON object a line, so that a pipe chains them:
+    Each command reads and writes plain audio files and records, one JSON object per line, so commands can be piped:
 
     \b
       ar degrade wavs/ -o degraded/ | ar pair > pairs.jsonl
       ar train cnn pairs.jsonl -o cnn.safetensors
       ar restore --model cnn.safetensors noisy.mp3 -o clean.wav
 
-    Records go to stdout, words to stderr. Exit statuses are 0 done, 1 failed, 2 wrong usage,
+    Records go to stdout, messages to stderr. Exit statuses are 0 done, 1 failed, 2 wrong usage,
     3 finished but some records failed, 4 a quality gate failed, 130 interrupted, 143 terminated.
     """
 
@@ -78,16 +78,20 @@ app.callback(help=reflowed(describe.__doc__ or ""))(describe)
 
 def main() -> None:
     """Run the command line."""
-    # A missing stream, as under cron, is an empty one; records are UTF-8 whatever the locale, file names any bytes.
+    # A missing stream, as under cron, is treated as empty. Records are UTF-8 in any locale; file names are any bytes.
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - open while the program runs
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     Console.on_broken_pipe = _reader_left  # type: ignore[assignment, method-assign]  # rich would end with status 1
+    if "_AR_COMPLETE" in os.environ or "_AUDIORESTORE_COMPLETE" in os.environ:
+        from .commands._completion import answer_shells
+
+        answer_shells()
     try:
         app()
-    except BrokenPipeError:  # in a help text: the reader has seen enough
+    except BrokenPipeError:  # in a help text: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# What each codec of the papers does to your recordings before anybody restores them: whether the pair lies at lag 0 with
-# equal lengths, by how much the level moved, and how far the decoded sound is off, raw and after one gain.
+# What each codec of the papers does to your recordings before any restoration: whether the pair has lag 0 and equal
+# lengths, by how much the level changes, and the error of the decoded audio, as it is and after one gain.
 #
 #   DATA=folder [CHAINS="mp3:kbps=96 ..."] [JOBS=2] [OUT=folder] sh recipes/codecs.sh
 #
-# Prints a Markdown table; a line a chain. Sound is deleted as soon as it is measured, records stay in OUT, and lines
-# that are there already are not measured again. Paths are relative to where you stand.
+# Prints a Markdown table with one line per chain. Audio is deleted once it is measured, records stay in OUT, and what has
+# been measured is not measured again. Paths are relative to the working directory.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${DATA:?give DATA=folder}"
@@ -17,28 +17,28 @@ sh "$here/install.sh"
 PATH=$here/../.venv/bin:$PATH
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
-# Commands end with 3 where some files failed and with 1 where all did: records say which, and the next chain goes on.
+# Commands return 3 if some files failed and 1 if all did: records say which; continue with the next chain.
 but_some() {
     "$@" 2>> "$name.log" || case $? in 1 | 3) ;; *) tail -n 3 "$name.log" >&2; return 1 ;; esac
 }
 
-# count FILE TEXT : how many lines hold it.
+# count FILE TEXT : the number of lines that contain it.
 count() { grep -c -F -- "$2" "$1" || true; }
 
 # median of the numbers on stdin
 median() { sort -g | awk '{ held[NR] = $1 } END { if (NR) printf "%.2f dB", (held[int((NR + 1) / 2)] + held[int(NR / 2) + 1]) / 2 }'; }
 
-# mean FILE ROW NUMBER STYLE : of a CSV that eval wrote; a dash where nothing was measured.
+# mean FILE ROW NUMBER FORMAT : from a CSV that eval wrote; a dash if nothing was measured.
 mean() {
     awk -F, -v row="$2" -v number="$3" -v style="$4" '
-        $1 == row && $2 == number && $4 != "" { told = sprintf(style, $4) }
-        END { print told == "" ? "–" : told }' "$1"
+        $1 == row && $2 == number && $4 != "" { mean = sprintf(style, $4) }
+        END { print mean == "" ? "–" : mean }' "$1"
 }
 
 mkdir -p "$OUT"
 asked=$(cd "$DATA" && pwd)
 if [ -f "$OUT/asked" ] && [ "$(cat "$OUT/asked")" != "$asked" ]; then
-    echo "OUT=$OUT holds the numbers of other recordings ($(cat "$OUT/asked")); choose another OUT" >&2
+    echo "OUT=$OUT has the numbers of other recordings ($(cat "$OUT/asked")); choose another OUT" >&2
     exit 2
 fi
 echo "$asked" > "$OUT/asked"
@@ -54,8 +54,7 @@ for chain in $CHAINS; do
         mv "$name.csv.part" "$name.csv"
     fi
     gain=$(sed -n 's/.*"alignment": {[^}]*"gain_db": \[*\(-*[0-9.]*\).*/\1/p' "$name.jsonl" | median)
-    # pair writes no alignment unless the lag of what it writes is 0 and the lengths are equal, and it has no folder here to
-    # write anything that it would have to move.
+    # pair reports an alignment only if lag is 0 and lengths are equal, as it has no folder for aligned copies here.
     printf '| `%s` | %d | %d | %d | %d | %s | %s | %s | %s |\n' \
         "$(printf %s "$chain" | sed 's/|/\\|/g')" "$(count "$name.jsonl" '"id"')" \
         "$(count "$name.jsonl" '"error": {"stage": "degrade"')" "$(count "$name.jsonl" '"error": {"stage": "pair"')" \

@@ -1,9 +1,9 @@
-# What several recipes do; they read this file with a dot.
+# Functions that several recipes share; they source this file.
 
-# Commands end with 3 where some files failed, as they have told: the others go on.
+# Commands return 3 if some files failed, and have reported them: continue with the others.
 but_some() { "$@" || [ $? -eq 3 ]; }
 
-# make_file FILE COMMAND... : write what a command prints to a file, which is there only when it is whole.
+# make_file FILE COMMAND... : write the output of a command to a file, which exists only once it is complete.
 make_file() {
     file=$1
     shift
@@ -13,5 +13,5 @@ make_file() {
     mv "$file.part" "$file"
 }
 
-# number FILE KEY [INNER] : of a JSON object, or of the object that it holds there.
+# number FILE KEY [INNER] : a number in a JSON object, or in an object inside it.
 number() { sed -n "s/.*\"$2\": ${3:+{[^\}]*\"$3\": }\([-0-9.e]*\).*/\1/p" "$1"; }

@@ -3,11 +3,12 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,33 @@ collect_ignore = ["entries"]
 # registries, so that all contract tests hold for them, and no test may know how many entries there are.
 for package in (audiorestore.models, audiorestore.damage, audiorestore.metrics):
     package.__path__.append(str(Path(__file__).parent / "entries" / package.__name__.rpartition(".")[2]))
+
+# Why a test is skipped where something has to be installed first. Lhotse is only compared with, and is large.
+_NOT_INSTALLED = re.compile(r"(?<!Lhotse is )not installed|not on PATH|there is no bash|has no `ar` of audiorestore")
+
+
+def _fail_if_not_installed(report: Any) -> None:
+    """Where AUDIORESTORE_REQUIRE_PROGRAMS is set, as in CI, turn such a skip into a failure."""
+    if report.skipped and os.environ.get("AUDIORESTORE_REQUIRE_PROGRAMS") and isinstance(report.longrepr, tuple):
+        *_, reason = report.longrepr
+        if _NOT_INSTALLED.search(reason):
+            report.outcome = "failed"
+            report.longrepr = f"{reason}, but AUDIORESTORE_REQUIRE_PROGRAMS is set"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    report = yield
+    _fail_if_not_installed(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    report = yield
+    _fail_if_not_installed(report)
+    return report
+
 
 # Silent, alone, and without a sandbox, which containers seldom allow.
 _BROWSER_FLAGS = (

@@ -21,7 +21,7 @@ SYSTEM = os.pathsep.join(
     if folder and Path(folder).resolve() != OURS.parent.resolve()
 )
 REAL = shutil.which("ar", path=SYSTEM)
-COMMANDS = {*get_command(app).commands, "quantize"}  # type: ignore[attr-defined]
+COMMANDS = set(get_command(app).commands)  # type: ignore[attr-defined]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 needs_the_script = pytest.mark.skipif(
@@ -39,66 +39,68 @@ def needs(*programs: str) -> pytest.MarkDecorator:
 # Whose is the call? The first argument says it.
 
 
-@pytest.mark.parametrize(
-    "argument",
-    [
-        *("rcs", "cr", "cru", "crs", "csr", "crv", "rc", "ruv", "rvl", "rv", "rvU", "rU", "r", "q", "qc", "qcT", "cq"),
-        *("rcT", "csrD", "csrDT", "crsPD", "cDPrST", "crsT", "rvcc", "rcss"),  # ffmpeg, meson, Android, Linux, GYP
-        *("t", "tv", "tO", "x", "xo", "xov", "xvf", "p", "pv", "d", "dv", "m", "mPiT", "ma", "mb", "ra", "rb", "rbs"),
-        *("s", "sv", "vs", "sD", "cs", "M", "dz", "rj", "xC", "xNv", "rLc"),
-        *("-rcs", "-cr", "-r", "-c", "-cu", "-s", "-t", "-tv", "-q", "-x", "-M", "-V", "-v", "-D", "-qcL", "-ra"),
-        *("--plugin", "--plugin=/usr/lib/liblto_plugin.so", "--target", "--target=elf64-x86-64", "--thin"),
-        *(
-            "--output",
-            "--output=folder",
-            "--record-libdeps=-lm -lz",
-            "--format=gnu",
-            "-format=gnu",
-            "--rsp-quoting=posix",
-        ),
-        *("-X32_64", "-X64", "-X", "@objects.rsp", "@with\nline break", "--output=\udcff\n"),
-    ],
-)
-def test_is_for_the_archiver(argument: str) -> None:
-    assert for_archiver(argument)
+FOR_THE_ARCHIVER = [
+    *("rcs", "cr", "cru", "crs", "csr", "crv", "rc", "ruv", "rvl", "rv", "rvU", "rU", "r", "q", "qc", "qcT", "cq"),
+    *("rcT", "csrD", "csrDT", "crsPD", "cDPrST", "crsT", "rvcc", "rcss"),  # ffmpeg, meson, Android, Linux, GYP
+    *("t", "tv", "tO", "x", "xo", "xov", "xvf", "p", "pv", "d", "dv", "m", "mPiT", "ma", "mb", "ra", "rb", "rbs"),
+    *("s", "sv", "vs", "sD", "cs", "M", "dz", "rj", "xC", "xNv", "rLc"),
+    *("-rcs", "-cr", "-r", "-c", "-cu", "-s", "-t", "-tv", "-q", "-x", "-M", "-V", "-v", "-D", "-qcL", "-ra"),
+    *("--plugin", "--plugin=/usr/lib/liblto_plugin.so", "--target", "--target=elf64-x86-64", "--thin"),
+    *(
+        "--output",
+        "--output=folder",
+        "--record-libdeps=-lm -lz",
+        "--format=gnu",
+        "-format=gnu",
+        "--rsp-quoting=posix",
+    ),
+    *("-X32_64", "-X64", "-X", "@objects.rsp", "@with\nline break", "--output=\udcff\n"),
+]
 
 
-@pytest.mark.parametrize(
-    "argument",
-    [
-        *("", "-", "--", "-h", "--help", "--version", "--verbose", "-rh", "--thinner", "@", "--plug", "r-", "-r c"),
-        *("c", "cu", "v", "a", "ab", "as", "u", "V", "rt", "rq", "xx", "tt", "dr"),  # no operation, or two
-        *("ta", "xi", "pai", "air", "rab", "cat", "list", "clip", "fix"),  # a place where none is asked for
-        *(
-            "trian",
-            "tran",
-            "evla",
-            "help",
-            "version",
-            "info",
-            "file.wav",
-            "x.a",
-            "r c",
-            "rc\n",
-            "RCS",
-            "ŕ",
-            "ſ",
-            "\udcff",
-        ),
-    ],
-)
-def test_is_ours(argument: str) -> None:
-    assert not for_archiver(argument)
+def test_is_for_the_archiver() -> None:
+    assert [each for each in FOR_THE_ARCHIVER if not for_archiver(each)] == []
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_no_command_nor_a_slip_in_one_is_for_the_archiver(command: str) -> None:
+OURS_ALONE = [
+    *("", "-", "--", "-h", "--help", "--version", "--verbose", "-rh", "--thinner", "@", "--plug", "r-", "-r c"),
+    *("c", "cu", "v", "a", "ab", "as", "u", "V", "rt", "rq", "xx", "tt", "dr"),  # no operation, or two
+    *("ta", "xi", "pai", "air", "rab", "cat", "list", "clip", "fix"),  # a place where none is asked for
+    *(
+        "trian",
+        "tran",
+        "evla",
+        "help",
+        "version",
+        "info",
+        "file.wav",
+        "x.a",
+        "r c",
+        "rc\n",
+        "RCS",
+        "ŕ",
+        "ſ",
+        "\udcff",
+    ),
+]
+
+
+def test_is_ours() -> None:
+    assert [each for each in OURS_ALONE if for_archiver(each)] == []
+
+
+def slips_in(command: str) -> set[str]:
+    """List a word, and all that one slip of a finger makes of it."""
     places = range(len(command))
     dropped = {command[:i] + command[i + 1 :] for i in places}
     doubled = {command[:i] + command[i] + command[i:] for i in places}
     swapped = {command[:i] + command[i + 1 :][:1] + command[i] + command[i + 2 :] for i in places}
     replaced = {command[:i] + letter + command[i + 1 :] for i in places for letter in LETTERS}
-    slips = {command, *dropped, *doubled, *swapped, *replaced}
+    return {command, *dropped, *doubled, *swapped, *replaced}
+
+
+def test_no_command_nor_a_slip_in_one_is_for_the_archiver() -> None:
+    slips = {slip for command in COMMANDS for slip in slips_in(command)}
     assert {slip for slip in slips if for_archiver(slip)} <= {"rval", "mval"}  # GNU ar does know `r` with `v`, `a`, `l`
 
 
@@ -201,7 +203,7 @@ def test_an_empty_entry_is_the_working_directory(tmp_path: Path) -> None:
     ours, other = our_ar(tmp_path / "venv"), other_ar(tmp_path / "here")
     for path in ([str(ours.parent), ""], ["", str(ours.parent)], [""]):
         assert reached(call(ours, "t", path=path, cwd=other.parent)) == Path("./ar")
-    for path in (["", str(other.parent)], [str(other.parent)]):  # Python calls a script that lies here by its bare name
+    for path in (["", str(other.parent)], [str(other.parent)]):  # Python calls a script in this folder by its bare name
         assert reached(call(sys.executable, "ar", "t", path=path, cwd=ours.parent)) == other
 
 
@@ -277,7 +279,7 @@ def test_an_archiver_that_does_not_start_is_one_sentence(tmp_path: Path) -> None
     ours, broken = our_ar(tmp_path / "venv"), script(tmp_path / "bin" / "ar", "#!/no/such/shell\n")
     done = call(ours, "t", path=[broken.parent])
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.decode() == f"ar: {broken}: the archiver does not start: No such file or directory\n"
+    assert done.stderr.decode() == f"ar: {broken}: cannot start the archiver: No such file or directory\n"
 
 
 def test_a_reader_that_leaves_ends_the_archiver_as_ever(tmp_path: Path) -> None:
@@ -386,7 +388,7 @@ def test_cmake_builds_a_library_in_an_activated_environment(activated: Activated
         "add_library(numbers STATIC one.c two.c three.c)\n"
         "add_executable(program main.c)\ntarget_link_libraries(program numbers)\n"
     )
-    # CMake looks beside the compiler before it looks on PATH: this one stands alone, as ccache's and conda's do.
+    # CMake looks in the compiler's folder before PATH: this one is alone there, as those of ccache and conda are.
     compiler = sources / "toolchain" / "cc"
     compiler.parent.mkdir()
     compiler.symlink_to(shutil.which("cc", path=SYSTEM) or "")
@@ -412,7 +414,7 @@ def test_gcc_ar_reaches_the_archiver_through_us(activated: Activated, sources: P
 @needs_the_script
 @needs("ar", "gcc", "nm")
 def test_the_archiver_finds_its_plugins(sources: Path) -> None:
-    """GNU ar looks for its link-time plugins from where it thinks that it lies: not beside us."""
+    """GNU ar looks for its link-time plugins relative to its own path: that must not be ours."""
     environment = {**os.environ, "PATH": f"{OURS.parent}{os.pathsep}{SYSTEM}"}
     subprocess.run(["gcc", "-c", "-flto", "-fno-fat-lto-objects", "one.c"], cwd=sources, env=environment, check=True)
     indexes = []

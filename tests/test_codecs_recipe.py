@@ -1,4 +1,4 @@
-"""The recipe that tells what codecs do to recordings: one line a chain, also where a file has no such bit rate."""
+"""The recipe that measures what codecs do to recordings: one line per chain, even if a file lacks that bit rate."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """The recipe, which installs nothing, beside an environment that is this one, and three recordings."""
+    """The recipe, which installs nothing, with this environment, and three recordings."""
     (tmp_path / "recipes").mkdir()
     shutil.copy(RECIPES / "codecs.sh", tmp_path / "recipes")
     (tmp_path / "recipes" / "install.sh").write_text("exit 0\n")

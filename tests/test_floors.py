@@ -12,10 +12,9 @@ An import counts wherever it stands: at the top, inside a function, for type che
 """
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 import audiorestore
 
@@ -67,10 +66,15 @@ def room(name: str) -> str:
     return parts[0]
 
 
+@functools.cache
+def tree(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def imports(file: str, source: str) -> Iterator[tuple[int, str]]:
     """List the dotted names that a file imports, with their lines; those of the package absolute."""
     here = [PACKAGE, *file.removesuffix(".py").split("/")][:-1]  # the package that the file is in
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree(source)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -115,7 +119,7 @@ def run_on_import(node: ast.AST) -> Iterator[ast.AST]:
 
 def imports_torch(source: str) -> bool:
     """Say whether importing this file imports torch by itself."""
-    for statement in run_on_import(ast.parse(source)):
+    for statement in run_on_import(tree(source)):
         names = [alias.name for alias in statement.names] if isinstance(statement, ast.Import) else []
         if isinstance(statement, ast.ImportFrom) and not statement.level:
             names = [statement.module or ""]
@@ -124,11 +128,11 @@ def imports_torch(source: str) -> bool:
     return False
 
 
-def talk(source: str) -> list[int]:
+def prints(source: str) -> list[int]:
     """List the lines that print, or end the program."""
     return [
         node.lineno
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(tree(source))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit", "exit", "quit", "os._exit")
     ]
 
@@ -139,102 +143,98 @@ def test_every_file_stands_on_a_floor() -> None:
     assert not homeless, "say in FLOORS on which floor these stand"
 
 
-@pytest.mark.parametrize("file", SOURCES)
-def test_no_import_runs_upwards(file: str) -> None:
-    assert upward_imports(file, SOURCES[file]) == []
+def test_no_import_runs_upwards() -> None:
+    assert [line for file, source in SOURCES.items() for line in upward_imports(file, source)] == []
 
 
-@pytest.mark.parametrize("file", [file for file in SOURCES if imports_torch(SOURCES[file])])
-def test_only_networks_and_their_training_import_torch(file: str) -> None:
-    assert (file.startswith(("models/", "quantization/")) and file not in NO_TORCH) or file in TORCH
+def test_only_networks_and_their_training_import_torch() -> None:
+    importing = {file for file, source in SOURCES.items() if imports_torch(source)}
+    assert {"engine/training/loop.py", "models/_network.py"} <= importing
+    networks = {file for file in SOURCES if file.startswith(("models/", "quantization/"))}
+    allowed = (networks - set(NO_TORCH)) | TORCH
+    assert sorted(importing - allowed) == []
 
 
-def test_the_networks_do_import_torch() -> None:
-    assert imports_torch(SOURCES["engine/training/loop.py"])
-    assert imports_torch(SOURCES["models/_network.py"])
-
-
-@pytest.mark.parametrize("file", [file for file in SOURCES if FLOORS.get(room(file), 0) < 5])
-def test_nothing_below_the_commands_talks_or_quits(file: str) -> None:
-    assert talk(SOURCES[file]) == []
+def test_nothing_below_the_commands_prints_or_ends_the_program() -> None:
+    found = {file: prints(source) for file, source in SOURCES.items() if FLOORS[room(file)] < 5}
+    assert {file: lines for file, lines in found.items() if lines} == {}
 
 
 # The checker is checked: it must see what it is there to see.
 
 
-@pytest.mark.parametrize(
-    ("file", "source"),
-    [
-        ("signal/level.py", "from ..damage import DAMAGES"),
-        ("signal/level.py", "from .. import damage"),
-        ("signal/level.py", "import audiorestore.damage.mp3"),
-        ("signal/level.py", "import audiorestore.engine.training.loop as work"),
-        ("signal/level.py", "from audiorestore.data.audio_file import read_audio"),
-        ("signal/level.py", "from audiorestore import cli"),
-        ("signal/level.py", "def late():\n    from ..engine import train"),
-        ("signal/level.py", "class Late:\n    def go(self):\n        import audiorestore.engine"),
-        ("signal/level.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..models.cnn import Model"),
-        ("signal/level.py", "try:\n    from ..models import cnn\nexcept ImportError:\n    pass"),
-        ("signal/level.py", "import importlib\nimportlib.import_module('audiorestore.engine.training.loop')"),
-        ("signal/__init__.py", "from ..data import audio_file"),
-        ("registry.py", "from .data import atomic"),
-        ("__init__.py", "from .cli import main"),
-        ("commands/restore.py", "def run():\n    from ..cli import app"),
-        ("engine/restoring/restore.py", "from ...report.tables import summary_table"),
-        ("report/tables.py", "from ..engine.evaluate import evaluate_record"),
-        ("engine/evaluate.py", "from ..listening import excerpts"),
-        ("scores/gates.py", "from ..report import tables"),
-        ("quantization/maps.py", "from ..models import _network"),
-        ("metrics/peaq/ear.py", "from ...damage.mp3 import encode"),
-        ("metrics/peaq/ear.py", "from ... import models"),
-        ("damage/mp3.py", "from ..metrics.snr import measure"),
-        ("models/level.py", "from ..metrics import METRICS"),
-    ],
-)
-def test_an_upward_import_is_caught(file: str, source: str) -> None:
-    (told,) = upward_imports(file, source)
-    assert told.startswith(f"{file}:{len(source.splitlines()) if 'except' not in source else 2} ")
+UPWARD = [
+    ("signal/level.py", "from ..damage import DAMAGES"),
+    ("signal/level.py", "from .. import damage"),
+    ("signal/level.py", "import audiorestore.damage.mp3"),
+    ("signal/level.py", "import audiorestore.engine.training.loop as work"),
+    ("signal/level.py", "from audiorestore.data.audio_file import read_audio"),
+    ("signal/level.py", "from audiorestore import cli"),
+    ("signal/level.py", "def late():\n    from ..engine import train"),
+    ("signal/level.py", "class Late:\n    def go(self):\n        import audiorestore.engine"),
+    ("signal/level.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..models.cnn import Model"),
+    ("signal/level.py", "try:\n    from ..models import cnn\nexcept ImportError:\n    pass"),
+    ("signal/level.py", "import importlib\nimportlib.import_module('audiorestore.engine.training.loop')"),
+    ("signal/__init__.py", "from ..data import audio_file"),
+    ("registry.py", "from .data import atomic"),
+    ("__init__.py", "from .cli import main"),
+    ("commands/restore.py", "def run():\n    from ..cli import app"),
+    ("engine/restoring/restore.py", "from ...report.tables import summary_table"),
+    ("report/tables.py", "from ..engine.evaluate import evaluate_record"),
+    ("engine/evaluate.py", "from ..listening import excerpts"),
+    ("scores/gates.py", "from ..report import tables"),
+    ("quantization/maps.py", "from ..models import _network"),
+    ("metrics/peaq/ear.py", "from ...damage.mp3 import encode"),
+    ("metrics/peaq/ear.py", "from ... import models"),
+    ("damage/mp3.py", "from ..metrics.snr import measure"),
+    ("models/level.py", "from ..metrics import METRICS"),
+]
 
 
-@pytest.mark.parametrize(
-    ("file", "source"),
-    [
-        ("signal/level.py", "import numpy as np\nfrom ..errors import AlignmentError\nfrom .stft import hann"),
-        ("signal/level.py", "from .. import __version__, errors"),
-        ("damage/mp3.py", "from ..data.mpeg_frames import scan_mpeg\nfrom . import DAMAGES"),
-        ("metrics/peaq/ear.py", "from .._comparison import Number\nfrom ...signal.stft import hann"),
-        ("engine/training/loop.py", "from ..models import FAMILIES\nfrom .device import choose_device"),
-        ("report/tables.py", "from ..data.manifest import Record\nfrom ..metrics import METRICS"),
-        ("commands/train.py", "def run():\n    from ..engine.train import train\n    from ..report import tables"),
-        ("__main__.py", "from .cli import main"),
-        ("cli.py", "from .commands.train import train"),
-        ("errors.py", "import dataclasses\nfrom enum import IntEnum"),
-    ],
-)
-def test_a_downward_import_is_let_through(file: str, source: str) -> None:
-    assert upward_imports(file, source) == []
+def test_an_upward_import_is_caught() -> None:
+    for file, source in UPWARD:
+        (found,) = upward_imports(file, source)
+        assert found.startswith(f"{file}:{len(source.splitlines()) if 'except' not in source else 2} ")
 
 
-@pytest.mark.parametrize(
-    ("source", "imported"),
-    [
-        ("import torch", True),
-        ("import numpy, torch.nn as nn", True),
-        ("from torch import Tensor", True),
-        ("try:\n    import torch\nexcept ImportError:\n    torch = None", True),
-        ("class Late:\n    import torch", True),
-        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch", False),
-        ("def late():\n    import torch", False),
-        ("class Late:\n    def go(self):\n        import torch", False),
-        ("from ..torch import nothing", False),
-        ("import torchless", False),
-    ],
-)
-def test_an_import_of_torch_is_seen_where_it_runs(source: str, imported: bool) -> None:
-    assert imports_torch(source) is imported
+DOWNWARD = [
+    ("signal/level.py", "import numpy as np\nfrom ..errors import AlignmentError\nfrom .stft import hann"),
+    ("signal/level.py", "from .. import __version__, errors"),
+    ("damage/mp3.py", "from ..data.mpeg_frames import scan_mpeg\nfrom . import DAMAGES"),
+    ("metrics/peaq/ear.py", "from .._comparison import Number\nfrom ...signal.stft import hann"),
+    ("engine/training/loop.py", "from ..models import FAMILIES\nfrom .device import choose_device"),
+    ("report/tables.py", "from ..data.manifest import Record\nfrom ..metrics import METRICS"),
+    ("commands/train.py", "def run():\n    from ..engine.train import train\n    from ..report import tables"),
+    ("__main__.py", "from .cli import main"),
+    ("cli.py", "from .commands.train import train"),
+    ("errors.py", "import dataclasses\nfrom enum import IntEnum"),
+]
 
 
-def test_talking_is_heard() -> None:
-    assert talk("def work():\n    print('hello')\n") == [2]
-    assert talk("import sys\nsys.exit(1)\n") == [2]
-    assert talk('"""print(1) in a docstring."""\nfingerprint(2)\nconsole.print(3)\n') == []
+def test_a_downward_import_is_accepted() -> None:
+    assert [line for file, source in DOWNWARD for line in upward_imports(file, source)] == []
+
+
+WITH_TORCH = [
+    ("import torch", True),
+    ("import numpy, torch.nn as nn", True),
+    ("from torch import Tensor", True),
+    ("try:\n    import torch\nexcept ImportError:\n    torch = None", True),
+    ("class Late:\n    import torch", True),
+    ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch", False),
+    ("def late():\n    import torch", False),
+    ("class Late:\n    def go(self):\n        import torch", False),
+    ("from ..torch import nothing", False),
+    ("import torchless", False),
+]
+
+
+def test_an_import_of_torch_is_seen_where_it_runs() -> None:
+    for source, imported in WITH_TORCH:
+        assert imports_torch(source) is imported, source
+
+
+def test_printing_is_noticed() -> None:
+    assert prints("def work():\n    print('hello')\n") == [2]
+    assert prints("import sys\nsys.exit(1)\n") == [2]
+    assert prints('"""print(1) in a docstring."""\nfingerprint(2)\nconsole.print(3)\n') == []

@@ -1,4 +1,4 @@
-"""Commands in shell pipes: records through, words aside, and quiet ends."""
+"""Commands in shell pipes: records on stdout, messages on stderr, and quiet ends."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A folder is a registry: what lies in it is there, and nothing is imported before it is asked for."""
+"""A folder is a registry: its files are the entries, and each is imported only on demand."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from audiorestore.registry import Registry, suggestion
 
 @pytest.fixture
 def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """A package of two modules, a subpackage, and much that is no entry."""
+    """A package of two modules, a subpackage, and much that is not an entry."""
     folder = tmp_path / f"zoo_{tmp_path.name}"  # a name of its own: Python remembers packages by name
     (folder / "elephant").mkdir(parents=True)
     (folder / "bones").mkdir()
@@ -66,7 +66,7 @@ def test_what_is_not_there_is_answered_with_what_is(zoo: Registry, name: str) ->
     assert caught.value.status is ExitStatus.USAGE
 
 
-def test_a_slip_of_the_pen_gets_a_suggestion(zoo: Registry) -> None:
+def test_a_mistyped_name_gets_a_suggestion(zoo: Registry) -> None:
     with pytest.raises(UsageError, match="did you mean 'elephant'"):
         zoo.load("elefant")
     assert suggestion("elefant", ["elephant", "owl"]) == " (did you mean 'elephant'?)"
@@ -74,7 +74,7 @@ def test_a_slip_of_the_pen_gets_a_suggestion(zoo: Registry) -> None:
     assert suggestion("owl", []) == ""
 
 
-def test_a_missing_package_is_the_programmers_error() -> None:
+def test_a_missing_package_is_a_programming_error() -> None:
     with pytest.raises(ModuleNotFoundError):
         Registry("audiorestore.no_such_package", "thing").names()
     with pytest.raises(ModuleNotFoundError):
@@ -98,5 +98,5 @@ def test_the_registries_are_listed_without_torch() -> None:
         "loaded = [name for name in sys.modules if name.startswith('audiorestore.') and name.count('.') > 1]\n"
         "print('torch' in sys.modules, loaded)\n"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told.strip() == "False []"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "False []"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what was done is kept, nothing is half-written, and the shell is told."""
+"""Ctrl-C and SIGTERM: finished work is kept, no file is incomplete, and the exit status says so."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def pairs(ar: Callable, voice: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
-def test_training_that_is_stopped_goes_on_later(
+def test_training_that_is_stopped_can_be_resumed(
     ar: Callable, pairs: Path, tmp_path: Path, number: int, status: int
 ) -> None:
     settings = ["--set", "parameters=2000", "--set", "batch_size=2", "--set", "validate_every=5"]
@@ -69,7 +69,7 @@ def test_training_that_is_stopped_goes_on_later(
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_batch_leaves_whole_files_only_and_goes_on_later(
+def test_a_stopped_batch_leaves_only_complete_files_and_can_be_repeated(
     ar: Callable, voice: Path, tmp_path: Path, number: int, status: int
 ) -> None:
     (tmp_path / "wavs").mkdir()
@@ -82,7 +82,7 @@ def test_a_stopped_batch_leaves_whole_files_only_and_goes_on_later(
     assert process.returncode == status, stderr
     assert "Traceback" not in stderr
     done = sorted(path.name for path in (tmp_path / "d").iterdir())
-    assert not [name for name in done if name.startswith(".")], "a half-written file is left"
+    assert not [name for name in done if name.startswith(".")], "an incomplete file is left"
     assert len(done) < 300
     before = {name: (tmp_path / "d" / name).stat().st_mtime_ns for name in done}
     again = ar("degrade", "wavs", "--chain", "mp3:kbps=64", "-j", "2", "-o", "d")

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ..errors import ExitStatus, UsageError, gravest
 from ._inputs import check_plot, read_inputs, read_sides
-from ._speech import batch_status, say, stderr, tell_failure, tell_undrawn, with_bar, write_line
+from ._speech import batch_status, report_failure, report_no_picture, say, stderr, with_bar, write_line
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -155,10 +155,10 @@ def measure_all(batch: Batch, wishes: Wishes, conditions: "Conditions") -> ExitS
     for record in with_bar(measured(batch, metrics, wishes), "eval", batch.total):
         summary.add(record)
         if "error" in record:
-            tell_failure(record, "eval")
+            report_failure(record, "eval")
         else:
             lagging += _tell_doubts(record)
-            undrawn += bool(wishes.plot) and tell_undrawn(record, "eval")
+            undrawn += bool(wishes.plot) and report_no_picture(record, "eval")
         if wishes.report:
             kept.append(record)
         if wishes.format == "records":

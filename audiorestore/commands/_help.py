@@ -12,23 +12,19 @@ _METAVARS: dict[Any, str] = {int: "N", float: "X", Path: "PATH", str: "TEXT"}
 
 
 class Command(TyperCommand):
-    """A command whose options have a metavar by their type, where they do not name one themselves."""
+    """A command whose options get a metavar from their type unless they name one."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """List the parameters, ready to be shown."""
+        """List the parameters, with metavars for the help."""
         return _shown(super().get_params(ctx), self.callback)
 
 
 class Group(TyperGroup):
-    """The same for a command that has commands of its own; and nothing is completed behind an unknown command."""
+    """The same for a command with subcommands."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """List the parameters, ready to be shown."""
+        """List the parameters, with metavars for the help."""
         return _shown(super().get_params(ctx), self.callback)
-
-    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """Complete a subcommand; behind a word that is none, as in ``ar rcs lib<TAB>``, leave it to the shell."""
-        return [] if ctx._protected_args else super().shell_complete(ctx, incomplete)
 
 
 def _shown(parameters: list[Any], function: Any) -> list[Any]:
@@ -46,7 +42,7 @@ def _no_type(*_: Any, **__: Any) -> str:
 
 
 def _plain(hint: Any) -> Any:
-    """Find what an optional or repeated value is made of.
+    """Find the type of an optional or repeated value.
 
     >>> _plain(list[str] | None)
     <class 'str'>

@@ -1,4 +1,4 @@
-"""What several commands are given: their common options, records, and folders that are checked before any work."""
+"""Options and inputs that commands share, and checks that are made before any work."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from . import _complete
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -20,10 +21,14 @@ Inputs = Annotated[
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace files that exist already.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed for everything random.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Process this many files at once.")]
+Device = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:1 …", autocompletion=_complete.devices),
+]
 
 
 def read_inputs(arguments: list[str] | None, role: str, stage: str) -> "tuple[Iterable[Record], int | None]":
-    """Read what a command was given: an iterator over records, and their number where it can be known beforehand."""
+    """Read the input records of a command; the second value is their number, or None if unknown (stdin)."""
     from ..data.manifest import read_records
 
     records = read_records(arguments or [], role, stage, sys.stdin, unique=stage not in ("eval", "train", "quantize"))
@@ -36,27 +41,27 @@ def read_inputs(arguments: list[str] | None, role: str, stage: str) -> "tuple[It
 def read_sides(
     arguments: list[str] | None, reference: Path | None, others: dict[str, Path | None], stage: str
 ) -> "tuple[Iterable[Record], int | None]":
-    """Read records as `read_inputs` does, or join folders by the names of their files where ``reference`` is given."""
+    """Read records as `read_inputs` does or, if ``reference`` is given, match the files of folders by name."""
     if reference is None:
         return read_inputs(arguments, "degraded", stage)
     from ..engine.pairing.pair import match_by_name
 
     if arguments:
-        raise UsageError("give either records or --reference and what belongs to it, not both")
+        raise UsageError("give either records, or --reference with the folders to match, not both")
     held = list(match_by_name(reference, {role: path for role, path in others.items() if path}, stage))
     return held, len(held)
 
 
 def refuse_nested(inputs: list[str] | None, output: str | Path) -> None:
-    """Refuse an output folder inside an input folder, whose outputs would be inputs the next time."""
+    """Refuse an output folder inside an input folder: its files would be inputs next time."""
     place = Path(output).resolve()
     for name in inputs or []:
         if os.path.isdir(name) and place.is_relative_to(Path(name).resolve()):
-            raise UsageError(f"the output {output} lies inside the input folder {name}; give a folder outside of it")
+            raise UsageError(f"the output {output} is inside the input folder {name}; choose a folder outside it")
 
 
 def check_plot(folder: Path | None) -> None:
-    """Refuse a folder for pictures that is none, or pictures where matplotlib is missing, before any work."""
+    """Refuse --plot if it is not a folder, or if matplotlib is missing."""
     if folder is None:
         return
     if folder.exists() and not folder.is_dir():

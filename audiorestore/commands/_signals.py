@@ -1,4 +1,4 @@
-"""How a command ends: by itself, by an error, by Ctrl-C or by a signal; each becomes one exit status."""
+"""How a command ends: normally, with an error, by Ctrl-C or by a signal; each has its exit status."""
 
 import functools
 import os
@@ -20,7 +20,7 @@ class Terminated(BaseException):
 
 
 def shell_command(function: Callable[..., ExitStatus]) -> Callable[..., NoReturn]:
-    """Wrap a command: every end it can come to becomes one sentence at most, and an exit status."""
+    """Wrap a command: however it ends, it prints at most one sentence and returns an exit status."""
 
     @functools.wraps(function)
     def wrapped(*arguments: Any, **options: Any) -> NoReturn:
@@ -34,7 +34,7 @@ def shell_command(function: Callable[..., ExitStatus]) -> Callable[..., NoReturn
             say(str(error))
             status = error.status
         except BrokenPipeError:
-            # The reader has seen enough, as in `| head`. Nothing failed; and nothing more may be written there.
+            # The reader has closed the pipe, as `| head` does. Nothing failed, but nothing more can be written there.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = ExitStatus.DONE
         except OSError as error:
@@ -53,10 +53,10 @@ def shell_command(function: Callable[..., ExitStatus]) -> Callable[..., NoReturn
 
 
 def _interrupt(*_: object) -> NoReturn:
-    """Stop; files that other threads work on are finished first, unless the user asks again."""
+    """Stop after the files in progress in other threads; at a second Ctrl-C, immediately."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(int(ExitStatus.INTERRUPTED)))
     if any(thread.name.startswith("ThreadPoolExecutor") for thread in threading.enumerate()):
-        say("finishing the files under way; again to stop at once")
+        say("finishing the files in progress; press Ctrl-C again to stop immediately")
     raise KeyboardInterrupt
 
 
@@ -66,9 +66,9 @@ def _terminate(*_: object) -> NoReturn:
 
 @contextmanager
 def stop_flag() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C and SIGTERM into a question that a loop asks; a second Ctrl-C ends at once.
+    """Turn Ctrl-C and SIGTERM into a flag that a loop can check; a second signal stops immediately.
 
-    After the block, the exception that was held back is raised.
+    The exception is raised after the block.
     """
     received: list[int] = []
 

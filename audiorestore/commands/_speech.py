@@ -1,4 +1,4 @@
-"""What commands say: records on stdout, words for people on stderr, and bars on a terminal."""
+"""What commands write: records to stdout, messages for people to stderr, and progress bars on a terminal."""
 
 import functools
 import inspect
@@ -23,18 +23,18 @@ _FILE_WIDTH = 120  # columns, where no terminal says how many there are
 
 
 def say(message: str) -> None:
-    """Print a message for a person on stderr, above any progress bar."""
+    """Print a message for a person to stderr, above any progress bar."""
     with bars_hidden():
         stderr.print(f"ar: {message}", markup=False)
 
 
 def show(what: RenderableType) -> None:
-    """Print a list or a table on stdout, where it is what the command was asked for."""
+    """Print a list or a table to stdout, for commands whose output it is."""
     Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH).print(what)
 
 
 def show_beside(table: "Table") -> None:
-    """Print a table on stderr, for a person; where it goes to a file, as wide as it is."""
+    """Print a table for a person to stderr; if that is a file, in its full width."""
     if not stderr.is_terminal:
         table.width = stderr.measure(table, options=stderr.options.update(width=1000)).maximum
     with bars_hidden():
@@ -42,7 +42,7 @@ def show_beside(table: "Table") -> None:
 
 
 def reflowed(text: str) -> str:
-    """Join the lines of each paragraph, so that help fills the terminal's width; those behind a ``\\b`` stay.
+    """Join the lines of each paragraph, so that help fills the terminal's width; after ``\\b`` lines stay.
 
     >>> reflowed("one\\n    two\\n\\n    three")
     'one two\\n\\nthree'
@@ -51,8 +51,8 @@ def reflowed(text: str) -> str:
     return "\n\n".join(each if each.startswith("\b") else " ".join(each.split("\n")) for each in paragraphs)
 
 
-def tell_undrawn(record: "Record", what: str) -> bool:
-    """Tell why a record got no picture, and that it got none."""
+def report_no_picture(record: "Record", what: str) -> bool:
+    """Report why a record has no picture; return whether that is so."""
     if "error" in record or "plot_note" not in record:
         return False
     say(f"{what} {record['id']}, no picture: {record['plot_note']}")
@@ -65,16 +65,16 @@ def emit(
     output: IO[str] | None = None,
     form: "Callable[[Record], Record | None] | None" = None,
 ) -> ExitStatus:
-    """Write records to stdout as they come, and tell of failures on stderr.
+    """Write records to stdout as they come, and report failures on stderr.
 
     Args:
         records: What a batch gives.
-        what: The stage, whose failures are told here.
+        what: The stage; failures of earlier stages were reported there.
         output: Where records go instead of stdout.
-        form: Makes of a record the line that is written; None where it has no place there.
+        form: Turns a record into the line that is written; None if it has no place in that format.
 
     Returns:
-        DONE; RECORDS_FAILED where some records failed; FAILED where all did.
+        DONE; RECORDS_FAILED if some records failed; FAILED if all did.
     """
     from ..data.manifest import failed
 
@@ -83,11 +83,11 @@ def emit(
         line: Record | None = record
         try:
             line = form(record) if form else record
-        except RecordError as error:  # it has no place in that form
+        except RecordError as error:  # it cannot be written in that format
             record, line = failed(record, what, str(error)), None
         if "error" in record:
             bad += 1
-            tell_failure(record, what)
+            report_failure(record, what)
         else:
             good += 1
         if line is not None:
@@ -96,20 +96,20 @@ def emit(
 
 
 def batch_status(good: int, bad: int) -> ExitStatus:
-    """Sum up a batch: some failures are told apart from nothing but failures."""
+    """Report how many records of a batch failed; some and all have different statuses."""
     if bad and good + bad > 1:
         say(f"{bad} of {good + bad} records failed")
     return ExitStatus.DONE if not bad else ExitStatus.RECORDS_FAILED if good else ExitStatus.FAILED
 
 
-def tell_failure(record: "Record", what: str) -> None:
-    """Tell of a record that failed here; failures of earlier stages were told there."""
+def report_failure(record: "Record", what: str) -> None:
+    """Report a record that failed in this stage; failures of earlier stages were reported there."""
     if record["error"].get("stage") == what:
         say(f"{what} {record['id']}: {record['error'].get('message')}")
 
 
 def write_line(record: "Record", output: IO[str] | None = None) -> None:
-    """Write one record to stdout, or elsewhere; on a terminal, above any progress bar."""
+    """Write one record to stdout (on a terminal, above any progress bar) or to a file."""
     from ..data.manifest import write_record
 
     if output is None and sys.stdout.isatty():
@@ -134,9 +134,9 @@ def progress_bar(text: str, total: float | None, form: str | None = None) -> "tq
     """Make a bar on stderr that disappears when it is closed; off a terminal it never appears.
 
     Args:
-        text: What stands in front of it.
-        total: How far it goes; None where that is not known.
-        form: Its layout, in tqdm's language, where that of tqdm does not fit.
+        text: Its label.
+        total: The count at its end; None if unknown.
+        form: Its layout in tqdm's format language; by default tqdm's own.
     """
     return _tqdm()(desc=text, total=total, bar_format=form, leave=False, disable=None, dynamic_ncols=True, miniters=0)
 
@@ -151,7 +151,7 @@ def _tqdm() -> "type[tqdm[Any]]":
 
 
 def with_bar(items: Iterable[Any], what: str, total: int | None) -> Iterator[Any]:
-    """Pass items through, with a bar that counts them on a terminal."""
+    """Pass items through; on a terminal, a bar counts them."""
     if not sys.stderr.isatty():
         yield from items
         return
@@ -166,9 +166,9 @@ _FORM = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 @contextmanager
 def restoring_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Show how far the restoring of a file is: its name, samples done, samples in all.
+    """Show the progress of each file: the yielded function takes its name, samples done, and samples in total.
 
-    The function may be called from several threads; the bar shows the file that it was called for last.
+    It may be called from several threads; the bar shows the file of the latest call.
     """
     if not sys.stderr.isatty():
         yield lambda name, done, total: None
@@ -188,9 +188,9 @@ def restoring_bar() -> Iterator[Callable[[str, int, int], None]]:
 
 @contextmanager
 def training_bar() -> Iterator[tuple[Callable[[float, str], None], Callable[[str], None]]]:
-    """Show a long job: how far it is (a share and a line about it), and news that stay on the screen.
+    """Show the progress of a long job: one function takes the share done and a line about it, one prints messages.
 
-    Off a terminal only the news are written.
+    Off a terminal only the messages are written.
     """
     if not sys.stderr.isatty():
         yield lambda share, line: None, say

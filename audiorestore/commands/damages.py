@@ -1,4 +1,4 @@
-"""``ar damages``: what can be done to audio, and with which parameters."""
+"""``ar damages``: the ways to degrade audio, and their parameters."""
 
 from ..errors import ExitStatus
 from ._signals import shell_command

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
+from . import _complete
 from ._inputs import Force, Inputs, Jobs, Seed, read_inputs, refuse_nested
 from ._signals import shell_command
 from ._speech import emit, say, with_bar
@@ -26,7 +27,9 @@ def degrade(
         typer.Option(
             help="Damages one after another, as in mp3:kbps=96|hiss:snr_db=10..30; a/b/c is a choice, a..b a range, "
             "drawn for each file. Given several times, one is chosen for each file; 2*CHAIN is twice as likely, "
-            "@FILE.toml holds chains. Default: mp3:kbps=16/32/64/96/128."
+            "@FILE.toml holds chains. Default: mp3:kbps=16/32/64/96/128.",
+            metavar="CHAIN",
+            autocompletion=_complete.chain,
         ),
     ] = None,
     per: Annotated[int, typer.Option(min=1, help="How many different versions are made of each file.")] = 1,

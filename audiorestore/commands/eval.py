@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
+from . import _complete
 from ._evaluation import Wishes, make_listening_test, measure_all, only_with, read_batch, show_metrics, sum_up_ratings
 from ._inputs import Inputs, Jobs
 from ._signals import shell_command
@@ -16,6 +17,7 @@ Metric = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
+        autocompletion=_complete.metrics,
         help="Measure only this, such as snr; may be given several times. all is every metric that is installed.",
     ),
 ]

@@ -1,4 +1,4 @@
-"""``ar listen``: a page on which people rate recordings, and what their ratings say."""
+"""``ar listen``: a web page for listening tests, and a summary of its ratings."""
 
 import sys
 from pathlib import Path
@@ -34,7 +34,7 @@ def page(
         Path | None, typer.Option(metavar="PATH", help="Folder (or file) of restored audio, with the same names.")
     ] = None,
 ) -> ExitStatus:
-    """Make a listening test: a page that plays excerpts without saying which system they are from.
+    """Make a listening test: a web page that plays excerpts without naming their systems.
 
     The folder can be opened in a browser or put on a server. The key that says which excerpt is which is written beside
     the folder; keep it from the listeners. The page gives each listener a CSV file of ratings.

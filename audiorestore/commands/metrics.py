@@ -1,4 +1,4 @@
-"""``ar metrics``: what can be measured, and where not to trust it."""
+"""``ar metrics``: what can be measured, and its limits."""
 
 from ..errors import ExitStatus
 from ._signals import shell_command

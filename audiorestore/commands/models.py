@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from ..errors import ExitStatus
+from . import _complete
 from ._signals import shell_command
 from ._speech import show
 
@@ -19,7 +20,12 @@ from ._speech import show
 @shell_command
 def models(
     name: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="A family, a bundled model, or a checkpoint file.")
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A family, a bundled model, or a checkpoint file.",
+            autocompletion=_complete.models_to_show,
+        ),
     ] = None,
     names: Annotated[bool, typer.Option("--names", help="List only the names of the families, one per line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object instead of a table.")] = False,

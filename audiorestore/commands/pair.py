@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import FINDINGS, ExitStatus, UsageError, gravest
+from . import _complete
 from ._inputs import Force, Inputs, Jobs, Seed, check_plot, read_sides
 from ._signals import shell_command
-from ._speech import emit, say, tell_failure, tell_undrawn, with_bar, write_line
+from ._speech import emit, report_failure, report_no_picture, say, with_bar, write_line
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -33,17 +34,24 @@ def pair(
         list[str] | None,
         typer.Option(
             help="Let a finding through, and tell it in the record, instead of refusing the pair: "
-            f"{', '.join(FINDINGS)}. May be given several times."
+            f"{', '.join(FINDINGS)}. May be given several times.",
+            metavar="FINDING",
+            autocompletion=_complete.findings,
         ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Shares of train:val:test, or train:test; default: the records' own splits, or 80:10:10."),
+        typer.Option(
+            metavar="SHARES",
+            help="Shares of train:val:test, or train:test; default: the records' own splits, or 80:10:10.",
+        ),
     ] = None,
     group_by: Annotated[
         str | None,
         typer.Option(
             "--group-by",
+            metavar="HOW",
+            autocompletion=_complete.groupings,
             help="What stays in one split: folder, path:REGEX (its first group, or all of the match) or field:NAME; "
             "default: what comes from one source file.",
         ),
@@ -105,11 +113,11 @@ def pair(
     except UsageError:
         for record in gathered:  # why there are so few groups
             if "error" in record:
-                tell_failure(record, "pair")
+                report_failure(record, "pair")
         raise
     if splitter.replaced:
         say(f"{splitter.replaced} records had another split, which --split replaced")
-    undrawn = [record for record in shared if plot and tell_undrawn(record, "pair")]
+    undrawn = [record for record in shared if plot and report_no_picture(record, "pair")]
     status = emit(shared, "pair", form=WRITERS[format])
     return gravest([status, ExitStatus.RECORDS_FAILED]) if undrawn else status
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ExitStatus, UsageError
+from . import _complete
 from ._inputs import Force, read_inputs
 from ._signals import shell_command
-from ._speech import batch_status, say, stderr, tell_failure, training_bar, with_bar
+from ._speech import batch_status, report_failure, say, show_beside, training_bar, with_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -28,7 +29,9 @@ class Dtype(Enum):
 
 @shell_command
 def quantize(
-    model: Annotated[str, typer.Argument(help="A float checkpoint from 'ar train'.")],
+    model: Annotated[
+        str, typer.Argument(help="A float checkpoint from 'ar train'.", autocompletion=_complete.checkpoints)
+    ],
     dtype: Annotated[
         Dtype, typer.Option(help="Type to store numbers in: int8, a quarter of the size, or float16, half of it.")
     ] = Dtype.int8,
@@ -93,7 +96,7 @@ def quantize(
         "speed_ratio": round(speeds[dtype.value] / speeds["float"], 3),
         **means([record["compared"] for record in measured]),
     }
-    stderr.print(comparison_table(result))
+    show_beside(comparison_table(result))
     for remark in remarks(result):
         say(remark)
     sys.stdout.write(json.dumps(result) + "\n")
@@ -105,7 +108,7 @@ def _readable_pairs(pairs: list[str] | None) -> "list[Record]":
     if pairs and not any("error" not in record and "reference" in record for record in records):
         for record in records:
             if "error" in record:
-                tell_failure(record, "quantize")
+                report_failure(record, "quantize")
         raise UsageError(f"--pairs {' '.join(pairs)}: there are no pairs to measure on; 'ar pair' makes some")
     return records
 
@@ -118,7 +121,7 @@ def _compared(forms: "dict[str, LoadedModel]", records: "list[Record]") -> "tupl
     for record in with_bar(compare_records(records, forms), "quantize", len(records)):
         if "error" in record:
             bad += 1
-            tell_failure(record, "quantize")
+            report_failure(record, "quantize")
         else:
             good.append(record)
     return good, batch_status(len(good), bad)

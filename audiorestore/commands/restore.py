@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import ExitStatus, UsageError
-from ._inputs import Force, Inputs, Jobs, Seed, read_inputs, refuse_nested
+from . import _complete
+from ._inputs import Device, Force, Inputs, Jobs, Seed, read_inputs, refuse_nested
 from ._signals import shell_command
 from ._speech import emit, restoring_bar, say
 
@@ -30,16 +31,27 @@ def restore(
         typer.Option(
             "--model",
             "-m",
-            metavar="MODEL",
+            metavar="NAME",
             help="A checkpoint file, a bundled model, or a family with nothing to train (identity).",
+            autocompletion=_complete.models,
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Named settings of a family with nothing to train.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Named settings of a family with nothing to train.",
+            autocompletion=_complete.presets,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of such a family; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one setting of such a family; may be repeated.",
+            autocompletion=_complete.settings,
+        ),
     ] = None,
     output: Annotated[
         str | None,
@@ -68,7 +80,7 @@ def restore(
     dither: Annotated[
         bool, typer.Option("--dither", help="Triangular dither before rounding to 16 or 24 bit.")
     ] = False,
-    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    device: Device = "auto",
     seed: Seed = 0,
     jobs: Jobs = 1,
     force: Force = False,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import AudioRestoreError, ExitStatus, UsageError
-from ._inputs import Force, read_inputs
+from . import _complete
+from ._inputs import Device, Force, read_inputs
 from ._signals import shell_command, stop_flag
-from ._speech import say, tell_failure, training_bar
+from ._speech import report_failure, say, training_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -23,20 +24,32 @@ if TYPE_CHECKING:
 
 @shell_command
 def train(
-    family: Annotated[str, typer.Argument(help="Model family; 'ar models' lists them.")],
+    family: Annotated[
+        str, typer.Argument(help="Model family; 'ar models' lists them.", autocompletion=_complete.families)
+    ],
     inputs: Annotated[
         list[str] | None, typer.Argument(help="Manifests of pairs; without any, records are read from stdin.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Checkpoint to write (.safetensors).")] = None,
-    preset: Annotated[str, typer.Option(help="Named settings; 'ar models FAMILY' shows them.")] = "small",
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Named settings; 'ar models FAMILY' shows them.", autocompletion=_complete.presets
+        ),
+    ] = "small",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of model or training; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one setting of model or training; may be repeated.",
+            autocompletion=_complete.settings,
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Budget in steps.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Budget in passes over the training split.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="Seed for everything random.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     force: Force = False,
@@ -137,7 +150,7 @@ def _good_pairs(records: "Iterable[Record]") -> "tuple[list[Record], ExitStatus]
     good = [record for record in given if "error" not in record]
     for record in given:
         if "error" in record:
-            tell_failure(record, "train")
+            report_failure(record, "train")
     if not any(record.get("split") == "train" for record in good):
         raise AudioRestoreError("no record is in the train split; 'ar pair' gives records a split")
     if not any(record.get("split") == "val" for record in good):

@@ -10,7 +10,7 @@ from ..signal.sound import Block, Sound
 from ._damage import Damaged, Domain, Outcome, Span, parameter
 
 SNR_DB = Domain(float, "dB", "level of the sound, where it sounds, over that of the noise", low=-60.0, high=120.0)
-NOISE_SEED = parameter(
+NOISE_SEED: int = parameter(
     Span(0, 2**32 - 1), Domain(int, meaning="which noise: drawn for each record", low=0, high=2**32 - 1)
 )
 

@@ -3,28 +3,37 @@
 import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..data.spool import spooled
 from ..errors import UsageError
-from ..signal.sound import Block, Sound, joined
+from ..signal.sound import Block, Sound
 from . import DAMAGES
-from ._damage import DamageConfig, Outcome, Run, Value
+from ._damage import DamageConfig, Outcome, Run
 
-Drawn = dict[str, Value]
+
+class Link(NamedTuple):
+    """One damage of a chain, whose values may still have to be drawn."""
+
+    name: str
+    config: DamageConfig
+
+    def record(self) -> dict[str, Any]:
+        """Make the entry of a record's ``damage`` list."""
+        return self.config.record(self.name)
 
 
 @dataclass(frozen=True)
 class Chain:
     """Damages one after another, as the user wrote them; their parameters may still be open."""
 
-    links: tuple[tuple[str, DamageConfig], ...]
+    links: tuple[Link, ...]
 
-    def draw(self, rng: np.random.Generator) -> list[Drawn]:
-        """Settle every open parameter, as it goes into a record's ``damage`` list."""
-        return [{"name": name, **config.draw(rng)} for name, config in self.links]
+    def draw(self, rng: np.random.Generator) -> list[Link]:
+        """Draw a value for each parameter that is a choice or a range."""
+        return [Link(name, config.draw(rng)) for name, config in self.links]
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Chains:
 
     weighted: tuple[tuple[float, Chain], ...]
 
-    def draw(self, rng: np.random.Generator) -> list[Drawn]:
+    def draw(self, rng: np.random.Generator) -> list[Link]:
         """Choose a chain, and settle its open parameters."""
         if len(self.weighted) == 1:
             return self.weighted[0][1].draw(rng)
@@ -48,10 +57,9 @@ class Chains:
             UsageError: It is not so.
         """
         for _, chain in self.weighted:
-            for damage in chain.draw(np.random.default_rng(0)):
-                reason = missing(str(damage["name"]))
-                if reason:
-                    raise UsageError(f"damage {damage['name']}: {reason}")
+            for name, _ in chain.draw(np.random.default_rng(0)):
+                if reason := missing(name):
+                    raise UsageError(f"damage {name}: {reason}")
 
 
 def missing(name: str) -> str:
@@ -60,8 +68,8 @@ def missing(name: str) -> str:
     return str(module.missing() or "") if hasattr(module, "missing") else ""
 
 
-def stream_chain(sound: Sound, damages: list[Drawn]) -> Generator[Block, None, list[tuple[Drawn, Outcome]]]:
-    """Hurt a recording by drawn damages, one after another, in memory that does not grow with its length.
+def stream_chain(sound: Sound, damages: list[Link]) -> Generator[Block, None, list[tuple[dict[str, Any], Outcome]]]:
+    """Apply drawn damages one after another to a recording, in memory that does not grow with its length.
 
     Args:
         sound: The recording.
@@ -71,38 +79,26 @@ def stream_chain(sound: Sound, damages: list[Drawn]) -> Generator[Block, None, l
         The damaged recording in blocks: of the same shape, at lag 0.
 
     Returns:
-        Each damage with what it measured, and its outcome, whose files are open.
+        For each damage its entry of the record's ``damage`` list, with what it measured, and its outcome, whose codec
+        files are open: the caller closes them.
     """
-    told: list[tuple[Drawn, Outcome]] = []
+    done: list[tuple[dict[str, Any], Outcome]] = []
     if not damages:
         yield from sound.blocks()
-    with contextlib.ExitStack() as outcomes, contextlib.ExitStack() as scratch:
-        for place, damage in enumerate(damages, 1):
-            parameters = {key: value for key, value in damage.items() if key != "name"}
-            run = Run(DAMAGES.load(str(damage["name"])).apply(sound, parameters))
-            if place < len(damages):  # a later damage may have to read this one's work more than once
-                kept = contextlib.ExitStack()
-                sound = kept.enter_context(spooled(sound, run))
-                scratch.close()  # what went into this damage
-                scratch.push(kept)
-            else:
-                yield from run
-            outcomes.callback(run.result.close)
-            told.append(({**damage, **run.result.measured}, run.result))
-        outcomes.pop_all()
-    return told
-
-
-def apply_chain(
-    waveform: np.ndarray, sample_rate: int, damages: list[Drawn]
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Hurt a waveform, shape (channels, time), that is in memory, as `stream_chain` does.
-
-    Returns:
-        The damaged waveform, and the damages with what each measured added.
-    """
-    run = Run(stream_chain(Sound.of(waveform, sample_rate), damages))
-    degraded = joined(run, waveform.shape[0])
-    for _, outcome in run.result:
-        outcome.close()
-    return degraded, [damage for damage, _ in run.result]
+    with contextlib.ExitStack() as spool:  # holds the input of the next damage, which may read it more than once
+        try:
+            for place, link in enumerate(damages, 1):
+                run = Run(DAMAGES.load(link.name).apply(sound, link.config))
+                if place == len(damages):
+                    yield from run
+                else:
+                    kept = contextlib.ExitStack()
+                    sound = kept.enter_context(spooled(sound, run))
+                    spool.close()
+                    spool.push(kept)
+                done.append((link.record() | run.result.measured, run.result))
+        except BaseException:
+            for _, outcome in done:
+                outcome.close()
+            raise
+    return done

@@ -11,8 +11,7 @@ from typing import Any
 
 from ..errors import UsageError
 from . import DAMAGES
-from ._chain import Chain, Chains
-from ._damage import DamageConfig
+from ._chain import Chain, Chains, Link
 
 DEFAULT_CHAIN = "mp3:kbps=16/32/64/96/128"
 _TOML_FORM = (
@@ -100,7 +99,7 @@ def parse_chain(text: str) -> Chain:
     return Chain(tuple(_parse_link(link.strip(), text) for link in text.split("|")))
 
 
-def _parse_link(link: str, chain: str) -> tuple[str, DamageConfig]:
+def _parse_link(link: str, chain: str) -> Link:
     name, _, rest = (part.strip() for part in link.partition(":"))
     if not name:
         raise UsageError(f"the chain '{chain}' has an empty link; it is written name:key=value,key=value|name:…")
@@ -115,7 +114,7 @@ def _parse_link(link: str, chain: str) -> tuple[str, DamageConfig]:
     return _make_link(name, settings, Path())
 
 
-def _make_link(name: str, settings: dict[str, str], folder: Path) -> tuple[str, DamageConfig]:
+def _make_link(name: str, settings: dict[str, str], folder: Path) -> Link:
     """Make a link; a path that leads nowhere from the working directory is tried from ``folder``."""
     module = DAMAGES.load(name)
     for key, domain in module.Config.domains().items():
@@ -123,7 +122,6 @@ def _make_link(name: str, settings: dict[str, str], folder: Path) -> tuple[str, 
         if domain.kind is Path and value and not Path(value).exists() and (folder / value).exists():
             settings = {**settings, key: str(folder / value)}
     try:
-        config: DamageConfig = module.Config.parse(settings)
+        return Link(name, module.Config.parse(settings))
     except UsageError as error:
         raise UsageError(f"damage {name}: {error}") from None
-    return name, config

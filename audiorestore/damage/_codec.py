@@ -15,7 +15,7 @@ from ..errors import AudioRestoreError
 from ..signal.lag import Mono, at_lag, find
 from ..signal.level import decibels, dot
 from ..signal.resample import resample, resampled_frames
-from ..signal.sound import Block, Sound, regrid
+from ..signal.sound import Block, Sound, even, regrid
 from ._damage import Damaged, Encoded, Outcome
 
 
@@ -164,20 +164,11 @@ def _decoded_all(sound: Sound, paths: list[Path], delays: list[int], decode: Dec
             stack.enter_context(contextlib.closing(decoded(path, sound, delay, decode)))
             for path, delay in zip(paths, delays, strict=True)
         ]
-        for clean, *parts in zip(_even(sound), *streams, strict=True):
+        for clean, *parts in zip(even(sound).blocks(), *streams, strict=True):
             block = np.concatenate(parts) if len(parts) > 1 else parts[0]
             heard.push(clean, block)
             yield block
     return heard
-
-
-def _even(sound: Sound) -> Iterator[Block]:
-    return regrid(sound.blocks(), sound.channels, sound.frames)
-
-
-def even(sound: Sound) -> Sound:
-    """Cut a recording into even blocks, for encoders whose decisions hang on how much they are given at once."""
-    return Sound(sound.sample_rate, sound.channels, sound.frames, lambda: _even(sound))
 
 
 def decoded(path: Path, like: Sound, delay: int, decode: Decode = read_stream) -> Generator[Block, None, None]:

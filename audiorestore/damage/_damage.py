@@ -1,35 +1,43 @@
-"""What every damage promises: a Config that can be drawn from, and an ``apply`` that draws nothing.
+"""What every damage promises: a Config from which random values are drawn, and an ``apply`` that draws nothing.
 
 A damage is a module with these things:
 
-- a docstring whose first line says what happens to the sound and whose paragraph ``Source:`` where that is described;
-- ``Config``, a frozen dataclass whose fields are made by `parameter`: a field holds one value, a `Choice` or a `Span`;
-- ``Config.draw(rng)``, inherited from `DamageConfig`: one plain value for each field, as it goes into the record;
-- ``apply(sound, parameters)``, a generator: it yields the damaged sound block by block, same shape and lag 0, in
-  memory that does not grow with the length, and returns an `Outcome` with what was measured on the way (a real bit
-  rate, a gain, a count of clipped samples), which joins the parameters in the record. How the sound is cut into blocks
-  does not change what comes out (within 1e-6).
+- a docstring. Its first line says what happens to the sound; the paragraph ``Source:`` says where that is described.
+- ``Config``, a frozen dataclass derived from `DamageConfig`. Its fields are made by `parameter` and annotated with the
+  type of a plain value (``snr_db: float``). As written by the user, a field may also hold a `Choice` or a `Span`.
+- ``Config.draw(rng)``, inherited: the same Config with one plain value in each field. Only such a Config is given to
+  the functions below, so that the annotations are true there. Its fields go into the record.
+- ``apply(sound, config)``, a generator. It yields the damaged sound block by block, with the same shape and at lag 0,
+  in memory that does not grow with the length. It returns an `Outcome` with what was measured on the way (the real
+  bit rate, a gain, a count of clipped samples), which is added to the record. The output does not depend on how the
+  sound is cut into blocks (within 1e-6).
 
-and, where they make sense,
+Where they make sense, it also has
 
-- ``sources(parameters)``, the paths of the user's files that it reads;
-- ``warp(waveform, sample_rate, parameters)``, where it bends time: the same bending of another waveform, so that
-  a reference can follow;
-- ``missing()``, which says in words what has to be installed before it works, or nothing where all is there.
+- ``sources(config)``: the paths of the user's files that it reads;
+- ``warp(sound, config)``, if it warps time: the blocks of another sound, warped in the same way, so that a reference
+  can follow;
+- ``missing()``: what has to be installed before it works, in a sentence; empty if nothing is missing.
 """
 
-from collections.abc import Generator, Iterator
-from dataclasses import MISSING, Field, dataclass, field, fields
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Generic, Literal, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import RecordError, UsageError
 from ..registry import suggestion
-from ..signal.sound import Block, Sound, joined
+from ..signal.sound import Block
 
 Value = int | float | str
+Auto = Literal["auto"]
+Off = Literal["off"]
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Number = TypeVar("Number", bound=float)
+Number_co = TypeVar("Number_co", bound=float, covariant=True)
 Yielded = TypeVar("Yielded")
 Result = TypeVar("Result")
 
@@ -74,23 +82,13 @@ class Run(Generic[Yielded, Result]):
         self.result = yield from self._generator
 
 
-def hurt(
-    module: Any, waveform: np.ndarray, sample_rate: int, parameters: dict[str, Any]
-) -> tuple[Block, dict[str, Any]]:
-    """Apply one damage to a waveform, shape (channels, time), that is in memory, and tell what it measured."""
-    run = Run(module.apply(Sound.of(waveform, sample_rate), parameters))
-    degraded = joined(run, waveform.shape[0])
-    run.result.close()
-    return degraded, run.result.measured
-
-
 @dataclass(frozen=True)
-class Choice:
+class Choice(Generic[T_co]):
     """One of several values, each as likely as the others; written ``16/32/64``."""
 
-    values: tuple[Value, ...]
+    values: tuple[T_co, ...]
 
-    def draw(self, rng: np.random.Generator) -> Value:
+    def draw(self, rng: np.random.Generator) -> T_co:
         """Pick one."""
         return self.values[int(rng.integers(len(self.values)))]
 
@@ -99,13 +97,13 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Span:
+class Span(Generic[Number_co]):
     """Any value between two bounds, evenly spread; written ``10..30``."""
 
-    low: int | float
-    high: int | float
+    low: Number_co
+    high: Number_co
 
-    def draw(self, rng: np.random.Generator) -> Value:
+    def draw(self, rng: np.random.Generator) -> int | float:
         """Pick one: a whole number where both bounds are (either may come up), a fraction elsewhere."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return int(rng.integers(self.low, self.high, endpoint=True))
@@ -115,7 +113,7 @@ class Span:
         return f"{self.low}..{self.high}"
 
 
-Specification = Value | Choice | Span
+Specification = Value | Choice[Value] | Span[float]
 
 
 @dataclass(frozen=True)
@@ -176,23 +174,54 @@ class Domain:
 REQUIRED = ""  # the default of a parameter that has none: the user has to say it
 
 
-def parameter(default: Specification, domain: Domain) -> Any:
-    """Declare one field of a damage's Config: what it is by default (or `REQUIRED`), and what it may be."""
+@overload
+def parameter(default: Choice[T], domain: Domain) -> T: ...
+@overload
+def parameter(default: Span[Number], domain: Domain) -> Number: ...
+@overload
+def parameter(default: T, domain: Domain) -> T: ...
+def parameter(default: Any, domain: Domain) -> Any:
+    """Declare one field of a damage's Config.
+
+    To a type checker the field has the type of the values that are drawn, as `dataclasses.field` has that of its
+    default.
+
+    Args:
+        default: A value, or a choice or range to draw from; `REQUIRED` if the user has to give one.
+        domain: The values that are possible.
+    """
     return field(default=default, metadata={"domain": domain})
 
 
 @dataclass(frozen=True)
 class DamageConfig:
-    """The parameters of one damage, each a value, a choice or a range to draw from."""
+    """The parameters of one damage: plain values once they are drawn, and choices and ranges before."""
 
-    def draw(self, rng: np.random.Generator) -> dict[str, Value]:
-        """Settle every parameter on one value, in the order of the fields."""
-        drawn: dict[str, Value] = {}
-        for entry in fields(self):
-            specification = getattr(self, entry.name)
-            is_open = isinstance(specification, Choice | Span)
-            drawn[entry.name] = specification.draw(rng) if is_open else specification
-        return drawn
+    def draw(self, rng: np.random.Generator) -> Self:
+        """Choose one value for each parameter, in the order of the fields."""
+        specified = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
+        return replace(self, **{name: each.draw(rng) for name, each in specified if isinstance(each, Choice | Span)})
+
+    def record(self, name: str) -> dict[str, Any]:
+        """Make the entry of a record's ``damage`` list: the damage's name, and the values that were drawn."""
+        return {"name": name, **asdict(self)}
+
+    @classmethod
+    def from_record(cls, entry: Mapping[str, Any]) -> Self:
+        """Read the drawn values back from an entry of a record's ``damage`` list; other keys are ignored.
+
+        Raises:
+            RecordError: A value is missing or not possible.
+        """
+        values: dict[str, Any] = {}
+        for key, domain in cls.domains().items():
+            try:
+                values[key] = domain.parse(str(entry.get(key, "")))
+            except ValueError:
+                raise RecordError(
+                    f"damage {entry.get('name')} of the record has {key}={entry.get(key)}; {key} is {domain}"
+                ) from None
+        return cls(**values)
 
     @classmethod
     def domains(cls) -> dict[str, Domain]:
@@ -200,7 +229,7 @@ class DamageConfig:
         return {entry.name: _domain(entry) for entry in fields(cls)}
 
     @classmethod
-    def parse(cls, settings: dict[str, str]) -> "DamageConfig":
+    def parse(cls, settings: dict[str, str]) -> Self:
         """Make a Config from the words of a chain.
 
         Raises:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..signal.resample import resampled_frames
-from ..signal.sound import Block, Sound, regrid
+from ..signal.sound import Block, Sound, even, regrid
 from ._additive import add
-from ._damage import Choice, Damaged, Domain, Outcome, parameter
+from ._damage import Choice, Damaged, Domain, Off, Outcome, parameter
 
 Floats = NDArray[np.float64]
 Wave = Callable[[Floats, NDArray[np.intp]], Floats]  # seconds since an event began, and which event: the value there
@@ -25,7 +25,7 @@ Wave = Callable[[Floats, NDArray[np.intp]], Floats]  # seconds since an event be
 GRID_RATE = 96000
 LENGTH_SPREAD = Domain(float, meaning="two thirds of the lengths lie within this factor", low=1.0, high=5.0)
 LEVEL_SPREAD = Domain(float, "dB", "standard deviation of their levels, cut off at three of it", low=0.0, high=20.0)
-DISC = parameter(
+DISC: str = parameter(
     Choice(("mono", "stereo")),
     Domain(
         str,
@@ -33,13 +33,13 @@ DISC = parameter(
         choices=("mono", "stereo"),
     ),
 )
-RPM = parameter(
+RPM: float | Off = parameter(
     Choice(("off", 33.333, 45.0, 78.0)),
     Domain(
         float, "rpm", "speed of a disc whose scratches come back turn after turn", low=10.0, high=120.0, words=("off",)
     ),
 )
-REPEATING = parameter(
+REPEATING: float = parameter(
     50.0,
     Domain(float, "%", "share of them that belongs to such scratches; off does not look at it", low=0.0, high=100.0),
 )
@@ -73,10 +73,71 @@ class Events(NamedTuple):
 Shape = Callable[[Events], tuple[Floats, Wave]]  # the length of each event in seconds, and all their waveforms
 
 
-def add_events(sound: Sound, parameters: dict[str, Any], shape: Shape) -> Damaged:
+@dataclass(frozen=True)
+class Chance:
+    """By which chances events come.
+
+    Attributes:
+        seed: Which events.
+        rate_per_second: How many come in a second, on average.
+        level_spread_db: Standard deviation of their levels.
+        disc: ``mono`` or ``stereo``, see `DISC`.
+        rpm: Speed of a disc whose scratches come back, or ``off``.
+        repeating_percent: Share of the events that belongs to such scratches.
+    """
+
+    seed: int
+    rate_per_second: float
+    level_spread_db: float
+    disc: str
+    rpm: float | Off = "off"
+    repeating_percent: float = 0.0
+
+    @property
+    def turn_seconds(self) -> float:
+        """How long the disc takes for a turn; 0 if nothing comes back."""
+        return 0.0 if self.rpm == "off" else 60.0 / self.rpm
+
+    def seconds(self, rows: int) -> Iterator[Events]:
+        """Yield the events of each second of the recording, without end.
+
+        Args:
+            rows: In how many channels they have levels of their own.
+        """
+        # So that the first turn is as scratched as all others, draw from before the recording on.
+        first = -math.ceil(self.turn_seconds * 2 * _MEAN_TURNS)
+        held = self._begin(first, rows)
+        for second in itertools.count(first):
+            due = held.seconds < second + 1
+            if second >= 0:
+                now = _select(held, due)
+                yield _select(now, np.argsort(now.seconds, kind="stable"))
+            begun = self._begin(second + 1, rows)
+            held = Events(*(np.concatenate(pair, -1) for pair in zip(_select(held, ~due), begun, strict=True)))
+
+    def _begin(self, second: int, rows: int) -> Events:
+        """Draw what begins in one second: events that come once, and scratches with all their turns."""
+        rng = np.random.default_rng((self.seed, second + _BEFORE))
+        repeating = 0.0 if self.rpm == "off" else self.repeating_percent / 100.0
+        alone = rng.poisson(self.rate_per_second * (1.0 - repeating))
+        scratches = rng.poisson(self.rate_per_second * repeating / _MEAN_TURNS)
+        turns = np.append(np.ones(alone, np.intp), rng.integers(1, 2 * _MEAN_TURNS, scratches))
+        which = np.repeat(np.arange(len(turns)), turns)
+        turn = np.arange(len(which)) - np.repeat(np.cumsum(turns) - turns, turns)
+        jitter = np.where(turn > 0, rng.standard_normal(len(which)), 0.0)
+        seconds = second + rng.random(len(turns))[which] + turn * self.turn_seconds + _JITTER_SECONDS * jitter
+        levels_db = self.level_spread_db * np.clip(rng.standard_normal(len(turns)), -3.0, 3.0)
+        normal, even = rng.standard_normal(len(which)), rng.random((2, len(which)))
+        signs = np.ones((rows, len(turns)))
+        if rows > 1:
+            levels_db = levels_db + _CHANNEL_SPREAD_DB * rng.standard_normal((len(turns), rows)).T
+            signs[rng.random((len(turns), rows)).T < _OPPOSITE] = -1.0
+        return Events(seconds, normal, even, (signs * 10.0 ** (levels_db / 20.0))[:, which])
+
+
+def add_events(sound: Sound, chance: Chance, snr_db: float, shape: Shape) -> Damaged:
     """Add events at the drawn rate and levels, and count them (``events``)."""
-    rows = 1 if parameters["disc"] == "mono" else sound.channels
-    chance = _Chance.of(parameters, rows)
+    rows = 1 if chance.disc == "mono" else sound.channels
     grid_frames = resampled_frames(sound.frames, sound.sample_rate, GRID_RATE)
     count = 0
 
@@ -84,7 +145,7 @@ def add_events(sound: Sound, parameters: dict[str, Any], shape: Shape) -> Damage
         nonlocal count
         count = 0
         tail = np.zeros((rows, 0))
-        for second, events in zip(range(-(-grid_frames // GRID_RATE)), chance.seconds(), strict=False):
+        for second, events in zip(range(-(-grid_frames // GRID_RATE)), chance.seconds(rows), strict=False):
             events = _select(events, events.seconds < sound.frames / sound.sample_rate)
             count += len(events.seconds)
             sums = _lay(events, shape, second, max(GRID_RATE, tail.shape[-1]))
@@ -97,18 +158,15 @@ def add_events(sound: Sound, parameters: dict[str, Any], shape: Shape) -> Damage
         for block in regrid(heard.blocks(), rows, sound.frames):
             yield np.broadcast_to(block, (sound.channels, block.shape[-1]))
 
-    even = Sound(
-        sound.sample_rate, sound.channels, sound.frames, lambda: regrid(sound.blocks(), sound.channels, sound.frames)
-    )
-    outcome = yield from add(even, noise, parameters["snr_db"])
+    outcome = yield from add(even(sound), noise, snr_db)
     return Outcome({**outcome.measured, "events": count})
 
 
-def pulse(parameters: dict[str, Any], longest_ms: float, most_periods: float) -> Shape:
+def pulse(length_ms: float, length_spread: float, longest_ms: float, most_periods: float) -> Shape:
     """Make each event a short wave under a bell (Hann): of half a period to ``most_periods``, at any phase."""
 
     def shape(events: Events) -> tuple[Floats, Wave]:
-        lengths = 1e-3 * parameters["length_ms"] * parameters["length_spread"] ** events.normal
+        lengths = 1e-3 * length_ms * length_spread**events.normal
         lengths = np.clip(lengths, _SHORTEST_SECONDS, 1e-3 * longest_ms)
         periods, phase = 0.5 + (most_periods - 0.5) * events.even[0], 2.0 * np.pi * events.even[1]
 
@@ -120,57 +178,6 @@ def pulse(parameters: dict[str, Any], longest_ms: float, most_periods: float) ->
         return lengths, wave
 
     return shape
-
-
-@dataclass(frozen=True)
-class _Chance:
-    """By which chances events fall."""
-
-    seed: int
-    rate_per_second: float
-    level_spread_db: float
-    rows: int
-    turn_seconds: float
-    repeating: float
-
-    @classmethod
-    def of(cls, parameters: dict[str, Any], rows: int) -> "_Chance":
-        rpm = parameters.get("rpm", "off")
-        turning = (0.0, 0.0) if rpm == "off" else (60.0 / rpm, parameters["repeating_percent"] / 100.0)
-        return cls(
-            parameters["noise_seed"], parameters["rate_per_second"], parameters["level_spread_db"], rows, *turning
-        )
-
-    def seconds(self) -> Iterator[Events]:
-        """Yield the events of each second of the recording, and of the next, without end."""
-        # So that the first turn is as scratched as all others, draw from before the recording on.
-        first = -math.ceil(self.turn_seconds * 2 * _MEAN_TURNS)
-        held = self._begin(first)
-        for second in itertools.count(first):
-            due = held.seconds < second + 1
-            if second >= 0:
-                now = _select(held, due)
-                yield _select(now, np.argsort(now.seconds, kind="stable"))
-            begun = self._begin(second + 1)
-            held = Events(*(np.concatenate(pair, -1) for pair in zip(_select(held, ~due), begun, strict=True)))
-
-    def _begin(self, second: int) -> Events:
-        """Draw what begins in one second: events that come once, and scratches with all their turns."""
-        rng = np.random.default_rng((self.seed, second + _BEFORE))
-        alone = rng.poisson(self.rate_per_second * (1.0 - self.repeating))
-        scratches = rng.poisson(self.rate_per_second * self.repeating / _MEAN_TURNS)
-        turns = np.append(np.ones(alone, np.intp), rng.integers(1, 2 * _MEAN_TURNS, scratches))
-        which = np.repeat(np.arange(len(turns)), turns)
-        turn = np.arange(len(which)) - np.repeat(np.cumsum(turns) - turns, turns)
-        jitter = np.where(turn > 0, rng.standard_normal(len(which)), 0.0)
-        seconds = second + rng.random(len(turns))[which] + turn * self.turn_seconds + _JITTER_SECONDS * jitter
-        levels_db = self.level_spread_db * np.clip(rng.standard_normal(len(turns)), -3.0, 3.0)
-        normal, even = rng.standard_normal(len(which)), rng.random((2, len(which)))
-        heard = np.ones((self.rows, len(turns)))
-        if self.rows > 1:
-            levels_db = levels_db + _CHANNEL_SPREAD_DB * rng.standard_normal((len(turns), self.rows)).T
-            heard[rng.random((len(turns), self.rows)).T < _OPPOSITE] = -1.0
-        return Events(seconds, normal, even, (heard * 10.0 ** (levels_db / 20.0))[:, which])
 
 
 def _select(events: Events, which: NDArray[Any]) -> Events:

@@ -22,10 +22,9 @@ import soundfile
 from ..data.container_chunks import MAPPED_BYTES, let_go
 from ..data.spool import scratch_errors
 from ..errors import AudioRestoreError
-from ..signal.sound import Sound
+from ..signal.sound import Sound, even
 from ._bit_rate_search import settle_quality
-from ._codec import even
-from ._damage import Domain
+from ._damage import Auto, Domain
 
 KBPS = Domain(
     int, "kbit/s", "bit rate of the whole stream, for which the quality is searched", low=1, high=2000, words=("auto",)
@@ -38,7 +37,7 @@ _HEADER_PACKETS = {b"\x01vorbi": 3, b"OpusHe": 2}
 
 
 def encode_ogg(
-    sound: Sound, path: Path, subtype: str, parameters: dict[str, Any], guess: Callable[[float], float]
+    sound: Sound, path: Path, subtype: str, wanted_kbps: int | Auto, quality: float, guess: Callable[[float], float]
 ) -> dict[str, Any]:
     """Write an Ogg file at the drawn quality, or at that which takes the drawn bit rate.
 
@@ -46,7 +45,8 @@ def encode_ogg(
         sound: The recording, at a rate that the codec takes.
         path: Of the file, which is replaced.
         subtype: "VORBIS" or "OPUS".
-        parameters: ``quality`` and ``kbps``.
+        wanted_kbps: The drawn bit rate, or ``auto``.
+        quality: The drawn quality, which counts if the bit rate is ``auto``.
         guess: Tells about which quality takes a bit rate.
 
     Returns:
@@ -63,17 +63,17 @@ def encode_ogg(
         kbps = sound_kbps(path, part.frames / part.sample_rate)
         return kbps
 
-    quality = parameters["quality"]
-    if parameters["kbps"] == "auto":
+    if wanted_kbps == "auto":
         trial(sound, quality)
     else:
-        quality = settle_quality(sound, parameters["kbps"], trial, guess)
+        quality = settle_quality(sound, wanted_kbps, trial, guess)
     settle_serial(path)
     return {"coded_rate": sound.sample_rate, "quality": quality, "bitrate_kbps": round(kbps, 2)}
 
 
 def _write(sound: Sound, path: Path, subtype: str, quality: float) -> None:
-    """Write with libsndfile, whose ``compression_level`` 0 is the best; in even blocks, see `even`."""
+    """Write with libsndfile, whose ``compression_level`` 0 is the best; in even blocks, as what libvorbis decides
+    depends on how much it is given at once."""
     level = min(max(1.0 - quality / 10.0, 0.0), 1.0)
     try:
         with (

@@ -1,6 +1,6 @@
 """Audio of the user's own that a damage works with: picked from a folder, read block by block."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,24 +10,24 @@ from ..data.audio_file import BLOCK_FRAMES, AudioReader
 from ..data.manifest import list_audio
 from ..errors import UsageError
 from ..signal.sound import Block
-from ._damage import REQUIRED, Domain, Value, parameter
+from ._damage import REQUIRED, Domain, parameter
 
 DRAWN = "drawn"
-FILE = parameter(DRAWN, Domain(Path, meaning="the file that is taken; 'drawn' picks one for each record"))
+FILE: str = parameter(DRAWN, Domain(Path, meaning="the file that is taken; 'drawn' picks one for each record"))
 
 
-def with_file(drawn: dict[str, Value], rng: np.random.Generator) -> dict[str, Value]:
-    """Pick a file of ``folder``, unless ``file`` names one: each as likely as the others.
+def drawn_file(file: str, folder: str, rng: np.random.Generator) -> str:
+    """Pick a file of ``folder``, each as likely as the others, unless ``file`` names one.
 
     Raises:
         UsageError: No folder is given, or there is no audio in it.
     """
-    if drawn["file"] != DRAWN:
-        return drawn
-    if drawn["folder"] == REQUIRED:
+    if file != DRAWN:
+        return file
+    if folder == REQUIRED:
         raise UsageError("it needs folder=a path: a folder with audio files, or one audio file")
-    files = _listed(str(drawn["folder"]))
-    return {**drawn, "file": files[int(rng.integers(len(files)))]}
+    files = _listed(folder)
+    return files[int(rng.integers(len(files)))]
 
 
 @lru_cache(maxsize=16)  # each record of a batch asks again
@@ -62,21 +62,3 @@ def endless(reader: AudioReader, start: int, fade: int) -> Iterator[Block]:
             yield block
         going = reader.read(end, fade) * np.cos(turn)
         start = 0
-
-
-def in_step(blocks: Iterator[Block], like: Iterable[Block]) -> Iterator[Block]:
-    """Cut blocks anew, each as long as one of another recording; channels are taken in turn where they are fewer.
-
-    A mono file so sounds in every channel, and of a stereo file a mono recording gets the left side.
-    """
-    held: Block | None = None
-    for block in like:
-        channels, frames = block.shape
-        parts = [] if held is None else [held]
-        count = sum(part.shape[-1] for part in parts)
-        while count < frames:
-            parts.append(next(blocks))
-            count += parts[-1].shape[-1]
-        held = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-        yield held[np.arange(channels) % held.shape[0], :frames]
-        held = held[:, frames:]

@@ -11,14 +11,13 @@ Engineering Society 40(5), 1992.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..signal.sound import Block, Sound
 from ._additive import NOISE_SEED
-from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Specification, parameter
+from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, parameter
 
 DITHERS = ("none", "rectangular", "triangular")
 
@@ -27,23 +26,21 @@ DITHERS = ("none", "rectangular", "triangular")
 class Config(DamageConfig):
     """How coarse the grid is, and what is added before rounding."""
 
-    bits: Specification = parameter(
-        Choice((4, 6, 8, 10, 12)), Domain(int, "bit", "what is left of each sample", low=2, high=24)
-    )
-    dither: Specification = parameter(
+    bits: int = parameter(Choice((4, 6, 8, 10, 12)), Domain(int, "bit", "what is left of each sample", low=2, high=24))
+    dither: str = parameter(
         Choice(("none", "triangular")),
         Domain(str, meaning="distribution of the noise that is added before rounding", choices=DITHERS),
     )
-    noise_seed: Specification = NOISE_SEED
+    noise_seed: int = NOISE_SEED
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Round, each channel with dither of its own, and tell how many samples lay beyond the last level (``clipped``)."""
-    rng = np.random.default_rng(parameters["noise_seed"])
-    half = 2.0 ** (parameters["bits"] - 1)  # steps from 0 to full scale
+    rng = np.random.default_rng(config.noise_seed)
+    half = 2.0 ** (config.bits - 1)  # steps from 0 to full scale
     clipped = 0
     for block in sound.blocks():
-        steps = np.rint(half * block.astype(np.float64) + _dither(parameters["dither"], block, rng))
+        steps = np.rint(half * block.astype(np.float64) + _dither(config.dither, block, rng))
         clipped += int(np.count_nonzero((steps < -half) | (steps > half - 1.0)))
         yield np.asarray(np.clip(steps, -half, half - 1.0) / half, np.float32)
     return Outcome({"clipped": clipped})

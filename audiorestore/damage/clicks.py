@@ -20,12 +20,11 @@ Eng. Soc. 56(3), 2008; IEC 60098 (33⅓, 45 and 78 turns a minute).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..signal.sound import Sound
 from ._additive import NOISE_SEED, SNR_DB
-from ._damage import DamageConfig, Damaged, Domain, Span, Specification, parameter
-from ._events import DISC, LENGTH_SPREAD, LEVEL_SPREAD, REPEATING, RPM, add_events, pulse
+from ._damage import DamageConfig, Damaged, Domain, Off, Span, parameter
+from ._events import DISC, LENGTH_SPREAD, LEVEL_SPREAD, REPEATING, RPM, Chance, add_events, pulse
 
 LONGEST_MS = 4.0
 MOST_PERIODS = 6.0
@@ -35,21 +34,24 @@ MOST_PERIODS = 6.0
 class Config(DamageConfig):
     """How many clicks, how long and how loud."""
 
-    snr_db: Specification = parameter(Span(15.0, 35.0), SNR_DB)
-    rate_per_second: Specification = parameter(
+    snr_db: float = parameter(Span(15.0, 35.0), SNR_DB)
+    rate_per_second: float = parameter(
         Span(2.0, 20.0), Domain(float, "1/s", "clicks in a second, on average", low=0.001, high=1000.0)
     )
-    length_ms: Specification = parameter(
+    length_ms: float = parameter(
         Span(0.8, 1.6), Domain(float, "ms", "length of a click: half of them are shorter", low=0.02, high=LONGEST_MS)
     )
-    length_spread: Specification = parameter(2.0, LENGTH_SPREAD)
-    level_spread_db: Specification = parameter(Span(3.0, 7.0), LEVEL_SPREAD)
-    rpm: Specification = RPM
-    repeating_percent: Specification = REPEATING
-    disc: Specification = DISC
-    noise_seed: Specification = NOISE_SEED
+    length_spread: float = parameter(2.0, LENGTH_SPREAD)
+    level_spread_db: float = parameter(Span(3.0, 7.0), LEVEL_SPREAD)
+    rpm: float | Off = RPM
+    repeating_percent: float = REPEATING
+    disc: str = DISC
+    noise_seed: int = NOISE_SEED
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Add the clicks; tell how many there are (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
-    return (yield from add_events(sound, parameters, pulse(parameters, LONGEST_MS, MOST_PERIODS)))
+    rate, spread, repeating = config.rate_per_second, config.level_spread_db, config.repeating_percent
+    chance = Chance(config.noise_seed, rate, spread, config.disc, config.rpm, repeating)
+    shape = pulse(config.length_ms, config.length_spread, LONGEST_MS, MOST_PERIODS)
+    return (yield from add_events(sound, chance, config.snr_db, shape))

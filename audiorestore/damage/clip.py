@@ -12,14 +12,13 @@ signal processing", W3K Publishing 2010 (the cubic soft clipper).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..errors import AudioRestoreError
 from ..signal.level import decibels, dot, from_decibels
 from ..signal.sound import Block, Sound
-from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Span, Specification, parameter
+from ._damage import Choice, DamageConfig, Damaged, Domain, Off, Outcome, Span, parameter
 
 KINDS = ("hard", "soft")
 _KNEE = {"hard": 1.0, "soft": 1.5}  # from how many thresholds on the output is the threshold
@@ -30,16 +29,16 @@ _BINS = 1 << 16  # between silence and peak
 class Config(DamageConfig):
     """Where the peaks are cut, and how."""
 
-    threshold_db: Specification = parameter(
+    threshold_db: float = parameter(
         Span(-15.0, -3.0), Domain(float, "dB", "the highest level that is left", low=-80.0, high=0.0)
     )
-    relative_to: Specification = parameter(
+    relative_to: str = parameter(
         "peak", Domain(str, meaning="what threshold_db counts from", choices=("peak", "full_scale"))
     )
-    kind: Specification = parameter(
+    kind: str = parameter(
         Choice(KINDS), Domain(str, meaning="cut off flat, or bent ever more towards the threshold", choices=KINDS)
     )
-    sdr_db: Specification = parameter(
+    sdr_db: float | Off = parameter(
         "off",
         Domain(
             float,
@@ -52,7 +51,7 @@ class Config(DamageConfig):
     )
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Clip, and tell at what level, how many samples lay above it, and the SDR that came of it.
 
     Returns:
@@ -62,8 +61,8 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
     Raises:
         AudioRestoreError: An SDR is wanted of a silent recording.
     """
-    kind = parameters["kind"]
-    threshold = _threshold(sound, parameters)
+    kind = config.kind
+    threshold = _threshold(sound, config)
     over, energy, error = 0, 0.0, 0.0
     for block in sound.blocks():
         damaged = _clip(block, threshold, kind)
@@ -91,16 +90,15 @@ def _clip(block: Block, threshold: float, kind: str) -> Block:
     return np.asarray(threshold * (ratio - 4.0 / 27.0 * ratio**3), np.float32)
 
 
-def _threshold(sound: Sound, parameters: dict[str, Any]) -> float:
-    by_sdr = parameters["sdr_db"] != "off"
-    if not by_sdr and parameters["relative_to"] == "full_scale":
-        return from_decibels(parameters["threshold_db"])
+def _threshold(sound: Sound, config: Config) -> float:
+    if config.sdr_db == "off" and config.relative_to == "full_scale":
+        return from_decibels(config.threshold_db)
     peak = max((float(np.abs(block).max(initial=0.0)) for block in sound.blocks()), default=0.0)
-    if not by_sdr:
-        return peak * from_decibels(parameters["threshold_db"])
+    if config.sdr_db == "off":
+        return peak * from_decibels(config.threshold_db)
     if peak == 0.0:
         raise AudioRestoreError("it is silent, so there is no level that sdr_db could stand against")
-    return peak * _threshold_for(sound, peak, parameters["sdr_db"], _KNEE[parameters["kind"]])
+    return peak * _threshold_for(sound, peak, config.sdr_db, _KNEE[config.kind])
 
 
 def _threshold_for(sound: Sound, peak: float, sdr_db: float, knee: float) -> float:

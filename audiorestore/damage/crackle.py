@@ -11,12 +11,11 @@ Audio Eng. Soc. 56(3), 2008.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..signal.sound import Sound
 from ._additive import NOISE_SEED, SNR_DB
-from ._damage import DamageConfig, Damaged, Domain, Span, Specification, parameter
-from ._events import DISC, LENGTH_SPREAD, LEVEL_SPREAD, add_events, pulse
+from ._damage import DamageConfig, Damaged, Domain, Span, parameter
+from ._events import DISC, LENGTH_SPREAD, LEVEL_SPREAD, Chance, add_events, pulse
 
 LONGEST_MS = 0.5
 MOST_PERIODS = 3.0
@@ -26,19 +25,21 @@ MOST_PERIODS = 3.0
 class Config(DamageConfig):
     """How dense the crackle is, and how even."""
 
-    snr_db: Specification = parameter(Span(15.0, 35.0), SNR_DB)
-    rate_per_second: Specification = parameter(
+    snr_db: float = parameter(Span(15.0, 35.0), SNR_DB)
+    rate_per_second: float = parameter(
         Span(200.0, 2000.0), Domain(float, "1/s", "crackles in a second, on average", low=1.0, high=5000.0)
     )
-    length_ms: Specification = parameter(
+    length_ms: float = parameter(
         Span(0.2, 0.4), Domain(float, "ms", "length of a crackle: half of them are shorter", low=0.02, high=LONGEST_MS)
     )
-    length_spread: Specification = parameter(1.6, LENGTH_SPREAD)
-    level_spread_db: Specification = parameter(Span(4.0, 8.0), LEVEL_SPREAD)
-    disc: Specification = DISC
-    noise_seed: Specification = NOISE_SEED
+    length_spread: float = parameter(1.6, LENGTH_SPREAD)
+    level_spread_db: float = parameter(Span(4.0, 8.0), LEVEL_SPREAD)
+    disc: str = DISC
+    noise_seed: int = NOISE_SEED
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Add the crackle; tell of how many events it is (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
-    return (yield from add_events(sound, parameters, pulse(parameters, LONGEST_MS, MOST_PERIODS)))
+    chance = Chance(config.noise_seed, config.rate_per_second, config.level_spread_db, config.disc)
+    shape = pulse(config.length_ms, config.length_spread, LONGEST_MS, MOST_PERIODS)
+    return (yield from add_events(sound, chance, config.snr_db, shape))

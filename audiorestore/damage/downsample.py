@@ -18,14 +18,13 @@ Source: Kuleshov, Enam and Ermon, "Audio super-resolution using neural networks"
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from ..errors import AudioRestoreError
 from ..signal.resample import resampled_frames
-from ..signal.sound import Block, Sound, regrid
-from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Specification, parameter
+from ..signal.sound import BLOCK_FRAMES, Block, Sound, regrid, windows
+from ._damage import Auto, Choice, DamageConfig, Damaged, Domain, Outcome, parameter
 
 _WAYS = {  # down and up
     "soxr": ("soxr", "soxr"),
@@ -39,7 +38,7 @@ _WAYS = {  # down and up
 class Config(DamageConfig):
     """How low, and how well."""
 
-    rate_hz: Specification = parameter(
+    rate_hz: float | Auto = parameter(
         "auto",
         Domain(
             float,
@@ -50,18 +49,18 @@ class Config(DamageConfig):
             words=("auto",),
         ),
     )
-    factor: Specification = parameter(
+    factor: int = parameter(
         Choice((2, 3, 4, 6)), Domain(int, meaning="what the rate is divided by; only auto looks at it", low=2, high=16)
     )
-    method: Specification = parameter(
+    method: str = parameter(
         "soxr", Domain(str, meaning="clean, folding the highs down, or by lines or stairs", choices=tuple(_WAYS))
     )
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Go down and come back, and tell the rate in between (``rate_hz``)."""
-    rate = parameters["rate_hz"]
-    rate = sound.sample_rate / parameters["factor"] if rate == "auto" else rate
+    rate = config.rate_hz
+    rate = sound.sample_rate / config.factor if rate == "auto" else rate
     if rate >= sound.sample_rate:
         raise AudioRestoreError(
             f"the recording has {sound.sample_rate} Hz, so rate_hz={rate:g} takes nothing away; ask for a lower rate, "
@@ -69,7 +68,7 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
         )
     # Only the ratio counts, and in lowest terms every place between two samples is exact.
     ratio = Fraction(sound.sample_rate / rate).limit_denominator(192000)
-    down, up = _WAYS[parameters["method"]]
+    down, up = _WAYS[config.method]
     low = _at_rate(replace(sound, sample_rate=ratio.numerator), ratio.denominator, down)
     back = _at_rate(low, ratio.numerator, up)
     yield from regrid(back.blocks(), sound.channels, sound.frames)
@@ -85,18 +84,13 @@ def _at_rate(sound: Sound, rate: int, way: str) -> Sound:
 
 def _between(sound: Sound, frames: int, rate: int, way: str) -> Iterator[Block]:
     """Read a recording at places between its samples: sample n of the new rate lies at n · old / new."""
-    old = sound.sample_rate
-    held = np.zeros((sound.channels, 0), np.float32)
-    first = done = 0  # where `held` begins; how many new samples are made
-    for block in sound.blocks():
-        held = np.concatenate([held, block], axis=-1)
-        last = first + held.shape[-1] - 1
-        stop = frames if last == sound.frames - 1 else min(frames, -(-last * rate // old))
-        left, rest = np.divmod(np.arange(done, max(done, stop), dtype=np.int64) * old, rate)
+    old, last = sound.sample_rate, sound.frames - 1
+    for index, window in enumerate(windows(sound.blocks(), BLOCK_FRAMES + 1, BLOCK_FRAMES)):
+        first = index * BLOCK_FRAMES
+        end = first + window.shape[-1] - 1  # its last sample is the next window's first one
+        stop = frames if end == last else -(-end * rate // old)
+        left, rest = np.divmod(np.arange(-(-first * rate // old), stop, dtype=np.int64) * old, rate)
         share = rest / rate if way == "linear" else 0.5 * (np.sign(2 * rest - rate) + 1.0)
         share = share.astype(np.float32)
-        right = np.minimum(left + 1, last) - first
-        yield held[:, left - first] * (1.0 - share) + held[:, right] * share
-        done = max(done, stop)
-        dropped = min(done * old // rate - first, held.shape[-1])
-        held, first = held[:, dropped:], first + dropped
+        right = np.minimum(left + 1, last)
+        yield window[:, left - first] * (1.0 - share) + window[:, right - first] * share

@@ -15,14 +15,13 @@ good state); Elliott, "Estimates of error rates for codes on burst-noise channel
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AudioRestoreError
 from ..signal.sound import BLOCK_FRAMES, Sound, regrid
-from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Span, Specification, parameter
+from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Span, parameter
 
 FILLS = ("zero", "repeat", "fade")
 _FADE_SECONDS = (0.010, 0.060)  # from when on, and until when
@@ -32,39 +31,39 @@ _FADE_SECONDS = (0.010, 0.060)  # from when on, and until when
 class Config(DamageConfig):
     """How much is lost, how it clusters, and what fills the gaps."""
 
-    packet_ms: Specification = parameter(
+    packet_ms: float = parameter(
         Choice((10.0, 20.0, 40.0, 60.0)), Domain(float, "ms", "how much sound one packet holds", low=1.0, high=500.0)
     )
-    loss_percent: Specification = parameter(
+    loss_percent: float = parameter(
         Span(2.0, 20.0), Domain(float, "%", "share of all packets that are lost, in the long run", low=0.0, high=90.0)
     )
-    burst_packets: Specification = parameter(
+    burst_packets: float = parameter(
         Span(1.0, 4.0), Domain(float, "packets", "how long the bad state lasts on average", low=1.0, high=1000.0)
     )
-    good_loss_percent: Specification = parameter(
+    good_loss_percent: float = parameter(
         0.0, Domain(float, "%", "share of the packets that are lost in the good state", low=0.0, high=90.0)
     )
-    bad_loss_percent: Specification = parameter(
+    bad_loss_percent: float = parameter(
         100.0, Domain(float, "%", "share of the packets that are lost in the bad state", low=1.0, high=100.0)
     )
-    fill: Specification = parameter(
+    fill: str = parameter(
         Choice(FILLS),
         Domain(str, meaning="silence, the last packet over and over, or that growing softer", choices=FILLS),
     )
-    loss_seed: Specification = parameter(
+    loss_seed: int = parameter(
         Span(0, 2**32 - 1), Domain(int, meaning="which packets: drawn for each record", low=0, high=2**32 - 1)
     )
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Lose packets, and tell of how many (``packets``) how many were lost (``lost_packets``, ``lost_percent``).
 
     Raises:
         AudioRestoreError: No network of two states loses so much in such bursts.
     """
-    network = _Network(parameters)
-    size = max(1, round(parameters["packet_ms"] * sound.sample_rate / 1000.0))
-    fill = parameters["fill"]
+    network = _Network(config)
+    size = max(1, round(config.packet_ms * sound.sample_rate / 1000.0))
+    fill = config.fill
     last = np.zeros((sound.channels, size), np.float32)  # the last packet that arrived
     missing = packets = lost = 0  # packets since then; of the recording; of them those that did not arrive
     for block in regrid(sound.blocks(), sound.channels, sound.frames, size * max(1, BLOCK_FRAMES // size)):
@@ -95,24 +94,25 @@ def _level(fill: str, start: int, frames: int, sound: Sound) -> NDArray[np.float
 class _Network:
     """Gilbert's and Elliott's channel: a Markov chain of two states, and a probability of loss in each."""
 
-    def __init__(self, parameters: dict[str, Any]) -> None:
-        loss, in_good, in_bad = (parameters[f"{name}loss_percent"] / 100.0 for name in ("", "good_", "bad_"))
+    def __init__(self, config: Config) -> None:
+        shares = (config.loss_percent, config.good_loss_percent, config.bad_loss_percent)
+        loss, in_good, in_bad = (percent / 100.0 for percent in shares)
         if not in_good <= loss < in_bad and loss != in_good:
             raise AudioRestoreError(
                 f"loss_percent={100 * loss:g} is no mean of good_loss_percent={100 * in_good:g} and "
                 f"bad_loss_percent={100 * in_bad:g}; ask for one between them, below that of the bad state"
             )
         bad_share = (loss - in_good) / (in_bad - in_good) if loss != in_good else 0.0
-        self._leave = 1.0 / parameters["burst_packets"]
+        self._leave = 1.0 / config.burst_packets
         self._enter = self._leave * bad_share / (1.0 - bad_share)
         if self._enter > 1.0 + 1e-9:  # as much as rounding may add
             longer = math.ceil(100.0 * bad_share / (1.0 - bad_share)) / 100.0
             raise AudioRestoreError(
-                f"bursts of {parameters['burst_packets']:g} packets cannot lose {100 * loss:g} % of all packets, even "
+                f"bursts of {config.burst_packets:g} packets cannot lose {100 * loss:g} % of all packets, even "
                 f"with one packet between bursts; ask for burst_packets={longer:g} or more"
             )
         self._loss = (in_good, in_bad)
-        self._rng = np.random.default_rng(parameters["loss_seed"])
+        self._rng = np.random.default_rng(config.loss_seed)
         self._bad = bool(self._rng.random() < bad_share)
         self._is_first = True
 

@@ -34,7 +34,7 @@ import numpy as np
 from ..errors import AudioRestoreError
 from ..signal.sound import BLOCK_FRAMES, Block, Sound
 from ._codec import Stream, through_codec
-from ._damage import DamageConfig, Damaged, Domain, Specification, parameter
+from ._damage import Auto, DamageConfig, Damaged, Domain, parameter
 from ._ffmpeg_program import encoders, missing_program, running
 
 
@@ -91,8 +91,8 @@ _TAIL = 4096  # samples of silence behind, over the delay: two frames of the lon
 class Config(DamageConfig):
     """Which codec, and how hard it squeezes."""
 
-    codec: Specification = parameter("aac", Domain(str, meaning="how the sound is coded", choices=tuple(CODECS)))
-    kbps: Specification = parameter(
+    codec: str = parameter("aac", Domain(str, meaning="how the sound is coded", choices=tuple(CODECS)))
+    kbps: float | Auto = parameter(
         "auto",
         Domain(
             float,
@@ -103,7 +103,7 @@ class Config(DamageConfig):
             words=("auto",),
         ),
     )
-    coded_rate: Specification = parameter(
+    coded_rate: int | Auto = parameter(
         "auto",
         Domain(
             int,
@@ -119,17 +119,17 @@ def missing() -> str:
     return missing_program()
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Encode and decode; tell what is in the file, the delay undone, how many samples were clipped, and the gain.
 
     A telephone's codec holds one channel, the others two; of more channels each is a stream of its own.
     """
-    name = str(parameters["codec"])
+    name = str(config.codec)
     codec = CODECS[name]
     _refuse_lacking(name)
-    rate = _coded_rate(name, sound.sample_rate, parameters["coded_rate"])
+    rate = _coded_rate(name, sound.sample_rate, config.coded_rate)
     channels = sound.channels if sound.channels <= codec.channels else 1
-    kbps = _kbps(name, rate, channels, parameters["kbps"])
+    kbps = _kbps(name, rate, channels, config.kbps)
 
     def write(part: Sound, path: Path) -> dict[str, Any]:
         return _encode(part.resampled(rate), path, name, kbps)

@@ -1,20 +1,24 @@
-"""Louder or softer by one factor, or upside down: nothing else is changed.
+"""Louder or softer by one factor, or with inverted polarity: nothing else is changed.
 
-It hurts no ear, but it hurts pairs: half as loud is an SNR of 6 dB, twice as loud of 0 dB, upside down of −6 dB. So it
-shows whether what comes after minds the level. Nothing is clipped: samples over full scale are counted, and stay.
+The factor is a gain in decibels, or whatever brings the recording to an integrated loudness (``lufs``, as in
+``gain:lufs=-23``). Nobody hears it as damage, but it matters for pairs: half as loud is an SNR of 6 dB, twice as loud
+of 0 dB, and inverted of −6 dB. So it shows whether later stages handle the level. Nothing is clipped: samples over full
+scale are counted and kept.
 
 Source: Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019 (what a factor does to
-measures of quality).
+measures of quality); ITU-R BS.1770-4 and EBU R 128 (loudness).
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import numpy as np
 
+from ..errors import AudioRestoreError, UsageError
 from ..signal.level import from_decibels
+from ..signal.loudness import integrated_loudness
 from ..signal.sound import Sound
-from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, Specification, parameter
+from ._damage import DamageConfig, Damaged, Domain, Off, Outcome, Span, parameter
 
 POLARITIES = ("keep", "turn")
 
@@ -23,21 +27,56 @@ POLARITIES = ("keep", "turn")
 class Config(DamageConfig):
     """How much louder, and which way up."""
 
-    gain_db: Specification = parameter(
+    gain_db: float = parameter(
         Span(-12.0, 6.0), Domain(float, "dB", "how much louder; softer where it is negative", low=-100.0, high=60.0)
     )
-    polarity: Specification = parameter(
+    polarity: str = parameter(
         "keep", Domain(str, meaning="as it is, or with every sample's sign turned", choices=POLARITIES)
     )
+    lufs: float | Off = parameter(
+        "off",
+        Domain(
+            float,
+            "LUFS",
+            "integrated loudness to reach; sets gain_db for each file",
+            low=-70.0,
+            high=0.0,
+            words=("off",),
+        ),
+    )
+
+    @classmethod
+    def parse(cls, settings: dict[str, str]) -> Self:
+        """Make a Config from the words of a chain; either a gain or a loudness can be given."""
+        if "gain_db" in settings and settings.get("lufs", "off") != "off":
+            raise UsageError("gain_db and lufs cannot be combined; give one of them")
+        return super().parse(settings)
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
-    """Multiply, and tell how many samples lie over full scale now (``over_full_scale``)."""
-    sign = -1.0 if parameters["polarity"] == "turn" else 1.0
-    factor = np.float32(sign * from_decibels(parameters["gain_db"]))
+def apply(sound: Sound, config: Config) -> Damaged:
+    """Multiply, and count the samples that are over full scale then (``over_full_scale``).
+
+    With ``lufs`` the recording's loudness is measured first; ``gain_db`` in the record is the gain that was applied.
+
+    Raises:
+        AudioRestoreError: A loudness is wanted of a recording that has none.
+    """
+    gain_db = config.gain_db if config.lufs == "off" else config.lufs - _loudness(sound)
+    sign = -1.0 if config.polarity == "turn" else 1.0
+    factor = np.float32(sign * from_decibels(gain_db))
     over = 0
     for block in sound.blocks():
         damaged = factor * block
         over += int(np.count_nonzero(np.abs(damaged) > 1.0))
         yield damaged
-    return Outcome({"over_full_scale": over})
+    measured = {} if config.lufs == "off" else {"gain_db": round(gain_db, 3)}
+    return Outcome({**measured, "over_full_scale": over})
+
+
+def _loudness(sound: Sound) -> float:
+    loudness = integrated_loudness(sound)
+    if loudness is None:
+        raise AudioRestoreError(
+            "the recording is silent (under −70 LUFS) or shorter than 0.4 s, so it has no loudness; use gain_db"
+        )
+    return loudness

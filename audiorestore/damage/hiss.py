@@ -9,14 +9,13 @@ Source: Moliner and Välimäki, "A two-stage U-Net for high-fidelity denoising o
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..signal.sound import Block, Sound
 from ._additive import NOISE_SEED, SNR_DB, add
-from ._damage import Choice, DamageConfig, Damaged, Domain, Span, Specification, parameter
+from ._damage import Choice, DamageConfig, Damaged, Domain, Span, parameter
 
 COLOURS = ("white", "pink", "tape")
 
@@ -25,25 +24,25 @@ COLOURS = ("white", "pink", "tape")
 class Config(DamageConfig):
     """How much noise, and of which colour."""
 
-    snr_db: Specification = parameter(Span(10.0, 30.0), SNR_DB)
-    colour: Specification = parameter(
+    snr_db: float = parameter(Span(10.0, 30.0), SNR_DB)
+    colour: str = parameter(
         Choice(("white", "pink")),
         Domain(str, meaning="even per hertz, even per octave, or as a tape's", choices=COLOURS),
     )
-    noise_seed: Specification = NOISE_SEED
+    noise_seed: int = NOISE_SEED
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Add the noise, different in every channel, and tell its level (``noise_dbfs``)."""
 
     def noise() -> Iterator[Block]:
-        rng = np.random.default_rng(parameters["noise_seed"])
-        colour = _Colour(parameters["colour"], sound.channels, sound.sample_rate)
+        rng = np.random.default_rng(config.noise_seed)
+        colour = _Colour(config.colour, sound.channels, sound.sample_rate)
         for block in sound.blocks():
             # Drawn sample by sample in the order of time, so that the noise does not depend on the blocks.
             yield colour.push(rng.standard_normal(block.shape[::-1], dtype=np.float32).T)
 
-    return (yield from add(sound, noise, parameters["snr_db"]))
+    return (yield from add(sound, noise, config.snr_db))
 
 
 class _Colour:

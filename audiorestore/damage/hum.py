@@ -13,13 +13,12 @@ hum as a damage); Godsill and Rayner, "Digital Audio Restoration", Springer 1998
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..signal.sound import Block, Sound
 from ._additive import NOISE_SEED, SNR_DB, add
-from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Span, Specification, parameter
+from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Span, parameter
 
 MOST_HARMONICS = 60  # so that all lie below the half of 8 kHz
 
@@ -28,38 +27,38 @@ MOST_HARMONICS = 60  # so that all lie below the half of 8 kHz
 class Config(DamageConfig):
     """How loud the hum is, and of what it is made."""
 
-    snr_db: Specification = parameter(Span(10.0, 40.0), SNR_DB)
-    mains_hz: Specification = parameter(Choice((50, 60)), Domain(int, "Hz", "frequency of the mains", choices=(50, 60)))
-    offset_percent: Specification = parameter(
+    snr_db: float = parameter(Span(10.0, 40.0), SNR_DB)
+    mains_hz: int = parameter(Choice((50, 60)), Domain(int, "Hz", "frequency of the mains", choices=(50, 60)))
+    offset_percent: float = parameter(
         Span(-0.2, 0.2),
         Domain(float, "%", "how far the hum lies off that, as where a tape runs fast", low=-6.0, high=6.0),
     )
-    harmonics: Specification = parameter(
+    harmonics: int = parameter(
         Span(5, 40), Domain(int, meaning="number of partials; the first is the mains' own", low=1, high=MOST_HARMONICS)
     )
-    tilt_db_per_octave: Specification = parameter(
+    tilt_db_per_octave: float = parameter(
         Span(-12.0, -5.0),
         Domain(float, "dB", "how much louder a partial is than one an octave below", low=-24.0, high=6.0),
     )
-    harmonic_spread_db: Specification = parameter(
+    harmonic_spread_db: float = parameter(
         Span(0.0, 6.0), Domain(float, "dB", "standard deviation of the partials' levels", low=0.0, high=20.0)
     )
-    channel_spread_db: Specification = parameter(
+    channel_spread_db: float = parameter(
         Span(0.0, 3.0), Domain(float, "dB", "standard deviation of the channels' levels", low=0.0, high=20.0)
     )
-    noise_seed: Specification = NOISE_SEED
+    noise_seed: int = NOISE_SEED
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Add the hum; tell its frequency (``hum_hz``) and how loud it is (``noise_dbfs``, ``peak_dbfs``)."""
-    hum_hz = parameters["mains_hz"] * (1.0 + parameters["offset_percent"] / 100.0)
-    rng = np.random.default_rng(parameters["noise_seed"])
+    hum_hz = config.mains_hz * (1.0 + config.offset_percent / 100.0)
+    rng = np.random.default_rng(config.noise_seed)
     number = np.arange(1, MOST_HARMONICS + 1)
-    levels_db = parameters["tilt_db_per_octave"] * np.log2(number)
-    levels_db += parameters["harmonic_spread_db"] * rng.standard_normal(len(number))
+    levels_db = config.tilt_db_per_octave * np.log2(number)
+    levels_db += config.harmonic_spread_db * rng.standard_normal(len(number))
     partials = 10.0 ** (levels_db / 20.0) * np.exp(2j * np.pi * rng.random(len(number)))
-    partials = partials[(number <= parameters["harmonics"]) & (number * hum_hz < 0.5 * sound.sample_rate)]
-    heard = 10.0 ** (parameters["channel_spread_db"] * rng.standard_normal((sound.channels, 1)) / 20.0)
+    partials = partials[(number <= config.harmonics) & (number * hum_hz < 0.5 * sound.sample_rate)]
+    heard = 10.0 ** (config.channel_spread_db * rng.standard_normal((sound.channels, 1)) / 20.0)
 
     def noise() -> Iterator[Block]:
         start = 0
@@ -75,5 +74,5 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
             yield (heard * wave.real).astype(np.float32)
             start = end
 
-    outcome = yield from add(sound, noise, parameters["snr_db"])
+    outcome = yield from add(sound, noise, config.snr_db)
     return Outcome({**outcome.measured, "hum_hz": round(hum_hz, 4)})

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ..errors import AudioRestoreError
 from ..signal.filters import convolved, zero_phase
 from ..signal.sound import Sound
-from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Span, Specification, parameter
+from ._damage import Auto, Choice, DamageConfig, Damaged, Domain, Outcome, Span, parameter
 
 KINDS = ("butterworth", "chebyshev1", "chebyshev2", "elliptic", "bessel", "sinc")
 
@@ -35,64 +35,64 @@ KINDS = ("butterworth", "chebyshev1", "chebyshev2", "elliptic", "bessel", "sinc"
 class Config(DamageConfig):
     """Which filter, and where it cuts."""
 
-    kind: Specification = parameter(Choice(KINDS), Domain(str, meaning="the family of the filter", choices=KINDS))
-    order: Specification = parameter(
+    kind: str = parameter(Choice(KINDS), Domain(str, meaning="the family of the filter", choices=KINDS))
+    order: int = parameter(
         Choice((6, 8, 10, 12)), Domain(int, meaning="its steepness; of a sinc, zeros to each side", low=1, high=12)
     )
-    cutoff_hz: Specification = parameter(
+    cutoff_hz: float | Auto = parameter(
         "auto", Domain(float, "Hz", "where it cuts; auto follows cutoff_share", low=20, high=96000, words=("auto",))
     )
-    cutoff_share: Specification = parameter(
+    cutoff_share: float = parameter(
         Span(0.15, 0.75),
         Domain(
             float, meaning="the cut-off over the highest frequency there is; only auto looks at it", low=0.01, high=0.99
         ),
     )
-    ripple_db: Specification = parameter(
+    ripple_db: float = parameter(
         Span(0.05, 1.0),
         Domain(float, "dB", "how far chebyshev1 and elliptic waver below the cut-off", low=0.01, high=3),
     )
-    stopband_db: Specification = parameter(
+    stopband_db: float = parameter(
         Span(40.0, 80.0), Domain(float, "dB", "how much chebyshev2, elliptic and sinc take away", low=20, high=120)
     )
-    passes: Specification = parameter(
+    passes: int = parameter(
         1, Domain(int, meaning="1, or 2 for the filter's square, as forward and backward filtering", choices=(1, 2))
     )
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Filter, and tell where it cuts (``cutoff_hz``).
 
     Raises:
         AudioRestoreError: The recording holds nothing above the cut-off, or the filter would ring for too long.
     """
     highest = sound.sample_rate / 2
-    cutoff = parameters["cutoff_hz"]
-    cutoff = highest * parameters["cutoff_share"] if cutoff == "auto" else cutoff
+    cutoff = config.cutoff_hz
+    cutoff = highest * config.cutoff_share if cutoff == "auto" else cutoff
     if cutoff >= highest:
         raise AudioRestoreError(
             f"a recording of {sound.sample_rate} Hz ends at {highest:g} Hz, so it has nothing above "
             f"cutoff_hz={cutoff:g}; ask for a lower cut-off"
         )
-    response = impulse_response(parameters, cutoff / highest)
+    response = impulse_response(config, cutoff / highest)
     yield from convolved(sound, response[np.newaxis], advance=len(response) // 2)
     return Outcome({"cutoff_hz": cutoff})
 
 
-def impulse_response(parameters: dict[str, Any], cutoff: float) -> NDArray[np.float64]:
+def impulse_response(config: Config, cutoff: float) -> NDArray[np.float64]:
     """Make the symmetric response of a filter, its cut-off given as a share of the highest frequency."""
-    if parameters["kind"] == "sinc":
-        response = _windowed_sinc(parameters["order"] / cutoff, cutoff, parameters["stopband_db"])
-        return np.convolve(response, response) if parameters["passes"] == 2 else response
-    zeros, poles, gain = _prototype(parameters, cutoff)
-    return zero_phase(lambda radians: _amplitude(radians, zeros, poles, gain) ** parameters["passes"])
+    if config.kind == "sinc":
+        response = _windowed_sinc(config.order / cutoff, cutoff, config.stopband_db)
+        return np.convolve(response, response) if config.passes == 2 else response
+    zeros, poles, gain = _prototype(config, cutoff)
+    return zero_phase(lambda radians: _amplitude(radians, zeros, poles, gain) ** config.passes)
 
 
-def _prototype(parameters: dict[str, Any], cutoff: float) -> tuple[NDArray[Any], NDArray[Any], float]:
+def _prototype(config: Config, cutoff: float) -> tuple[NDArray[Any], NDArray[Any], float]:
     from scipy import signal
 
-    order, ripple, stopband = parameters["order"], parameters["ripple_db"], parameters["stopband_db"]
-    match parameters["kind"]:
+    order, ripple, stopband = config.order, config.ripple_db, config.stopband_db
+    match config.kind:
         case "butterworth":
             made = signal.butter(order, cutoff, output="zpk")
         case "chebyshev1":

@@ -28,7 +28,7 @@ from ..data.spool import scratch_errors
 from ..errors import AudioRestoreError
 from ..signal.sound import Sound
 from ._codec import through_codec, to_pcm16
-from ._damage import Choice, DamageConfig, Damaged, Domain, Specification, parameter
+from ._damage import Auto, Choice, DamageConfig, Damaged, Domain, parameter
 
 BITRATES_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 320)
 CODED_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -41,23 +41,23 @@ _RANGES_KBPS = {"1": (32, 320), "2": (8, 160), "2.5": (8, 64)}  # by the version
 class Config(DamageConfig):
     """How hard the encoder squeezes."""
 
-    kbps: Specification = parameter(
+    kbps: int = parameter(
         Choice((16, 32, 64, 96, 128)),
         Domain(int, "kbit/s", "bit rate of the whole stream; vbr does not look at it", choices=BITRATES_KBPS),
     )
-    mode: Specification = parameter(
+    mode: str = parameter(
         "cbr",
         Domain(
             str, meaning="a bit rate for each frame, for their average, or as it comes", choices=("cbr", "abr", "vbr")
         ),
     )
-    vbr_quality: Specification = parameter(
+    vbr_quality: int = parameter(
         4, Domain(int, meaning="LAME's -V, 0 (best) to 9; only vbr looks at it", low=0, high=9)
     )
-    coded_rate: Specification = parameter(
+    coded_rate: int | Auto = parameter(
         "auto", Domain(int, "Hz", "sample rate inside the MP3; auto is LAME's choice", choices=("auto", *CODED_RATES))
     )
-    quality: Specification = parameter(
+    quality: int = parameter(
         2,
         Domain(
             int,
@@ -68,7 +68,7 @@ class Config(DamageConfig):
     )
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Encode and decode; tell what the frames hold, the gain, and how many samples were clipped on the way in.
 
     One or two channels are one stream, as MP3 holds no more; each of more channels is a mono stream of its own.
@@ -78,13 +78,13 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
         part = part.resampled(_encoder_rate(part.sample_rate))
         clipped = [0]
         with scratch_errors(), path.open("wb") as file:
-            file.writelines(encode(part, parameters, clipped))
-        return {**_read_back(path, parameters), "delay": DELAY, "clipped": clipped[0]}
+            file.writelines(encode(part, config, clipped))
+        return {**_read_back(path, config), "delay": DELAY, "clipped": clipped[0]}
 
     return (yield from through_codec(sound, write, ".mp3"))
 
 
-def encode(sound: Sound, parameters: dict[str, Any], clipped: list[int]) -> Iterator[bytes]:
+def encode(sound: Sound, config: Config, clipped: list[int]) -> Iterator[bytes]:
     """Make an MP3 without any tag, at the drawn bit rate, coded rate and quality.
 
     LAME is given 16 bit, rounded without dither; samples over full scale are clipped, and counted in ``clipped``.
@@ -93,10 +93,10 @@ def encode(sound: Sound, parameters: dict[str, Any], clipped: list[int]) -> Iter
     encoder.silence()
     encoder.set_channels(sound.channels)
     encoder.set_in_sample_rate(sound.sample_rate)
-    encoder.set_quality(parameters["quality"])
-    _set_bit_rate(encoder, parameters)
-    if parameters["coded_rate"] != "auto":
-        encoder.set_out_sample_rate(parameters["coded_rate"])
+    encoder.set_quality(config.quality)
+    _set_bit_rate(encoder, config)
+    if config.coded_rate != "auto":
+        encoder.set_out_sample_rate(config.coded_rate)
     try:
         for block in sound.blocks():
             pcm, over = to_pcm16(block)
@@ -105,7 +105,7 @@ def encode(sound: Sound, parameters: dict[str, Any], clipped: list[int]) -> Iter
         yield bytes(encoder.flush())
     except RuntimeError as error:
         raise AudioRestoreError(
-            f"LAME cannot make an MP3 of {parameters['kbps']} kbit/s from {sound.sample_rate} Hz ({error})"
+            f"LAME cannot make an MP3 of {config.kbps} kbit/s from {sound.sample_rate} Hz ({error})"
         ) from None
 
 
@@ -115,20 +115,20 @@ def _encoder_rate(sample_rate: int) -> int:
     return 44100 if sample_rate % 11025 == 0 else 48000
 
 
-def _set_bit_rate(encoder: lameenc.Encoder, parameters: dict[str, Any]) -> None:
-    if parameters["mode"] == "cbr":
-        encoder.set_bit_rate(parameters["kbps"])
+def _set_bit_rate(encoder: lameenc.Encoder, config: Config) -> None:
+    if config.mode == "cbr":
+        encoder.set_bit_rate(config.kbps)
         return
-    encoder.set_vbr(_LAME_MODES[parameters["mode"]])
-    encoder.set_vbr_mean_bitrate_kbps(parameters["kbps"])
-    encoder.set_vbr_quality(parameters["vbr_quality"])
+    encoder.set_vbr(_LAME_MODES[config.mode])
+    encoder.set_vbr_mean_bitrate_kbps(config.kbps)
+    encoder.set_vbr_quality(config.vbr_quality)
 
 
-def _read_back(path: Path, parameters: dict[str, Any]) -> dict[str, Any]:
+def _read_back(path: Path, config: Config) -> dict[str, Any]:
     """Read from the frames what was made, and refuse what was not asked for."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         stream = scan_mpeg(data)
-    kbps, wanted_rate, mode = parameters["kbps"], parameters["coded_rate"], parameters["mode"]
+    kbps, wanted_rate, mode = config.kbps, config.coded_rate, config.mode
     lowest, highest = _RANGES_KBPS[stream.version]
     possible = {"cbr": round(stream.bitrate_kbps) == kbps, "abr": lowest <= kbps <= highest, "vbr": True}[mode]
     if not possible or wanted_rate not in ("auto", stream.sample_rate):

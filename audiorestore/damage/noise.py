@@ -10,19 +10,19 @@ historical recordings", ICASSP 2022 (stretches of noise cut from old discs).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import numpy as np
 
 from ..data.audio_file import AudioReader
 from ..errors import AudioRestoreError
 from ..signal.resample import resampled_frames
-from ..signal.sound import Block, Sound
+from ..signal.sound import Block, Sound, even, regrid
 from ._additive import SNR_DB, add
-from ._damage import REQUIRED, DamageConfig, Damaged, Domain, Outcome, Span, Specification, Value, parameter
-from ._user_audio import FILE, endless, in_step, with_file
+from ._damage import REQUIRED, DamageConfig, Damaged, Domain, Outcome, Span, parameter
+from ._user_audio import FILE, drawn_file, endless
 
 FADE_SECONDS = 0.05
 LEAST_SECONDS = 0.2  # what is shorter and has to be repeated is a tone
@@ -32,12 +32,10 @@ LEAST_SECONDS = 0.2  # what is shorter and has to be repeated is a tone
 class Config(DamageConfig):
     """Which noise, and how much of it."""
 
-    folder: Specification = parameter(
-        REQUIRED, Domain(Path, meaning="a folder with recordings of noise, or one such file")
-    )
-    snr_db: Specification = parameter(Span(0.0, 20.0), SNR_DB)
-    file: Specification = FILE
-    start: Specification = parameter(
+    folder: str = parameter(REQUIRED, Domain(Path, meaning="a folder with recordings of noise, or one such file"))
+    snr_db: float = parameter(Span(0.0, 20.0), SNR_DB)
+    file: str = FILE
+    start: float = parameter(
         Span(0.0, 1.0),
         Domain(
             float,
@@ -47,19 +45,20 @@ class Config(DamageConfig):
         ),
     )
 
-    def draw(self, rng: np.random.Generator) -> dict[str, Value]:
+    def draw(self, rng: np.random.Generator) -> Self:
         """Settle every parameter, and pick a file."""
-        return with_file(super().draw(rng), rng)
+        drawn = super().draw(rng)
+        return replace(drawn, file=drawn_file(drawn.file, drawn.folder, rng))
 
 
-def sources(parameters: dict[str, Any]) -> list[Path]:
+def sources(config: Config) -> list[Path]:
     """Name the file that is read."""
-    return [Path(parameters["file"])]
+    return [Path(config.file)]
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Add the noise; tell its level (``noise_dbfs``), where it was cut out, and whether it had to be repeated."""
-    with AudioReader(parameters["file"]) as reader:
+    with AudioReader(config.file) as reader:
         rate, frames = reader.info.sample_rate, reader.info.frames
         needed = resampled_frames(sound.frames, sound.sample_rate, rate)
         looped = needed > frames
@@ -69,14 +68,15 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
                 f"give a file of at least {LEAST_SECONDS} s"
             )
         fade = round(FADE_SECONDS * rate) if looped else 0
-        start = round(parameters["start"] * (frames - (fade if looped else needed)))
+        start = round(config.start * (frames - (fade if looped else needed)))
 
         def noise() -> Iterator[Block]:
             stretch = Sound(rate, reader.info.channels, frames, lambda: endless(reader, start, fade))
             heard = False
-            for block in in_step(stretch.resampled(sound.sample_rate).blocks(), sound.blocks()):
-                heard = heard or bool(block.any())
-                yield block
+            blocks = stretch.resampled(sound.sample_rate).blocks()
+            for block in regrid(blocks, stretch.channels, sound.frames):
+                heard = heard or bool(block[: sound.channels].any())
+                yield block[np.arange(sound.channels) % stretch.channels]
             if not heard:
                 stop = min(frames, start + needed)
                 raise AudioRestoreError(
@@ -84,6 +84,6 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
                     "mix in; cut the silence off, or take the file away"
                 )
 
-        outcome = yield from add(sound, noise, parameters["snr_db"])
+        outcome = yield from add(even(sound), noise, config.snr_db)
     place = {"noise_start_seconds": round(start / rate, 3), "noise_looped": int(looped)}
     return Outcome({**outcome.measured, **place}, outcome.encoded)

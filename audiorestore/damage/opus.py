@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 
 from ..signal.level import dot
-from ..signal.sound import Sound, regrid
-from ._codec import even, read_stream, through_codec
-from ._damage import Choice, DamageConfig, Damaged, Domain, Specification, parameter
+from ..signal.sound import Sound, even, regrid
+from ._codec import read_stream, through_codec
+from ._damage import Auto, Choice, DamageConfig, Damaged, Domain, parameter
 from ._ogg import KBPS, encode_ogg, sound_packets
 
 CODED_RATES = (8000, 12000, 16000, 24000, 48000)
@@ -43,8 +43,8 @@ _MOST_DELAY = 4  # samples at the coded rate, to each side
 class Config(DamageConfig):
     """How hard the encoder squeezes."""
 
-    kbps: Specification = parameter("auto", KBPS)
-    quality: Specification = parameter(
+    kbps: int | Auto = parameter("auto", KBPS)
+    quality: float = parameter(
         Choice((2.0, 4.0)),
         Domain(
             float,
@@ -53,21 +53,23 @@ class Config(DamageConfig):
             high=10,
         ),
     )
-    coded_rate: Specification = parameter(
+    coded_rate: int | Auto = parameter(
         "auto", Domain(int, "Hz", "sample rate inside the file; auto is 48000", choices=("auto", *CODED_RATES))
     )
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Encode and decode; tell the quality, the bit rate as measured, the delay undone, and the gain.
 
     One or two channels are one stream; each of more channels is a mono stream of its own, and has its own quality.
     """
 
     def write(part: Sound, path: Path) -> dict[str, Any]:
-        rate = 48000 if parameters["coded_rate"] == "auto" else int(parameters["coded_rate"])
+        rate = 48000 if config.coded_rate == "auto" else int(config.coded_rate)
         part = part.resampled(rate)
-        told = encode_ogg(part, path, "OPUS", parameters, lambda kbps: (kbps / part.channels - 6.0) / 25.0)
+        told = encode_ogg(
+            part, path, "OPUS", config.kbps, config.quality, lambda kbps: (kbps / part.channels - 6.0) / 25.0
+        )
         return {**told, "delay": 0 if _mode(path) == "celt" else _delay(part, path)}
 
     return (yield from through_codec(sound, write, ".opus"))

@@ -14,9 +14,9 @@ sounds like a concert hall, and its highs decay sooner); ISO 3382-1:2009 (decay 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,8 @@ from ..signal.level import decibels, dot, from_decibels
 from ..signal.resample import resample
 from ..signal.sound import Sound
 from ._additive import NOISE_SEED
-from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, Specification, Value, parameter
-from ._user_audio import DRAWN, FILE, with_file
+from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, parameter
+from ._user_audio import DRAWN, FILE, drawn_file
 
 LONGEST_SECONDS = 10.0
 DIRECT_SECONDS = 0.0025
@@ -42,45 +42,45 @@ _OCTAVES = 4  # from 500 Hz to 8 kHz, over which the decay gets shorter
 class Config(DamageConfig):
     """A drawn room, or a recorded one."""
 
-    folder: Specification = parameter(
+    folder: str = parameter(
         DRAWN, Domain(Path, meaning="a folder with recorded impulse responses, or one such file; 'drawn' makes one")
     )
-    file: Specification = FILE
-    decay_seconds: Specification = parameter(
+    file: str = FILE
+    decay_seconds: float = parameter(
         Span(0.2, 2.0), Domain(float, "s", "how long it takes to fall by 60 dB", low=0.02, high=LONGEST_SECONDS)
     )
-    drr_db: Specification = parameter(
+    drr_db: float = parameter(
         Span(0.0, 15.0), Domain(float, "dB", "energy of the direct sound over that of the tail", low=-30, high=60)
     )
-    predelay_ms: Specification = parameter(
+    predelay_ms: float = parameter(
         Span(2.0, 30.0), Domain(float, "ms", "how long after the direct sound the tail sets in", low=0, high=200)
     )
-    damping_percent: Specification = parameter(
+    damping_percent: float = parameter(
         Span(0.0, 60.0), Domain(float, "%", "by how much the decay is shorter at 8 kHz than at 500 Hz", low=0, high=90)
     )
-    noise_seed: Specification = NOISE_SEED
+    noise_seed: int = NOISE_SEED
 
-    def draw(self, rng: np.random.Generator) -> dict[str, Value]:
+    def draw(self, rng: np.random.Generator) -> Self:
         """Settle every parameter, and pick a file where there is a folder."""
         drawn = super().draw(rng)
-        return drawn if drawn["folder"] == DRAWN else with_file(drawn, rng)
+        return drawn if drawn.folder == DRAWN else replace(drawn, file=drawn_file(drawn.file, drawn.folder, rng))
 
 
-def sources(parameters: dict[str, Any]) -> list[Path]:
+def sources(config: Config) -> list[Path]:
     """Name the impulse response that is read, if any."""
-    return [] if parameters["file"] == DRAWN else [Path(parameters["file"])]
+    return [] if config.file == DRAWN else [Path(config.file)]
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Put the recording into the room.
 
     Of a recorded one ``decay_seconds`` (null where it does not fall far enough) and ``drr_db`` are measured and told in
     place of those drawn, and ``predelay_ms`` and ``damping_percent`` are null.
     """
-    if parameters["file"] == DRAWN:
-        yield from convolved(sound, drawn_response(parameters, sound.channels, sound.sample_rate))
+    if config.file == DRAWN:
+        yield from convolved(sound, drawn_response(config, sound.channels, sound.sample_rate))
         return Outcome()
-    response, advance = recorded_response(Path(parameters["file"]), sound.channels, sound.sample_rate)
+    response, advance = recorded_response(Path(config.file), sound.channels, sound.sample_rate)
     yield from convolved(sound, response, advance)
     return Outcome(
         {
@@ -92,25 +92,25 @@ def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
     )
 
 
-def drawn_response(parameters: dict[str, Any], channels: int, sample_rate: int) -> NDArray[np.float64]:
+def drawn_response(config: Config, channels: int, sample_rate: int) -> NDArray[np.float64]:
     """Make an impulse response, shape (channels, taps): 1, a pause, and a decaying tail."""
-    rng = np.random.default_rng(parameters["noise_seed"])
-    pause = max(1, round(parameters["predelay_ms"] / 1000.0 * sample_rate))
-    frames = max(1, round(parameters["decay_seconds"] * sample_rate))
+    rng = np.random.default_rng(config.noise_seed)
+    pause = max(1, round(config.predelay_ms / 1000.0 * sample_rate))
+    frames = max(1, round(config.decay_seconds * sample_rate))
     n_fft = 1 << (frames - 1).bit_length()
     noise = rng.standard_normal((n_fft, channels), dtype=np.float32).T
     octave = np.log2(np.maximum(np.fft.rfftfreq(n_fft, 1.0 / sample_rate), 1.0) / 500.0).clip(0.0, _OCTAVES)
     response = np.zeros((channels, pause + frames))
     response[:, 0] = 1.0
     for band in range(_OCTAVES + 1):
-        shorter = 1.0 - parameters["damping_percent"] / 100.0 * band / _OCTAVES
-        fall = np.exp(-_FALL_60_DB / (parameters["decay_seconds"] * shorter * sample_rate) * np.arange(frames))
+        shorter = 1.0 - config.damping_percent / 100.0 * band / _OCTAVES
+        fall = np.exp(-_FALL_60_DB / (config.decay_seconds * shorter * sample_rate) * np.arange(frames))
         share = np.maximum(0.0, 1.0 - np.abs(octave - band))
         for tail, row in zip(response[:, pause:], noise, strict=True):
             spectrum = np.fft.rfft(row.astype(np.float64))
             tail += fall * np.fft.irfft(spectrum * share, n_fft)[:frames]
     for tail in response[:, pause:]:
-        tail *= from_decibels(-parameters["drr_db"]) / np.sqrt(dot(tail, tail))
+        tail *= from_decibels(-config.drr_db) / np.sqrt(dot(tail, tail))
     return response
 
 

@@ -17,7 +17,6 @@ oscillation whose amplitude and frequency decay).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,8 @@ from numpy.typing import NDArray
 from ..signal.level import from_decibels
 from ..signal.sound import Sound
 from ._additive import NOISE_SEED, SNR_DB
-from ._damage import Choice, DamageConfig, Damaged, Domain, Span, Specification, parameter
-from ._events import DISC, LEVEL_SPREAD, REPEATING, RPM, Events, Floats, Shape, Wave, add_events
+from ._damage import Choice, DamageConfig, Damaged, Domain, Off, Span, parameter
+from ._events import DISC, LEVEL_SPREAD, REPEATING, RPM, Chance, Events, Floats, Shape, Wave, add_events
 
 _DECAYS = 7.0  # after which a thump is over, 61 dB down
 _RISE_SECONDS = 0.004
@@ -37,42 +36,44 @@ _VARIETY = 0.15
 class Config(DamageConfig):
     """How many thumps, how low and how long."""
 
-    snr_db: Specification = parameter(Span(5.0, 25.0), SNR_DB)
-    rate_per_second: Specification = parameter(
+    snr_db: float = parameter(Span(5.0, 25.0), SNR_DB)
+    rate_per_second: float = parameter(
         Span(0.3, 2.0), Domain(float, "1/s", "thumps in a second, on average", low=0.001, high=10.0)
     )
-    resonance_hz: Specification = parameter(
+    resonance_hz: float = parameter(
         Span(8.0, 30.0), Domain(float, "Hz", "frequency in which a thump ends", low=2.0, high=100.0)
     )
-    start_hz: Specification = parameter(
+    start_hz: float = parameter(
         Span(40.0, 120.0), Domain(float, "Hz", "frequency with which a thump begins", low=2.0, high=300.0)
     )
-    decay_ms: Specification = parameter(
+    decay_ms: float = parameter(
         Span(30.0, 150.0), Domain(float, "ms", "time in which it dies away by 1/e (8.7 dB)", low=5.0, high=500.0)
     )
-    click_db: Specification = parameter(
+    click_db: float | Off = parameter(
         Choice(("off", -12.0, -6.0)),
         Domain(float, "dB", "level of the click of 4 ms that it begins with", low=-60.0, high=20.0, words=("off",)),
     )
-    level_spread_db: Specification = parameter(Span(2.0, 6.0), LEVEL_SPREAD)
-    rpm: Specification = RPM
-    repeating_percent: Specification = REPEATING
-    disc: Specification = DISC
-    noise_seed: Specification = NOISE_SEED
+    level_spread_db: float = parameter(Span(2.0, 6.0), LEVEL_SPREAD)
+    rpm: float | Off = RPM
+    repeating_percent: float = REPEATING
+    disc: str = DISC
+    noise_seed: int = NOISE_SEED
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Add the thumps; tell how many there are (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
-    return (yield from add_events(sound, parameters, _thump(parameters)))
+    rate, spread, repeating = config.rate_per_second, config.level_spread_db, config.repeating_percent
+    chance = Chance(config.noise_seed, rate, spread, config.disc, config.rpm, repeating)
+    return (yield from add_events(sound, chance, config.snr_db, _thump(config)))
 
 
-def _thump(parameters: dict[str, Any]) -> Shape:
-    resonance_hz = parameters["resonance_hz"]
-    click = 0.0 if parameters["click_db"] == "off" else from_decibels(parameters["click_db"])
+def _thump(config: Config) -> Shape:
+    resonance_hz = config.resonance_hz
+    click = 0.0 if config.click_db == "off" else from_decibels(config.click_db)
 
     def shape(events: Events) -> tuple[Floats, Wave]:
-        decays = 1e-3 * parameters["decay_ms"] * np.exp(_VARIETY * np.clip(events.normal, -3.0, 3.0))
-        falls_hz = parameters["start_hz"] * np.exp(_VARIETY * (2.0 * events.even[0] - 1.0)) - resonance_hz
+        decays = 1e-3 * config.decay_ms * np.exp(_VARIETY * np.clip(events.normal, -3.0, 3.0))
+        falls_hz = config.start_hz * np.exp(_VARIETY * (2.0 * events.even[0] - 1.0)) - resonance_hz
         signs = np.where(events.even[1] < 0.5, -1.0, 1.0)
 
         def wave(seconds: Floats, which: NDArray[np.intp]) -> Floats:

@@ -26,7 +26,7 @@ import numpy as np
 
 from ..signal.sound import Sound
 from ._codec import through_codec
-from ._damage import Choice, DamageConfig, Damaged, Domain, Specification, parameter
+from ._damage import Auto, Choice, DamageConfig, Damaged, Domain, parameter
 from ._ogg import KBPS, encode_ogg
 
 CODED_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)
@@ -39,31 +39,31 @@ _NOMINAL_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
 class Config(DamageConfig):
     """How hard the encoder squeezes."""
 
-    kbps: Specification = parameter("auto", KBPS)
-    quality: Specification = parameter(
+    kbps: int | Auto = parameter("auto", KBPS)
+    quality: float = parameter(
         Choice((0.0, 2.0, 5.0)),
         Domain(float, meaning="Vorbis' own scale, 10 is best; only where kbps is auto", low=0.0, high=10.0),
     )
-    coded_rate: Specification = parameter(
+    coded_rate: int | Auto = parameter(
         "auto",
         Domain(int, "Hz", "sample rate inside the file; auto is the recording's", choices=("auto", *CODED_RATES)),
     )
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Encode and decode; tell the quality, the bit rate as measured, the coded rate and the gain.
 
     One or two channels are one stream; each of more channels is a mono stream of its own, and has its own quality.
     """
 
     def write(part: Sound, path: Path) -> dict[str, Any]:
-        part = part.resampled(_coded_rate(part.sample_rate, parameters["coded_rate"]))
+        part = part.resampled(_coded_rate(part.sample_rate, config.coded_rate))
 
         def guess(kbps: float) -> float:
             stereo_kbps = kbps * 2.0 / part.channels * 44100.0 / part.sample_rate
             return float(np.interp(stereo_kbps, _NOMINAL_KBPS, range(len(_NOMINAL_KBPS))))
 
-        return encode_ogg(part, path, "VORBIS", parameters, guess)
+        return encode_ogg(part, path, "VORBIS", config.kbps, config.quality, guess)
 
     return (yield from through_codec(sound, write, ".ogg"))
 

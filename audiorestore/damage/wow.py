@@ -22,14 +22,12 @@ digital filter design using the I0-sinh window function", ISCAS 1974.
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..signal.resample import fit
-from ..signal.sound import Block, Sound, joined, regrid
-from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, Specification, parameter
+from ..signal.sound import BLOCK_FRAMES, Block, Sound, windows
+from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, parameter
 
 _REACH = 128  # samples that the kernel looks at on each side
 _BETA = 12.27  # of Kaiser's window: −120 dB
@@ -43,47 +41,47 @@ _PHASE = Domain(float, "°", "where in its sway it starts: at 0 fastest, at 180 
 class Config(DamageConfig):
     """How far and how often the speed sways."""
 
-    wow_percent: Specification = parameter(
+    wow_percent: float = parameter(
         Span(0.1, 1.0), Domain(float, "%", "how far the slow sway takes the speed at most", low=0.0, high=10.0)
     )
-    wow_hz: Specification = parameter(
+    wow_hz: float = parameter(
         Span(0.5, 2.0), Domain(float, "Hz", "how often a second the slow sway comes", low=0.1, high=6.0)
     )
-    wow_phase_degrees: Specification = parameter(Span(0.0, 360.0), _PHASE)
-    flutter_percent: Specification = parameter(
+    wow_phase_degrees: float = parameter(Span(0.0, 360.0), _PHASE)
+    flutter_percent: float = parameter(
         Span(0.0, 0.1), Domain(float, "%", "how far the fast sway takes the speed at most", low=0.0, high=5.0)
     )
-    flutter_hz: Specification = parameter(
+    flutter_hz: float = parameter(
         Span(6.0, 20.0), Domain(float, "Hz", "how often a second the fast sway comes", low=6.0, high=100.0)
     )
-    flutter_phase_degrees: Specification = parameter(Span(0.0, 360.0), _PHASE)
+    flutter_phase_degrees: float = parameter(Span(0.0, 360.0), _PHASE)
 
 
-def apply(sound: Sound, parameters: dict[str, Any]) -> Damaged:
+def apply(sound: Sound, config: Config) -> Damaged:
     """Bend time, and tell by how many samples at most the recording is early or late (``largest_lag``)."""
-    largest_lag = yield from _bend(sound, parameters)
+    largest_lag = yield from _bend(sound, config)
     return Outcome({"largest_lag": round(largest_lag, 3)})
 
 
-def warp(waveform: NDArray[np.floating], sample_rate: int, parameters: dict[str, Any]) -> Block:
-    """Bend another waveform, shape (channels, time), by the same time map: what `apply` does to it."""
-    return joined(_bend(Sound.of(waveform, sample_rate), parameters), waveform.shape[0])
+def warp(sound: Sound, config: Config) -> Iterator[Block]:
+    """Warp another recording by the same time map: what `apply` does to it."""
+    return _bend(sound, config)
 
 
-def _bend(sound: Sound, parameters: dict[str, Any]) -> Generator[Block, None, float]:
+def _bend(sound: Sound, config: Config) -> Generator[Block, None, float]:
     """Yield the bent recording and return the largest lag; time only runs forward, so each sample is read once.
 
     A tap's weight changes smoothly with the place between two samples. As a polynomial of it, the sum over the taps is
     a polynomial too, whose coefficients are the recording filtered by a few fixed kernels.
     """
     kernels = np.fft.rfft(_polynomials(), _FFT_FRAMES)
-    slowest = 1.0 - (parameters["wow_percent"] + parameters["flutter_percent"]) / 100.0
+    slowest = 1.0 - (config.wow_percent + config.flutter_percent) / 100.0
     most = int(_STEP / slowest) + 2  # samples that come of one step
-    segment = np.zeros((sound.channels, _FFT_FRAMES))
     first, done, largest_lag = -_REACH, 0, 0.0  # the sample that the next step starts at; samples yielded
-    for block in _then_silence(sound):
-        segment = np.concatenate([segment[:, _STEP:], fit(block, _STEP)], axis=-1)
-        places = _places(done, min(done + most, sound.frames), sound.sample_rate, parameters)
+    silence = np.zeros((sound.channels, BLOCK_FRAMES), np.float32)
+    blocks = chain(sound.blocks(), repeat(silence))
+    for segment in windows(blocks, _FFT_FRAMES, _STEP, before=2 * _REACH, pad=True):
+        places = _places(done, min(done + most, sound.frames), sound.sample_rate, config)
         nearest = np.rint(places)
         count = int(np.searchsorted(nearest, first + _STEP))
         places, nearest = places[:count], nearest[:count]
@@ -91,7 +89,7 @@ def _bend(sound: Sound, parameters: dict[str, Any]) -> Generator[Block, None, fl
         aside = 2.0 * (places - nearest)  # −1 to 1
         bent = np.empty((sound.channels, count), np.float32)
         for row, samples in zip(bent, segment, strict=True):
-            coefficients = np.fft.irfft(np.fft.rfft(samples) * kernels, _FFT_FRAMES)[:, 2 * _REACH :]
+            coefficients = np.fft.irfft(np.fft.rfft(samples.astype(np.float64)) * kernels, _FFT_FRAMES)[:, 2 * _REACH :]
             value = coefficients[-1].take(index)
             for coefficient in coefficients[-2::-1]:
                 value = value * aside + coefficient.take(index)
@@ -105,18 +103,16 @@ def _bend(sound: Sound, parameters: dict[str, Any]) -> Generator[Block, None, fl
     return largest_lag
 
 
-def _then_silence(sound: Sound) -> Iterator[Block]:
-    silence = np.zeros((sound.channels, _STEP), np.float32)
-    return chain(regrid(sound.blocks(), sound.channels, sound.frames, _STEP), repeat(silence))
-
-
-def _places(start: int, stop: int, sample_rate: int, parameters: dict[str, Any]) -> NDArray[np.float64]:
+def _places(start: int, stop: int, sample_rate: int, config: Config) -> NDArray[np.float64]:
     """Say where in the clean recording, in samples, samples ``start`` to ``stop`` of the bent one lie."""
     places = np.arange(start, stop, dtype=np.float64)
     turns = 2.0 * np.pi / sample_rate * places  # the phase of a sway of 1 Hz
-    for name in ("wow", "flutter"):
-        rate_hz, phase = parameters[f"{name}_hz"], np.deg2rad(parameters[f"{name}_phase_degrees"])
-        largest = parameters[f"{name}_percent"] / 100.0 / (2.0 * np.pi * rate_hz) * sample_rate
+    for percent, rate_hz, phase_degrees in (
+        (config.wow_percent, config.wow_hz, config.wow_phase_degrees),
+        (config.flutter_percent, config.flutter_hz, config.flutter_phase_degrees),
+    ):
+        phase = np.deg2rad(phase_degrees)
+        largest = percent / 100.0 / (2.0 * np.pi * rate_hz) * sample_rate
         places += largest * (np.sin(rate_hz * turns + phase) - np.sin(phase))
     return places
 

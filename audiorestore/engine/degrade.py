@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..damage import DAMAGES
-from ..damage._chain import Chains, Drawn, stream_chain
+from ..damage._chain import Chains, Link, stream_chain
 from ..damage._damage import Encoded, Run
 from ..data.atomic import atomic_path
 from ..data.audio_file import AudioWriter
@@ -68,7 +68,9 @@ def degrade_record(record: Record, config: DegradeConfig) -> Record:
     for source in (reference, *sources):
         refuse_own_input(target, source)
     made_from = [file_digest(source) for source in (reference, *sources)]
-    digest = digest_of(*made_from, "degrade", damages, config.format, *(["encoded"] * config.keep_encoded))
+    digest = digest_of(
+        *made_from, "degrade", [link.record() for link in damages], config.format, *(["encoded"] * config.keep_encoded)
+    )
     added = made_before(target, digest, config.overwrite)
     again = added is not None  # our own file, which may be made anew where a codec file of it is gone
     if added is None or not all(target.with_name(name).exists() for name in added.get("encoded", [])):
@@ -77,16 +79,16 @@ def degrade_record(record: Record, config: DegradeConfig) -> Record:
     return {**record, "degraded": str(target), **added} | ({"encoded": kept if kept[1:] else kept[0]} if kept else {})
 
 
-def _sources(damages: list[Drawn]) -> Iterator[str]:
+def _sources(damages: list[Link]) -> Iterator[str]:
     """List the user's files that these damages read."""
-    for damage in damages:
-        module = DAMAGES.load(str(damage["name"]))
+    for link in damages:
+        module = DAMAGES.load(link.name)
         if hasattr(module, "sources"):
-            yield from module.sources(damage)
+            yield from module.sources(link.config)
 
 
 def _make(
-    reference: str, damages: list[Drawn], target: Path, digest: str, config: DegradeConfig, overwrite: bool
+    reference: str, damages: list[Link], target: Path, digest: str, config: DegradeConfig, overwrite: bool
 ) -> dict[str, Any]:
     with open_sound(reference) as sound:
         added: dict[str, Any] = {"sample_rate": sound.sample_rate, "channels": sound.channels, "frames": sound.frames}

@@ -9,10 +9,17 @@ Source:
     ITU's own code, in the package ``pesq``.
 """
 
+import contextlib
 import importlib.util
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 from ._comparison import Comparison, Measured, Number, Undefined
-from ._pesq_process import PesqCrashError, PesqProcess
 from ._segments import Row, Score, mean_over_segments, to_peak
 
 ON_REQUEST = True
@@ -62,10 +69,10 @@ def measure(comparison: Comparison) -> Measured:
     What the reference holds no utterance in is left out. Undefined where nothing is left, and where the estimate is
     silent or has no utterance while the reference speaks.
     """
-    with PesqProcess() as process:
+    with _process() as process:
         return {
-            "pesq_wb": _mean(comparison, 16000, _listener(process, 16000, wide=True)),
-            "pesq_nb": _mean(comparison, 8000, _listener(process, 8000, wide=False)),
+            "pesq_wb": _mean(comparison, 16000, _scorer(process, 16000, "wb")),
+            "pesq_nb": _mean(comparison, 8000, _scorer(process, 8000, "nb")),
         }
 
 
@@ -78,17 +85,54 @@ def _mean(comparison: Comparison, sample_rate: int, score: Score) -> float | Und
     return means if isinstance(means, Undefined) else means[0]
 
 
-def _listener(process: PesqProcess, sample_rate: int, wide: bool) -> Score:
+def _scorer(process: ProcessPoolExecutor, sample_rate: int, mode: str) -> Score:
+    def opinion(reference: Row, estimate: Row) -> float:
+        return process.submit(_opinion, sample_rate, reference, estimate, mode).result()
+
     def score(clean: Row, dirty: Row) -> tuple[float] | Undefined | None:
         if not clean.any():
             return None
         reference, estimate = to_peak(clean), to_peak(dirty)
         try:
-            if dirty.any() and (opinion := process.score(reference, estimate, sample_rate, wide)) > 0.0:
-                return (opinion,)
-            # Whose fault is it? The reference against itself tells.
-            return _NOTHING_HEARD if process.score(reference, reference, sample_rate, wide) > 0.0 else None
-        except PesqCrashError:
+            if dirty.any() and (found := opinion(reference, estimate)) > 0.0:
+                return (found,)
+            # The reference against itself shows which of the two has no utterance.
+            return _NOTHING_HEARD if opinion(reference, reference) > 0.0 else None
+        except BrokenProcessPool:
             return _CRASHED
 
     return score
+
+
+@contextlib.contextmanager
+def _process() -> Iterator[ProcessPoolExecutor]:
+    """Run a process for the package, whose C code reads past its arrays where speech seems to lie seconds apart.
+
+    A crash ends this process only. It also returns the memory that the C code loses, and it does not hold this
+    process's interpreter lock.
+    """
+    context = multiprocessing.get_context("spawn")  # the program may have threads, so it cannot fork
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_begin) as process:
+        yield process
+
+
+def _begin() -> None:
+    """Prepare the process: what C code prints is no output of this program, and Ctrl-C is for the parent."""
+    with contextlib.suppress(OSError):
+        os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _opinion(sample_rate: int, reference: Row, estimate: Row, mode: str) -> float:
+    """Let the package measure one pair, a quarter of a second to 19 s long; not above 0 where it finds no number."""
+    import pesq
+
+    return float(pesq.pesq(sample_rate, reference, estimate, mode, on_error=pesq.PesqError.RETURN_VALUES))

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ..signal.sound import BLOCK_FRAMES, windows
 from ._comparison import IDENTICAL_DB, SILENT_REFERENCE, Comparison, Measured, Number
 
 FRAMES_PER_SECOND = 50  # 20 ms each, side by side
@@ -44,13 +45,14 @@ def _frame_energies(comparison: Comparison) -> NDArray[np.float64]:
     """
     length = max(1, comparison.sample_rate // FRAMES_PER_SECOND)
     energies = []
-    rest = np.zeros((2, 0))
-    for clean, dirty in comparison.blocks():
-        squares = [np.square(part, dtype=np.float64).sum(axis=0) for part in (clean, clean - dirty)]
-        rest = np.concatenate([rest, squares], axis=-1)
-        frames = rest.shape[-1] // length
-        energies.append(rest[:, : frames * length].reshape(2, frames, length).sum(axis=-1))
-        rest = rest[:, frames * length :]
-    if rest.shape[-1]:
-        energies.append(length * rest.mean(axis=-1, keepdims=True))
+    squares = (
+        np.stack([np.square(part, dtype=np.float64).sum(axis=0) for part in (clean, clean - dirty)])
+        for clean, dirty in comparison.blocks()
+    )
+    at_once = length * max(1, BLOCK_FRAMES // length)
+    for window in windows(squares, at_once, at_once):
+        whole = window.shape[-1] // length * length
+        energies.append(window[:, :whole].reshape(2, -1, length).sum(axis=-1))
+        if whole < window.shape[-1]:
+            energies.append(length * window[:, whole:].mean(axis=-1, keepdims=True))
     return np.concatenate(energies, axis=-1)

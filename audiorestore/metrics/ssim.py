@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..signal.resample import fit
+from ..signal.sound import windows
 from ._comparison import Comparison, Measured, Number
 
 # As the paper's code calls it: 512 bins, patches of 3 × 3 under a Gaussian of 1.5, magnitudes as the transform gives
@@ -15,6 +17,7 @@ HOP_LENGTH = 248
 PATCH = 3
 SIGMA = 1.5
 K1, K2, RANGE = 0.01, 0.03, 1.0
+_FRAMES = 256  # compared at once
 
 NUMBERS = {
     "ssim": Number(
@@ -40,19 +43,15 @@ def measure(comparison: Comparison) -> Measured:
 
     What is shorter than a patch goes on in silence.
     """
-    held = np.zeros((2, comparison.channels, 0, N_FFT // 2 + 1))
+    maps = (
+        np.moveaxis(np.sqrt(np.stack(powers), dtype=np.float64), 2, -1)
+        for powers in comparison.power(N_FFT, HOP_LENGTH)
+    )
     total = count = 0.0
-    for powers in comparison.power(N_FFT, HOP_LENGTH):
-        held = np.concatenate([held, np.sqrt(np.stack(powers), dtype=np.float64)], axis=2)
-        if held.shape[2] >= PATCH:
-            likeness = similarity(held[0], held[1])
-            total += float(likeness.sum())
-            count += likeness.size
-            held = held[:, :, 1 - PATCH :]
-    if not count:
-        silence = np.zeros((2, comparison.channels, PATCH - held.shape[2], held.shape[3]))
-        likeness = similarity(*np.concatenate([held, silence], axis=2))
-        total, count = float(likeness.sum()), likeness.size
+    for window in windows(maps, _FRAMES + PATCH - 1, _FRAMES):
+        likeness = similarity(*np.moveaxis(fit(window, max(PATCH, window.shape[-1])), -1, 2))
+        total += float(likeness.sum())
+        count += likeness.size
     return {"ssim": total / count}
 
 

@@ -154,6 +154,11 @@ def regrid(blocks: Iterable[Block], channels: int, frames: int, block_frames: in
         yield rest[:, start : start + block_frames]
 
 
+def even(sound: Sound) -> Sound:
+    """Give a recording blocks of `BLOCK_FRAMES` samples, for whatever depends on how much comes at once."""
+    return replace(sound, blocks=lambda: regrid(sound.blocks(), sound.channels, sound.frames))
+
+
 def windows(
     blocks: Iterable[NDArray[_Scalar]], length: int, hop: int, *, before: int = 0, after: int = 0, pad: bool = False
 ) -> Iterator[NDArray[_Scalar]]:

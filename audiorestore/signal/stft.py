@@ -6,8 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .resample import fit
-from .sound import BLOCK_FRAMES, Sound, regrid
+from .sound import BLOCK_FRAMES, Sound, regrid, windows
 
 _BINS_AT_ONCE = 1 << 24  # bounds the memory of one pass over the frames
 
@@ -55,17 +54,7 @@ def power_blocks(sound: Sound, n_fft: int, hop_length: int) -> Iterator[NDArray[
         Squared magnitudes, shape (channels, frames, n_fft // 2 + 1), the next frames each time; how many there are
         does not hang on how the recording comes cut.
     """
-    remaining = 1 + max(0, -(-(sound.frames - n_fft) // hop_length))
-    step = max(1, BLOCK_FRAMES // hop_length)
+    frames = max(1, BLOCK_FRAMES // hop_length)
     blocks = regrid(sound.blocks(), sound.channels, sound.frames)
-    held = np.zeros((sound.channels, 0), np.float32)
-    while remaining:
-        frames = min(step, remaining)
-        needed = (frames - 1) * hop_length + n_fft
-        parts = [held]
-        while sum(part.shape[-1] for part in parts) < needed and (block := next(blocks, None)) is not None:
-            parts.append(block)
-        held = np.concatenate(parts, axis=-1)
-        yield power_spectra(fit(held, needed), n_fft, hop_length)
-        held = held[:, frames * hop_length :]
-        remaining -= frames
+    for window in windows(blocks, (frames - 1) * hop_length + n_fft, frames * hop_length):
+        yield power_spectra(window, n_fft, hop_length)

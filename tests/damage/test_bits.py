@@ -4,16 +4,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from in_memory import apply_damage
 
 from audiorestore.damage import bits
-from audiorestore.damage._damage import Run, hurt
+from audiorestore.damage._damage import Run
 from audiorestore.signal.sound import Block, Sound, joined
 
 RATE = 44100
 
 
 def quantize(waveform: np.ndarray, count: int, dither: str = "none", noise_seed: int = 3) -> np.ndarray:
-    degraded, _ = hurt(bits, waveform, RATE, {"bits": count, "dither": dither, "noise_seed": noise_seed})
+    degraded, _ = apply_damage(bits, waveform, RATE, bits.Config(count, dither, noise_seed))
     assert degraded.dtype == np.float32
     return degraded
 
@@ -103,7 +104,7 @@ def test_channels_and_seeds_have_dither_of_their_own() -> None:
 
 def test_beyond_the_last_level_it_saturates_and_tells() -> None:
     samples = np.array([[-1.5, -1.2, -1.0, -0.9, 0.7, 0.8, 1.0, 7.0]], np.float32)
-    degraded, told = hurt(bits, samples, RATE, {"bits": 3, "dither": "none", "noise_seed": 0})
+    degraded, told = apply_damage(bits, samples, RATE, bits.Config(3, "none", 0))
     np.testing.assert_array_equal(degraded, [[-1.0, -1.0, -1.0, -1.0, 0.75, 0.75, 0.75, 0.75]])
     assert told == {"clipped": 4}  # -1.5, -1.2, 1 and 7: the last level is 0.75, and nearest to 0.8
 
@@ -112,7 +113,7 @@ def test_beyond_the_last_level_it_saturates_and_tells() -> None:
 @pytest.mark.parametrize("dither", ["rectangular", "triangular"])
 def test_blocks_of_any_length_give_the_same(lengths: list[int], dither: str) -> None:
     clean = noise(2, 3000 if lengths == [1] else 100_000)
-    drawn = {"bits": 8, "dither": dither, "noise_seed": 5}
+    drawn = bits.Config(8, dither, 5)
 
     def blocks() -> Iterator[Block]:
         start = 0
@@ -122,7 +123,7 @@ def test_blocks_of_any_length_give_the_same(lengths: list[int], dither: str) -> 
                 start += length
 
     run = Run(bits.apply(Sound(RATE, 2, clean.shape[1], blocks), drawn))
-    np.testing.assert_array_equal(joined(run, 2), hurt(bits, clean, RATE, drawn)[0])
+    np.testing.assert_array_equal(joined(run, 2), apply_damage(bits, clean, RATE, drawn)[0])
 
 
 def test_the_recording_handed_in_is_left_alone() -> None:

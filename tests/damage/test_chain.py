@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_memory import apply_chain
 
 from audiorestore.damage import DAMAGES
-from audiorestore.damage._chain import apply_chain
 from audiorestore.damage._chain_language import DEFAULT_CHAIN, parse_chain, parse_chains
 from audiorestore.damage._damage import Choice, DamageConfig, Domain, Span, parameter
-from audiorestore.errors import ExitStatus, UsageError
+from audiorestore.errors import ExitStatus, RecordError, UsageError
 
 
 def draws(text: str, key: str, count: int = 400, link: int = 0) -> list[int | float | str]:
     chain = parse_chain(text)
     rng = np.random.default_rng(0)
-    return [chain.draw(rng)[link][key] for _ in range(count)]
+    return [getattr(chain.draw(rng)[link].config, key) for _ in range(count)]
 
 
 def refusal(text: str) -> str:
@@ -31,8 +31,8 @@ def refusal(text: str) -> str:
 def test_one_value_is_drawn_as_it_stands() -> None:
     (drawn,) = parse_chain("mp3:kbps=96,coded_rate=44100,quality=0").draw(np.random.default_rng(0))
     expected = {"name": "mp3", "kbps": 96, "mode": "cbr", "vbr_quality": 4, "coded_rate": 44100, "quality": 0}
-    assert drawn == expected
-    assert list(drawn) == list(expected)
+    assert drawn.record() == expected
+    assert list(drawn.record()) == list(expected)
 
 
 def test_each_value_of_a_choice_comes_up_as_often() -> None:
@@ -72,7 +72,7 @@ def test_words_and_numbers_may_stand_in_one_choice() -> None:
 
 def test_links_are_drawn_in_order_and_a_damage_may_come_twice() -> None:
     chain = parse_chain("mp3:kbps=32|hiss:snr_db=20|mp3:kbps=64")
-    assert [drawn["name"] for drawn in chain.draw(np.random.default_rng(0))] == ["mp3", "hiss", "mp3"]
+    assert [drawn.name for drawn in chain.draw(np.random.default_rng(0))] == ["mp3", "hiss", "mp3"]
     assert draws("mp3:kbps=32|mp3:kbps=64", "kbps", 1, link=1) == [64]
 
 
@@ -95,7 +95,8 @@ def test_the_same_generator_draws_the_same_and_another_something_else() -> None:
     first, again, other = (chain.draw(np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == again
     assert first != other
-    assert json.loads(json.dumps(first)) == first
+    records = [link.record() for link in first]
+    assert json.loads(json.dumps(records)) == records
 
 
 # What is refused, in words that help.
@@ -183,9 +184,9 @@ def test_a_setting_that_is_none_is_refused(text: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Example(DamageConfig):
-    depth: object = parameter(3, Domain(int, low=1, high=5))
-    where: object = parameter(Choice(("left", "right")), Domain(str, choices=("left", "right")))
-    share: object = parameter(Span(0.0, 1.0), Domain(float))
+    depth: int = parameter(3, Domain(int, low=1, high=5))
+    where: str = parameter(Choice(("left", "right")), Domain(str, choices=("left", "right")))
+    share: float = parameter(Span(0.0, 1.0), Domain(float))
 
 
 def test_a_config_declares_its_parameters_once() -> None:
@@ -196,9 +197,23 @@ def test_a_config_declares_its_parameters_once() -> None:
         "a number",
     ]
     drawn = Example.parse({"depth": "2..4", "where": "left"}).draw(np.random.default_rng(0))
-    assert drawn["depth"] in (2, 3, 4)
-    assert drawn["where"] == "left"
-    assert isinstance(drawn["share"], float)
+    assert drawn.depth in (2, 3, 4)
+    assert drawn.where == "left"
+    assert isinstance(drawn.share, float)
+
+
+def test_what_was_drawn_is_read_back_from_a_record() -> None:
+    drawn = Example.parse({"share": "0.1..0.9"}).draw(np.random.default_rng(1))
+    entry = json.loads(json.dumps({**drawn.record("example"), "measured": 3}))
+    assert Example.from_record(entry) == drawn
+
+
+@pytest.mark.parametrize("slip", [{"depth": 9}, {"depth": None}, {"where": 3}, {"share": "much"}])
+def test_a_record_that_cannot_be_read_back_is_refused_in_words(slip: dict) -> None:
+    with pytest.raises(RecordError, match=f"damage example of the record has {next(iter(slip))}="):
+        Example.from_record({"name": "example", "depth": 2, "where": "left", "share": 0.5} | slip)
+    with pytest.raises(RecordError, match="depth=None"):
+        Example.from_record({"name": "example"})
 
 
 def test_a_field_not_made_by_parameter_is_a_slip_of_the_programmer() -> None:
@@ -216,10 +231,10 @@ def test_a_field_not_made_by_parameter_is_a_slip_of_the_programmer() -> None:
 def test_damages_are_applied_in_order_and_each_tells_what_it_measured() -> None:
     waveform = 0.1 * np.random.default_rng(0).standard_normal((2, 8000)).astype(np.float32)
     damages = parse_chain("hiss:snr_db=20|mp3:kbps=64").draw(np.random.default_rng(0))
-    before = json.dumps(damages)
+    before = list(damages)
     degraded, told = apply_chain(waveform, 16000, damages)
     assert degraded.shape == waveform.shape
-    assert json.dumps(damages) == before
+    assert damages == before
     assert [damage["name"] for damage in told] == ["hiss", "mp3"]
     assert "noise_dbfs" in told[0]
     assert told[1]["coded_rate"] == 16000  # what the frames hold, in place of "auto"
@@ -242,7 +257,7 @@ def test_no_damage_is_no_change() -> None:
 def test_one_chain_of_several_is_chosen_as_often_as_its_weight_says() -> None:
     chains = parse_chains(["2*mp3:kbps=32", "hiss", " 0.5 * hiss|mp3:kbps=16"])
     rng = np.random.default_rng(0)
-    drawn = Counter(tuple(damage["name"] for damage in chains.draw(rng)) for _ in range(3500))
+    drawn = Counter(tuple(link.name for link in chains.draw(rng)) for _ in range(3500))
     assert drawn["mp3",] == pytest.approx(2000, abs=100)  # three deviations
     assert drawn["hiss",] == pytest.approx(1000, abs=90)
     assert drawn["hiss", "mp3"] == pytest.approx(500, abs=70)

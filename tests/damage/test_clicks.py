@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from in_memory import apply_damage
 
 from audiorestore.damage import clicks
-from audiorestore.damage._damage import Run, hurt
+from audiorestore.damage._damage import Run
 from audiorestore.data.audio_file import read_audio
 from audiorestore.signal.level import decibels, mean_power
 from audiorestore.signal.resample import resample
@@ -17,24 +18,29 @@ RATE = 96000  # where clicks are laid down, so that they begin and end where the
 REAL_DISCS = ("vinyl1_Runoff_139_BPM", "vinyl2_oldvinyl_128", "vinyl3_Vinyl_Dust2", "vinyl5_vinyl_crackle_1_edit")
 
 
-def parameters(**settings: Any) -> dict[str, Any]:
-    return {
-        "snr_db": 20.0,
-        "rate_per_second": 10.0,
-        "length_ms": 0.8,
-        "length_spread": 1.0,
-        "level_spread_db": 0.0,
-        "rpm": "off",
-        "repeating_percent": 50.0,
-        "disc": "mono",
-        "noise_seed": 5,
-    } | settings
+def parameters(**settings: Any) -> clicks.Config:
+    return clicks.Config(
+        **(
+            {
+                "snr_db": 20.0,
+                "rate_per_second": 10.0,
+                "length_ms": 0.8,
+                "length_spread": 1.0,
+                "level_spread_db": 0.0,
+                "rpm": "off",
+                "repeating_percent": 50.0,
+                "disc": "mono",
+                "noise_seed": 5,
+            }
+            | settings
+        )
+    )
 
 
 def clicks_of(seconds: float, rate: int = RATE, channels: int = 1, **settings: Any) -> tuple[np.ndarray, dict]:
     """What is added to a direct current that is too soft to leave a trace in it, and what was told."""
     quiet = np.full((channels, int(seconds * rate)), 1e-6, np.float32)
-    degraded, told = hurt(clicks, quiet, rate, parameters(**settings) | {"snr_db": -100.0})
+    degraded, told = apply_damage(clicks, quiet, rate, parameters(**(settings | {"snr_db": -100.0})))
     return (degraded.astype(np.float64) - quiet) * 10, told
 
 
@@ -49,7 +55,7 @@ def runs(waveform: np.ndarray, gap: int = 8) -> list[np.ndarray]:
 @pytest.mark.parametrize("disc", ["mono", "stereo"])
 def test_the_snr_is_the_one_asked_for(snr_db: float, rate: int, disc: str) -> None:
     tone = np.tile(0.2 * np.sin(2 * np.pi * 440 * np.arange(3 * rate) / rate), (2, 1)).astype(np.float32)
-    degraded, told = hurt(clicks, tone, rate, parameters(snr_db=snr_db, disc=disc))
+    degraded, told = apply_damage(clicks, tone, rate, parameters(snr_db=snr_db, disc=disc))
     added = degraded.astype(np.float64) - tone
     assert decibels(mean_power(tone) / mean_power(added)) == pytest.approx(snr_db, abs=0.05)
     assert told["noise_dbfs"] == pytest.approx(decibels(mean_power(added)), abs=0.05)
@@ -122,7 +128,7 @@ def test_a_longer_recording_begins_with_the_same_clicks() -> None:
 def test_clicks_over_the_edge_of_a_block_are_whole() -> None:
     tone = 0.1 * np.sin(np.arange(3 * RATE) * 0.01)[None].astype(np.float32)
     settings = parameters(rate_per_second=200.0, length_ms=4.0, rpm=78.0)
-    whole, told = hurt(clicks, tone, RATE, settings)
+    whole, told = apply_damage(clicks, tone, RATE, settings)
     run = Run(clicks.apply(Sound.of(tone, RATE, 1000), settings))
     np.testing.assert_allclose(joined(run, 1), whole, atol=1e-7)
     assert run.result.measured == told
@@ -176,7 +182,7 @@ def test_a_mono_disc_clicks_alike_in_all_channels_and_a_stereo_disc_does_not() -
 
 def test_where_no_click_falls_the_sound_stays_as_it_is() -> None:
     sound = np.full((2, 4000), 0.3, np.float32)
-    degraded, told = hurt(clicks, sound, 8000, parameters(rate_per_second=0.001))
+    degraded, told = apply_damage(clicks, sound, 8000, parameters(rate_per_second=0.001))
     np.testing.assert_array_equal(degraded, sound)
     assert told == {"noise_dbfs": None, "peak_dbfs": None, "events": 0}
 

@@ -4,30 +4,35 @@ from typing import Any
 
 import numpy as np
 import pytest
+from in_memory import apply_damage
 
 from audiorestore.damage import clicks, crackle
-from audiorestore.damage._damage import hurt
 from audiorestore.signal.level import decibels, mean_power
 from audiorestore.signal.resample import resample
 
 RATE = 96000  # where crackles are laid down
 
 
-def parameters(**settings: Any) -> dict[str, Any]:
-    return {
-        "snr_db": 20.0,
-        "rate_per_second": 1000.0,
-        "length_ms": 0.3,
-        "length_spread": 1.6,
-        "level_spread_db": 6.0,
-        "disc": "mono",
-        "noise_seed": 3,
-    } | settings
+def parameters(**settings: Any) -> crackle.Config:
+    return crackle.Config(
+        **(
+            {
+                "snr_db": 20.0,
+                "rate_per_second": 1000.0,
+                "length_ms": 0.3,
+                "length_spread": 1.6,
+                "level_spread_db": 6.0,
+                "disc": "mono",
+                "noise_seed": 3,
+            }
+            | settings
+        )
+    )
 
 
 def crackle_of(seconds: float, rate: int = 44100, channels: int = 1, **settings: Any) -> tuple[np.ndarray, dict]:
     quiet = np.full((channels, int(seconds * rate)), 1e-6, np.float32)
-    degraded, told = hurt(crackle, quiet, rate, parameters(**settings) | {"snr_db": -100.0})
+    degraded, told = apply_damage(crackle, quiet, rate, parameters(**(settings | {"snr_db": -100.0})))
     return (degraded.astype(np.float64) - quiet) * 10, told
 
 
@@ -39,7 +44,7 @@ def kurtosis(waveform: np.ndarray) -> float:
 @pytest.mark.parametrize("rate", [8000, 48000])
 def test_the_snr_is_the_one_asked_for(snr_db: float, rate: int) -> None:
     tone = np.tile(0.2 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate), (2, 1)).astype(np.float32)
-    degraded, told = hurt(crackle, tone, rate, parameters(snr_db=snr_db, disc="stereo"))
+    degraded, told = apply_damage(crackle, tone, rate, parameters(snr_db=snr_db, disc="stereo"))
     added = degraded.astype(np.float64) - tone
     assert decibels(mean_power(tone) / mean_power(added)) == pytest.approx(snr_db, abs=0.05)
     assert told["noise_dbfs"] == pytest.approx(decibels(mean_power(added)), abs=0.05)
@@ -73,8 +78,8 @@ def test_crackle_is_brighter_than_clicks() -> None:
         return float(np.sum(np.fft.rfftfreq(len(waveform), 1 / 44100) * power) / power.sum())
 
     quiet = np.full((1, 8 * 44100), 1e-6, np.float32)
-    settings = {"snr_db": -100.0, "length_ms": 1.2, "rpm": "off", "repeating_percent": 0.0}
-    clicking, _ = hurt(clicks, quiet, 44100, parameters(**settings) | {"rate_per_second": 20.0})
+    settings = {"snr_db": -100.0, "length_ms": 1.2, "rpm": "off", "repeating_percent": 0.0, "rate_per_second": 20.0}
+    clicking, _ = apply_damage(clicks, quiet, 44100, clicks.Config(**(vars(parameters()) | settings)))
     assert centroid_hz(crackle_of(8.0)[0][0]) > 1.5 * centroid_hz((clicking - quiet)[0])
 
 

@@ -1,12 +1,10 @@
 """What a lower sample rate leaves, what folds down, and what stands mirrored above."""
 
-from typing import Any
-
 import numpy as np
 import pytest
+from in_memory import apply_damage
 
 from audiorestore.damage import downsample
-from audiorestore.damage._damage import hurt
 from audiorestore.errors import AudioRestoreError
 from audiorestore.signal.sound import Sound, joined
 
@@ -14,8 +12,8 @@ RATE = 48000
 METHODS = ("soxr", "decimate", "linear", "nearest")
 
 
-def parameters(method: str = "soxr", rate_hz: float | str = "auto", factor: int = 6) -> dict[str, Any]:
-    return {"rate_hz": rate_hz, "factor": factor, "method": method}
+def parameters(method: str = "soxr", rate_hz: float | str = "auto", factor: int = 6) -> downsample.Config:
+    return downsample.Config(**({"rate_hz": rate_hz, "factor": factor, "method": method}))
 
 
 def tone(frequency_hz: float, rate: int = RATE) -> np.ndarray:
@@ -30,38 +28,38 @@ def level(waveform: np.ndarray, frequency_hz: int) -> float:
 
 
 def test_a_clean_way_keeps_what_fits_and_drops_the_rest() -> None:
-    low, high = (hurt(downsample, tone(hz), RATE, parameters())[0] for hz in (3000, 5000))
+    low, high = (apply_damage(downsample, tone(hz), RATE, parameters())[0] for hz in (3000, 5000))
     np.testing.assert_allclose(low[:, 5000:-5000], tone(3000)[:, 5000:-5000], atol=2e-5)
     assert np.abs(high[:, 5000:-5000]).max() < 2e-5
 
 
 def test_decimating_folds_the_highs_down() -> None:
-    folded, _ = hurt(downsample, tone(5000), RATE, parameters("decimate"))
+    folded, _ = apply_damage(downsample, tone(5000), RATE, parameters("decimate"))
     assert level(folded, 3000) == pytest.approx(0.5, abs=1e-3)  # 8000 - 5000
     assert level(folded, 5000) < 1e-3
 
 
 @pytest.mark.parametrize("method", ["linear", "nearest"])
 def test_lines_and_stairs_leave_mirror_images_above(method: str) -> None:
-    degraded, _ = hurt(downsample, tone(1000), RATE, parameters(method))
+    degraded, _ = apply_damage(downsample, tone(1000), RATE, parameters(method))
     found = [level(degraded, hz) for hz in (1000, 7000, 9000)]
     radians = 2 * np.pi * np.array([1000, 7000, 9000]) / RATE
     # A line is a triangle of 12 samples; a stair has 5, and half of each sample in the middle between two.
     lines = (np.sin(3 * radians) / (6 * np.sin(radians / 2))) ** 2
     stairs = np.sin(3 * radians) / (6 * np.tan(radians / 2))
     assert found == pytest.approx(0.5 * np.abs({"linear": lines, "nearest": stairs}[method]), rel=1e-3)
-    folded, _ = hurt(downsample, tone(5000), RATE, parameters(method))
+    folded, _ = apply_damage(downsample, tone(5000), RATE, parameters(method))
     assert level(folded, 3000) > 0.3
 
 
 def test_stairs_and_lines_to_the_sample() -> None:
     sound = np.array([[0, 3, 6, 9, 0, 0, 0.75, -1, 1]], np.float32)
-    stairs, _ = hurt(downsample, sound, 9000, parameters("nearest", factor=3))
+    stairs, _ = apply_damage(downsample, sound, 9000, parameters("nearest", factor=3))
     assert stairs.tolist() == [[0, 0, 9, 9, 9, 0.75, 0.75, 0.75, 0.75]]
-    lines, _ = hurt(downsample, sound, 9000, parameters("linear", factor=3))
+    lines, _ = apply_damage(downsample, sound, 9000, parameters("linear", factor=3))
     np.testing.assert_allclose(lines, [[0, 3, 6, 9, 6.25, 3.5, 0.75, 0.75, 0.75]], atol=1e-6)
     # Between two samples that are equally near lies their mean: no side is preferred, nothing is late.
-    halved, _ = hurt(downsample, sound, 9000, parameters("nearest", factor=2))
+    halved, _ = apply_damage(downsample, sound, 9000, parameters("nearest", factor=2))
     assert halved.tolist() == [[0, 3, 6, 3, 0, 0.375, 0.75, 0.875, 1]]
 
 
@@ -81,7 +79,7 @@ def test_nothing_is_late(method: str, rate: int, rate_hz: float) -> None:
     spectrum = np.fft.rfft(np.random.default_rng(1).standard_normal(rate))
     spectrum[1200:] = 0  # one second, so bins are hertz
     sound = (0.1 * np.fft.irfft(spectrum, rate))[np.newaxis].astype(np.float32)
-    degraded, _ = hurt(downsample, sound, rate, parameters(method, rate_hz=float(rate_hz)))
+    degraded, _ = apply_damage(downsample, sound, rate, parameters(method, rate_hz=float(rate_hz)))
     assert abs(late_by(sound, degraded, 1200)) < 0.02
 
 
@@ -90,25 +88,25 @@ def test_nothing_is_late(method: str, rate: int, rate_hz: float) -> None:
 def test_how_a_recording_is_cut_changes_nothing(method: str, block_frames: int) -> None:
     sound = np.random.default_rng(0).standard_normal((2, 3001)).astype(np.float32)
     settings = parameters(method, rate_hz=8000.0)
-    whole, _ = hurt(downsample, sound, 44100, settings)
+    whole, _ = apply_damage(downsample, sound, 44100, settings)
     again = joined(downsample.apply(Sound.of(sound, 44100, block_frames), settings), 2)
     np.testing.assert_allclose(again, whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_steady_level_stays(method: str) -> None:
-    degraded, _ = hurt(downsample, np.full((1, 20000), 1.5, np.float32), RATE, parameters(method))
+    degraded, _ = apply_damage(downsample, np.full((1, 20000), 1.5, np.float32), RATE, parameters(method))
     np.testing.assert_allclose(degraded[:, 5000:-5000], 1.5, atol=1e-5)
 
 
 def test_the_rate_in_between_is_told() -> None:
     sound = np.ones((1, 100), np.float32)
-    assert hurt(downsample, sound, 44100, parameters(factor=4))[1] == {"rate_hz": 11025}
-    assert hurt(downsample, sound, 22050, parameters(factor=4))[1] == {"rate_hz": 5512.5}
-    assert hurt(downsample, sound, 44100, parameters(rate_hz=8000.0))[1] == {"rate_hz": 8000}
+    assert apply_damage(downsample, sound, 44100, parameters(factor=4))[1] == {"rate_hz": 11025}
+    assert apply_damage(downsample, sound, 22050, parameters(factor=4))[1] == {"rate_hz": 5512.5}
+    assert apply_damage(downsample, sound, 44100, parameters(rate_hz=8000.0))[1] == {"rate_hz": 8000}
     # What is told, written in a chain, is the same again.
     (again,), (told,) = (
-        hurt(downsample, sound, 8000, parameters(rate_hz=rate, factor=3))[0] for rate in ("auto", 8000 / 3)
+        apply_damage(downsample, sound, 8000, parameters(rate_hz=rate, factor=3))[0] for rate in ("auto", 8000 / 3)
     )
     np.testing.assert_array_equal(again, told)
 
@@ -116,4 +114,4 @@ def test_the_rate_in_between_is_told() -> None:
 @pytest.mark.parametrize("rate_hz", [8000.0, 44100.0])
 def test_a_rate_that_takes_nothing_away_is_refused(rate_hz: float) -> None:
     with pytest.raises(AudioRestoreError, match="the recording has 8000 Hz"):
-        hurt(downsample, np.ones((1, 100), np.float32), 8000, parameters(rate_hz=rate_hz))
+        apply_damage(downsample, np.ones((1, 100), np.float32), 8000, parameters(rate_hz=rate_hz))

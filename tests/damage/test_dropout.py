@@ -2,32 +2,36 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from in_memory import apply_damage
 
 from audiorestore.damage import dropout
-from audiorestore.damage._damage import Run, hurt
+from audiorestore.damage._damage import Run
 from audiorestore.errors import AudioRestoreError
 from audiorestore.signal.sound import Block, Sound, joined
 
 RATE = 8000
 
-Parameters = dict[str, float | str | int]
 
-
-def parameters(**settings: float | str | int) -> Parameters:
-    return {
-        "packet_ms": 20.0,
-        "loss_percent": 10.0,
-        "burst_packets": 3.0,
-        "good_loss_percent": 0.0,
-        "bad_loss_percent": 100.0,
-        "fill": "zero",
-        "loss_seed": 7,
-        **settings,
-    }
+def parameters(**settings: Any) -> dropout.Config:
+    return dropout.Config(
+        **(
+            {
+                "packet_ms": 20.0,
+                "loss_percent": 10.0,
+                "burst_packets": 3.0,
+                "good_loss_percent": 0.0,
+                "bad_loss_percent": 100.0,
+                "fill": "zero",
+                "loss_seed": 7,
+                **settings,
+            }
+        )
+    )
 
 
 def noise(channels: int = 1, frames: int = 4 * RATE) -> np.ndarray:
@@ -40,7 +44,7 @@ def lost_packets(packets: int, packet_frames: int = 8, **settings: float | str |
     """Which packets of a long recording are lost, read from the sound itself."""
     clean = np.ones((1, packets * packet_frames), np.float32)
     drawn = parameters(packet_ms=1000 * packet_frames / RATE, **settings)
-    degraded, told = hurt(dropout, clean, RATE, drawn)
+    degraded, told = apply_damage(dropout, clean, RATE, drawn)
     grid = degraded.reshape(packets, packet_frames)
     lost = (grid == 0).all(axis=1)
     assert (lost | (grid == 1).all(axis=1)).all()  # whole packets, on their grid
@@ -102,12 +106,12 @@ def test_elliotts_channel_loses_in_both_states() -> None:
 )
 def test_what_no_network_does_is_refused_in_words(settings: dict[str, float], words: str) -> None:
     with pytest.raises(AudioRestoreError, match=words):
-        hurt(dropout, noise(), RATE, parameters(**settings))
+        apply_damage(dropout, noise(), RATE, parameters(**settings))
 
 
 def test_the_first_packet_always_arrives() -> None:
     for seed in range(50):
-        degraded, _ = hurt(
+        degraded, _ = apply_damage(
             dropout, noise(frames=320), RATE, parameters(loss_percent=90.0, burst_packets=9.0, loss_seed=seed)
         )
         np.testing.assert_array_equal(degraded[:, :160], noise(frames=320)[:, :160])
@@ -124,7 +128,7 @@ def test_the_second_packet_is_lost_as_often_as_any_other() -> None:
 def test_what_arrives_is_untouched_and_all_channels_lose_the_same(fill: str) -> None:
     clean = noise(3)
     before = clean.copy()
-    degraded, told = hurt(dropout, clean, RATE, parameters(fill=fill, loss_percent=40.0))
+    degraded, told = apply_damage(dropout, clean, RATE, parameters(fill=fill, loss_percent=40.0))
     np.testing.assert_array_equal(clean, before)
     changed = (degraded != clean).reshape(3, -1, 160).any(axis=2)
     assert (changed == changed[0]).all()
@@ -133,16 +137,18 @@ def test_what_arrives_is_untouched_and_all_channels_lose_the_same(fill: str) -> 
 
 def test_the_fill_does_not_decide_what_is_lost() -> None:
     clean = noise()
-    lost = [(hurt(dropout, clean, RATE, parameters(fill=fill))[0] != clean) for fill in ("zero", "repeat", "fade")]
+    fills = ("zero", "repeat", "fade")
+    lost = [(apply_damage(dropout, clean, RATE, parameters(fill=fill))[0] != clean) for fill in fills]
     assert lost[0].any()
     np.testing.assert_array_equal(lost[0], lost[1])
     np.testing.assert_array_equal(lost[0], lost[2])
-    assert (hurt(dropout, clean, RATE, parameters(loss_seed=8))[0] != clean).any(axis=0).tolist() != lost[0][0].tolist()
+    other, _ = apply_damage(dropout, clean, RATE, parameters(loss_seed=8))
+    assert (other != clean).any(axis=0).tolist() != lost[0][0].tolist()
 
 
 def test_a_lost_packet_is_the_last_one_again_through_the_burst() -> None:
     clean = noise(2)
-    degraded, _ = hurt(dropout, clean, RATE, parameters(fill="repeat", burst_packets=4.0, loss_percent=30.0))
+    degraded, _ = apply_damage(dropout, clean, RATE, parameters(fill="repeat", burst_packets=4.0, loss_percent=30.0))
     packets, wanted = degraded.reshape(2, -1, 160), clean.reshape(2, -1, 160)
     last, longest, run = 0, 0, 0
     for index in range(packets.shape[1]):
@@ -159,8 +165,8 @@ def test_a_lost_packet_is_the_last_one_again_through_the_burst() -> None:
 def test_fading_is_whole_for_ten_milliseconds_and_gone_after_sixty(packet_ms: float) -> None:
     clean = np.ones((1, 20 * RATE), np.float32)
     settings = {"packet_ms": packet_ms, "burst_packets": 30.0, "loss_percent": 30.0}
-    degraded, _ = hurt(dropout, clean, RATE, parameters(fill="fade", **settings))
-    gone, _ = hurt(dropout, clean, RATE, parameters(fill="zero", **settings))
+    degraded, _ = apply_damage(dropout, clean, RATE, parameters(fill="fade", **settings))
+    gone, _ = apply_damage(dropout, clean, RATE, parameters(fill="zero", **settings))
     starts = np.flatnonzero(np.diff(gone[0]) < 0) + 1
     stops = np.flatnonzero(np.diff(gone[0]) > 0) + 1
     long = [start for start, stop in zip(starts, stops, strict=False) if stop - start > RATE // 10]
@@ -178,7 +184,7 @@ def test_fading_is_whole_for_ten_milliseconds_and_gone_after_sixty(packet_ms: fl
 def test_packets_are_as_long_as_asked_for(sample_rate: int, packet_ms: float) -> None:
     size = round(packet_ms * sample_rate / 1000)
     clean = np.ones((1, 40 * size + size // 2), np.float32)
-    degraded, told = hurt(dropout, clean, sample_rate, parameters(packet_ms=packet_ms, loss_percent=40.0))
+    degraded, told = apply_damage(dropout, clean, sample_rate, parameters(packet_ms=packet_ms, loss_percent=40.0))
     assert told["packets"] == 41
     edges = np.flatnonzero(np.diff(degraded[0])) + 1
     assert len(edges) > 4
@@ -199,7 +205,7 @@ def test_blocks_of_any_length_give_the_same(lengths: list[int], fill: str) -> No
                 start += length
 
     run = Run(dropout.apply(Sound(RATE, 2, clean.shape[1], blocks), drawn))
-    whole, told = hurt(dropout, clean, RATE, drawn)
+    whole, told = apply_damage(dropout, clean, RATE, drawn)
     np.testing.assert_array_equal(joined(run, 2), whole)
     assert run.result.measured == told
 
@@ -207,7 +213,7 @@ def test_blocks_of_any_length_give_the_same(lengths: list[int], fill: str) -> No
 def test_a_burst_over_the_edge_of_what_is_read_at_once_goes_on() -> None:
     clean = noise(1, 200_000)
     drawn = parameters(fill="repeat", loss_percent=90.0, burst_packets=1000.0, loss_seed=3)
-    degraded, _ = hurt(dropout, clean, RATE, drawn)
+    degraded, _ = apply_damage(dropout, clean, RATE, drawn)
     changed = np.flatnonzero((degraded != clean)[0])
     first = int(changed[0])
     until = first + int(np.flatnonzero(degraded[0, first:] == clean[0, first:])[0])
@@ -219,7 +225,7 @@ def test_a_burst_over_the_edge_of_what_is_read_at_once_goes_on() -> None:
 def test_speech_over_a_network_keeps_its_place(corpus: Path) -> None:
     rows, sample_rate = soundfile.read(corpus / "ljspeech" / "LJ001-0002.flac", dtype="float32", always_2d=True)
     for fill in ("zero", "repeat", "fade"):
-        degraded, told = hurt(dropout, rows.T, sample_rate, parameters(fill=fill, loss_percent=20.0))
+        degraded, told = apply_damage(dropout, rows.T, sample_rate, parameters(fill=fill, loss_percent=20.0))
         size = sample_rate // 50
         kept = [
             np.array_equal(degraded[:, at : at + size], rows.T[:, at : at + size]) for at in range(0, len(rows), size)

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from in_memory import apply_damage
 
 from audiorestore.damage import _ffmpeg_program, ffmpeg
 from audiorestore.damage._chain import Chains
 from audiorestore.damage._chain_language import parse_chain
-from audiorestore.damage._damage import Outcome, Run, hurt
+from audiorestore.damage._damage import Outcome, Run
 from audiorestore.damage.ffmpeg import CODECS
 from audiorestore.demo.synthesis import render_demo
 from audiorestore.errors import AudioRestoreError, UsageError
@@ -53,8 +54,8 @@ LATE = {
 VOICE_CODERS = ("amr_nb", "amr_wb", "g723_1", "gsm", "speex")  # they model a voice rather than follow its waveform
 
 
-def parameters(codec: str, kbps: float | str = "auto", coded_rate: int | str = "auto") -> dict[str, Any]:
-    return {"codec": codec, "kbps": kbps, "coded_rate": coded_rate}
+def parameters(codec: str, kbps: float | str = "auto", coded_rate: int | str = "auto") -> ffmpeg.Config:
+    return ffmpeg.Config(**({"codec": codec, "kbps": kbps, "coded_rate": coded_rate}))
 
 
 def need(codec: str) -> None:
@@ -125,7 +126,7 @@ def test_what_comes_back_lies_in_its_place_to_its_ends(codec: str, sample_rate: 
     need(codec)
     clean = voice(sample_rate, channels)
     before = clean.copy()
-    degraded, told = hurt(ffmpeg, clean, sample_rate, parameters(codec))
+    degraded, told = apply_damage(ffmpeg, clean, sample_rate, parameters(codec))
     np.testing.assert_array_equal(clean, before)
     assert degraded.shape == clean.shape
     assert degraded.dtype == np.float32
@@ -146,7 +147,7 @@ def test_what_comes_back_lies_in_its_place_to_its_ends(codec: str, sample_rate: 
 def test_any_rate_and_number_of_channels(codec: str, sample_rate: int, channels: int) -> None:
     need(codec)
     clean = voice(sample_rate, channels)
-    degraded, told = hurt(ffmpeg, clean, sample_rate, parameters(codec))
+    degraded, told = apply_damage(ffmpeg, clean, sample_rate, parameters(codec))
     assert degraded.shape == clean.shape
     assert told.get("streams", 1) == (1 if channels < 3 else 3)
     for there, back in zip(clean, degraded, strict=True):
@@ -158,7 +159,7 @@ def test_any_rate_and_number_of_channels(codec: str, sample_rate: int, channels:
 @pytest.mark.parametrize("codec", LATE)
 def test_a_single_sample_is_a_single_sample(codec: str) -> None:
     need(codec)
-    degraded, _ = hurt(ffmpeg, np.full((1, 1), 0.25, np.float32), 22050, parameters(codec))
+    degraded, _ = apply_damage(ffmpeg, np.full((1, 1), 0.25, np.float32), 22050, parameters(codec))
     assert degraded.shape == (1, 1)
     assert np.isfinite(degraded).all()
 
@@ -166,7 +167,7 @@ def test_a_single_sample_is_a_single_sample(codec: str) -> None:
 @with_ffmpeg
 @pytest.mark.parametrize("codec", ["aac", "adpcm_ima", "mp2"])
 def test_silence_stays_silent(codec: str) -> None:
-    degraded, told = hurt(ffmpeg, np.zeros((2, 20000), np.float32), 44100, parameters(codec))
+    degraded, told = apply_damage(ffmpeg, np.zeros((2, 20000), np.float32), 44100, parameters(codec))
     assert np.abs(degraded).max() < 1e-4
     assert told["gain_db"] == 0.0
 
@@ -180,7 +181,7 @@ def test_a_version_with_another_delay_would_be_refused(codec: str, off: int, mon
     known = CODECS[codec]
     monkeypatch.setitem(CODECS, codec, known._replace(delay=known.delay + off))
     with pytest.raises(AudioRestoreError) as caught:
-        hurt(ffmpeg, voice(22050), 22050, parameters(codec))
+        apply_damage(ffmpeg, voice(22050), 22050, parameters(codec))
     words = str(caught.value)
     assert f"not {known.delay + off}" in words
     late = float(words.split(" samples late")[0].rsplit(" ", 1)[1])
@@ -199,7 +200,7 @@ def test_more_bits_leave_less_error(codec: str, kbps: tuple[int, int]) -> None:
     clean = voice(44100)
     errors, bitrates_kbps = [], []
     for each in kbps:
-        degraded, told = hurt(ffmpeg, clean, 44100, parameters(codec, each))
+        degraded, told = apply_damage(ffmpeg, clean, 44100, parameters(codec, each))
         errors.append(float(np.square(clean - degraded).mean()))
         bitrates_kbps.append(told["bitrate_kbps"])
     assert errors[1] < 0.5 * errors[0]
@@ -212,7 +213,7 @@ def test_mulaw_is_what_g711_says() -> None:
     """Of μ-law's 14 bits the loudest eighth has steps of 1/32 of full scale, the quietest of 1/4096."""
     levels = np.array([[0.9, 0.3, 0.03, 0.003, -0.9, -0.003]], np.float32)
     clean = np.repeat(levels, 200, axis=-1)
-    degraded, told = hurt(ffmpeg, clean, 8000, parameters("mulaw"))
+    degraded, told = apply_damage(ffmpeg, clean, 8000, parameters("mulaw"))
     np.testing.assert_array_less(np.abs(degraded - clean), np.abs(clean) / 32 + 1 / 8192)
     assert told["coded_rate"] == 8000
     assert told["delay"] == 0
@@ -223,7 +224,7 @@ def test_mulaw_is_what_g711_says() -> None:
 def test_a_telephone_takes_away_what_lies_above_4_khz() -> None:
     rng = np.random.default_rng(0)
     noise = 0.1 * rng.standard_normal((1, 44100)).astype(np.float32)
-    degraded, told = hurt(ffmpeg, noise, 44100, parameters("adpcm_ima", coded_rate=8000))
+    degraded, told = apply_damage(ffmpeg, noise, 44100, parameters("adpcm_ima", coded_rate=8000))
     power = np.square(np.abs(np.fft.rfft(degraded[0] * np.hanning(44100))))
     assert told["coded_rate"] == 8000
     assert power[4200:].sum() < 1e-4 * power.sum()
@@ -235,9 +236,9 @@ def test_a_telephone_takes_away_what_lies_above_4_khz() -> None:
 def test_samples_over_full_scale_are_clipped_and_counted(codec: str) -> None:
     loud = (1.5 * np.sin(2 * np.pi * 440 * np.arange(44100) / 44100))[None].astype(np.float32)
     clipped = np.clip(loud, -1.0, 1.0)
-    degraded, told = hurt(ffmpeg, loud, 44100, parameters(codec, 128))
+    degraded, told = apply_damage(ffmpeg, loud, 44100, parameters(codec, 128))
     assert told["clipped"] == np.count_nonzero(np.abs(loud) > 1.0) > 0
-    np.testing.assert_array_equal(degraded, hurt(ffmpeg, clipped, 44100, parameters(codec, 128))[0])
+    np.testing.assert_array_equal(degraded, apply_damage(ffmpeg, clipped, 44100, parameters(codec, 128))[0])
     assert correlation(clipped, degraded) > 0.98
 
 
@@ -274,7 +275,7 @@ def test_the_codec_file_is_the_same_each_time_however_the_sound_is_cut(codec: st
 )
 def test_what_a_codec_has_not_is_refused_with_what_it_has(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(AudioRestoreError) as caught:
-        hurt(ffmpeg, voice(44100), 44100, settings)
+        apply_damage(ffmpeg, voice(44100), 44100, settings)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -321,7 +322,7 @@ def test_what_ffmpeg_says_reaches_the_user(
     program(tmp_path, script)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(AudioRestoreError) as caught:
-        hurt(ffmpeg, np.full((2, 300000), 0.25, np.float32), 44100, parameters("aac"))
+        apply_damage(ffmpeg, np.full((2, 300000), 0.25, np.float32), 44100, parameters("aac"))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -331,7 +332,7 @@ def test_a_program_that_cannot_run_is_no_traceback(tmp_path: Path, monkeypatch: 
     (tmp_path / "ffmpeg").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(AudioRestoreError, match="the ffmpeg program cannot be started"):
-        hurt(ffmpeg, np.zeros((1, 100), np.float32), 44100, parameters("aac"))
+        apply_damage(ffmpeg, np.zeros((1, 100), np.float32), 44100, parameters("aac"))
 
 
 def test_a_missing_program_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +341,7 @@ def test_a_missing_program_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(UsageError, match="damage ffmpeg: the ffmpeg program is not installed"):
         Chains(((1.0, parse_chain("hiss|ffmpeg:codec=gsm")),)).check()
     with pytest.raises(AudioRestoreError, match="the ffmpeg program is not installed"):
-        hurt(ffmpeg, np.zeros((1, 100), np.float32), 44100, parameters("aac"))
+        apply_damage(ffmpeg, np.zeros((1, 100), np.float32), 44100, parameters("aac"))
 
 
 def test_a_missing_program_ends_the_command_in_one_sentence(

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from in_memory import apply_damage
 
 from audiorestore.damage import hiss
-from audiorestore.damage._damage import hurt
 from audiorestore.errors import AudioRestoreError
 from audiorestore.signal.level import active_power, decibels, mean_power
 
@@ -19,12 +19,12 @@ def tone(channels: int = 1, frames: int = SECONDS * RATE) -> np.ndarray:
     return np.tile(row, (channels, 1)).astype(np.float32)
 
 
-def parameters(snr_db: float = 20.0, colour: str = "white", noise_seed: int = 5) -> dict[str, float | str | int]:
-    return {"snr_db": snr_db, "colour": colour, "noise_seed": noise_seed}
+def parameters(snr_db: float = 20.0, colour: str = "white", noise_seed: int = 5) -> hiss.Config:
+    return hiss.Config(**({"snr_db": snr_db, "colour": colour, "noise_seed": noise_seed}))
 
 
 def noise_of(waveform: np.ndarray, **settings: float | str | int) -> np.ndarray:
-    degraded, _ = hurt(hiss, waveform, RATE, parameters(**settings))  # type: ignore[arg-type]
+    degraded, _ = apply_damage(hiss, waveform, RATE, parameters(**settings))  # type: ignore[arg-type]
     assert degraded.dtype == np.float32
     assert degraded.shape == waveform.shape
     return degraded.astype(np.float64) - waveform
@@ -52,7 +52,7 @@ def test_pauses_do_not_make_a_recording_noisier() -> None:
 def test_the_level_told_is_the_level_added() -> None:
     for colour in ("white", "pink"):
         sound = tone(2)
-        degraded, told = hurt(hiss, sound, RATE, parameters(colour=colour))
+        degraded, told = apply_damage(hiss, sound, RATE, parameters(colour=colour))
         assert told["noise_dbfs"] == pytest.approx(decibels(mean_power(degraded - sound)), abs=0.05)
         assert told["noise_dbfs"] == pytest.approx(decibels(0.02) - 20, abs=0.05)  # the tone's 0.2² / 2, less 20 dB
 
@@ -103,7 +103,7 @@ def test_noise_has_nothing_to_do_with_the_sound() -> None:
 @pytest.mark.parametrize("frames", [1, 2, 100, 2205, 44100])
 def test_silence_is_refused(frames: int) -> None:
     with pytest.raises(AudioRestoreError, match="silent"):
-        hurt(hiss, np.zeros((2, frames), np.float32), RATE, parameters())
+        apply_damage(hiss, np.zeros((2, frames), np.float32), RATE, parameters())
 
 
 @pytest.mark.parametrize("colour", ["white", "pink"])
@@ -117,5 +117,5 @@ def test_a_few_samples_get_their_noise(frames: int, colour: str) -> None:
 def test_the_waveform_handed_in_is_left_alone() -> None:
     sound = tone(frames=1000)
     before = sound.copy()
-    hurt(hiss, sound, RATE, parameters())
+    apply_damage(hiss, sound, RATE, parameters())
     np.testing.assert_array_equal(sound, before)

@@ -5,30 +5,36 @@ from typing import Any
 
 import numpy as np
 import pytest
+from in_memory import apply_damage
 
 from audiorestore.damage import hum
-from audiorestore.damage._damage import Run, hurt
+from audiorestore.damage._damage import Run
 from audiorestore.data.audio_file import read_audio
 from audiorestore.signal.level import decibels, mean_power
 from audiorestore.signal.sound import Sound
 
 
-def parameters(**settings: Any) -> dict[str, Any]:
-    return {
-        "snr_db": 20.0,
-        "mains_hz": 50,
-        "offset_percent": 0.0,
-        "harmonics": 20,
-        "tilt_db_per_octave": -6.0,
-        "harmonic_spread_db": 0.0,
-        "channel_spread_db": 0.0,
-        "noise_seed": 11,
-    } | settings
+def parameters(**settings: Any) -> hum.Config:
+    return hum.Config(
+        **(
+            {
+                "snr_db": 20.0,
+                "mains_hz": 50,
+                "offset_percent": 0.0,
+                "harmonics": 20,
+                "tilt_db_per_octave": -6.0,
+                "harmonic_spread_db": 0.0,
+                "channel_spread_db": 0.0,
+                "noise_seed": 11,
+            }
+            | settings
+        )
+    )
 
 
 def hum_of(seconds: float, rate: int = 8000, channels: int = 1, **settings: Any) -> tuple[np.ndarray, dict]:
     quiet = np.full((channels, int(seconds * rate)), 1e-6, np.float32)
-    degraded, told = hurt(hum, quiet, rate, parameters(**settings) | {"snr_db": -100.0})
+    degraded, told = apply_damage(hum, quiet, rate, parameters(**(settings | {"snr_db": -100.0})))
     return (degraded.astype(np.float64) - quiet) * 10, told
 
 
@@ -56,7 +62,7 @@ def tilt_and_spread(levels_db: np.ndarray) -> tuple[float, float]:
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_snr_is_the_one_asked_for(snr_db: float, channels: int) -> None:
     tone = np.tile(0.2 * np.sin(2 * np.pi * 440 * np.arange(44100) / 44100), (channels, 1)).astype(np.float32)
-    degraded, told = hurt(hum, tone, 44100, parameters(snr_db=snr_db, channel_spread_db=3.0))
+    degraded, told = apply_damage(hum, tone, 44100, parameters(snr_db=snr_db, channel_spread_db=3.0))
     added = degraded.astype(np.float64) - tone
     assert decibels(mean_power(tone) / mean_power(added)) == pytest.approx(snr_db, abs=0.05)
     assert told["noise_dbfs"] == pytest.approx(decibels(mean_power(added)), abs=0.05)

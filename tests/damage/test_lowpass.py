@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from in_memory import apply_damage
 
 from audiorestore.damage import lowpass
-from audiorestore.damage._damage import hurt
 from audiorestore.data.audio_file import read_audio
 from audiorestore.errors import AudioRestoreError
 from audiorestore.randomness import generator
@@ -18,15 +17,15 @@ FRAMES = 1 << 17
 CUTOFF = 5000.0
 
 
-def parameters(**settings: float | str) -> dict[str, Any]:
+def parameters(**settings: float | str) -> lowpass.Config:
     given = {"kind": "butterworth", "order": 6, "cutoff_hz": CUTOFF, "cutoff_share": 0.5, "passes": 1}
-    return {**given, "ripple_db": 0.5, "stopband_db": 60.0, **settings}
+    return lowpass.Config(**({**given, "ripple_db": 0.5, "stopband_db": 60.0, **settings}))
 
 
 def click_through(**settings: float | str) -> np.ndarray:
     click = np.zeros((1, FRAMES), np.float32)
     click[0, FRAMES // 2] = 1.0
-    return hurt(lowpass, click, RATE, parameters(**settings))[0][0].astype(np.float64)
+    return apply_damage(lowpass, click, RATE, parameters(**settings))[0][0].astype(np.float64)
 
 
 def gain_db(frequency_hz: np.ndarray | float, **settings: float | str) -> np.ndarray:
@@ -119,7 +118,7 @@ def test_a_low_tone_stays_where_it_is_and_a_high_one_goes(kind: str) -> None:
     low, high = (0.5 * np.sin(2 * np.pi * hz * time)[np.newaxis].astype(np.float32) for hz in (441, 15000))
     settings = parameters(kind=kind, ripple_db=0.01)
     inside = slice(8000, 22000)
-    kept, lost = (hurt(lowpass, tone, RATE, settings)[0][0, inside] for tone in (low, high))
+    kept, lost = (apply_damage(lowpass, tone, RATE, settings)[0][0, inside] for tone in (low, high))
     np.testing.assert_allclose(kept, low[0, inside], atol=0.03)  # a Bessel filter takes 0.2 dB even there
     # To a thousandth of a sample: the part of the output that is 90 degrees off.
     quadrature = np.cos(2 * np.pi * 441 * time)[inside]
@@ -136,20 +135,20 @@ def test_a_higher_order_is_steeper() -> None:
 def test_auto_cuts_at_a_share_of_the_band_and_says_where() -> None:
     sound = np.ones((2, 100), np.float32)
     for rate in (8000, 192000):
-        _, told = hurt(lowpass, sound, rate, parameters(cutoff_hz="auto", cutoff_share=0.3))
+        _, told = apply_damage(lowpass, sound, rate, parameters(cutoff_hz="auto", cutoff_share=0.3))
         assert told == {"cutoff_hz": pytest.approx(0.15 * rate)}
-    assert hurt(lowpass, sound, RATE, parameters())[1] == {"cutoff_hz": CUTOFF}
+    assert apply_damage(lowpass, sound, RATE, parameters())[1] == {"cutoff_hz": CUTOFF}
 
 
 @pytest.mark.parametrize("cutoff_hz", [4000.0, 11025.0])
 def test_a_recording_without_highs_is_refused(cutoff_hz: float) -> None:
     with pytest.raises(AudioRestoreError, match="ends at 4000 Hz"):
-        hurt(lowpass, np.ones((1, 100), np.float32), 8000, parameters(cutoff_hz=cutoff_hz))
+        apply_damage(lowpass, np.ones((1, 100), np.float32), 8000, parameters(cutoff_hz=cutoff_hz))
 
 
 def test_what_would_ring_for_ever_is_refused() -> None:
     with pytest.raises(AudioRestoreError, match="lower order"):
-        hurt(
+        apply_damage(
             lowpass,
             np.ones((1, 100), np.float32),
             192000,
@@ -170,16 +169,16 @@ def test_the_filters_of_sulun_and_davies_are_made(kind: str, order: int) -> None
 
 def test_every_default_draw_is_possible_and_makes_many_filters() -> None:
     draws = [lowpass.Config().draw(generator(seed)) for seed in range(60)]
-    assert {drawn["kind"] for drawn in draws} == set(lowpass.KINDS)
-    assert len({drawn["cutoff_share"] for drawn in draws}) == 60
+    assert {drawn.kind for drawn in draws} == set(lowpass.KINDS)
+    assert len({drawn.cutoff_share for drawn in draws}) == 60
     for rate, drawn in zip((8000, 44100, 192000), draws, strict=False):
-        hurt(lowpass, np.ones((1, 50), np.float32), rate, drawn)
+        apply_damage(lowpass, np.ones((1, 50), np.float32), rate, drawn)
 
 
 def test_channels_do_not_mix() -> None:
     sound = np.zeros((2, 3000), np.float32)
     sound[1, 1500] = 1.0
-    degraded, _ = hurt(lowpass, sound, RATE, parameters())
+    degraded, _ = apply_damage(lowpass, sound, RATE, parameters())
     assert not degraded[0].any()
     assert degraded[1].any()
 
@@ -187,7 +186,7 @@ def test_channels_do_not_mix() -> None:
 def test_a_real_recording_loses_its_highs_and_nothing_else(corpus: Path) -> None:
     path = sorted((corpus / "ljspeech").glob("*.flac"))[0]
     speech, rate = read_audio(path)
-    degraded, _ = hurt(lowpass, speech, rate, parameters(order=10, cutoff_hz=4000.0))
+    degraded, _ = apply_damage(lowpass, speech, rate, parameters(order=10, cutoff_hz=4000.0))
     clean, dirty = (np.abs(np.fft.rfft(each[0].astype(np.float64))) ** 2 for each in (speech, degraded))
     frequency_hz = np.fft.rfftfreq(speech.shape[-1], 1 / rate)
     assert dirty[frequency_hz > 6000].sum() < 1e-5 * clean[frequency_hz > 6000].sum()

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from in_memory import apply_damage
 
 from audiorestore.damage import mp3
-from audiorestore.damage._damage import Run, hurt
+from audiorestore.damage._damage import Run
 from audiorestore.damage.mp3 import BITRATES_KBPS, DELAY
 from audiorestore.data.mpeg_frames import scan_mpeg
 from audiorestore.errors import AudioRestoreError
@@ -22,15 +23,19 @@ RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 37800, 44100, 48000, 88
 
 def parameters(
     kbps: int, coded_rate: int | str = "auto", quality: int = 7, mode: str = "cbr", vbr_quality: int = 4
-) -> dict[str, int | str]:
+) -> mp3.Config:
     """The fastest quality that still has a psychoacoustic model: lags, gains and rates hang on none of it."""
-    return {
-        "kbps": kbps,
-        "mode": mode,
-        "vbr_quality": vbr_quality,
-        "coded_rate": coded_rate,
-        "quality": quality,
-    }
+    return mp3.Config(
+        **(
+            {
+                "kbps": kbps,
+                "mode": mode,
+                "vbr_quality": vbr_quality,
+                "coded_rate": coded_rate,
+                "quality": quality,
+            }
+        )
+    )
 
 
 def encode(waveform: np.ndarray, sample_rate: int, settings: dict[str, int | str]) -> bytes:
@@ -87,7 +92,7 @@ def test_untagged_mp3_is_1105_samples_late_at_the_coded_rate(sample_rate: int, k
 @pytest.mark.parametrize(("kbps", "channels"), [(16, 1), (32, 2), (64, 1), (64, 6)])
 def test_degraded_audio_lies_at_lag_0_with_the_exact_length(sample_rate: int, kbps: int, channels: int) -> None:
     clean = sound(sample_rate, channels)
-    degraded, told = hurt(mp3, clean, sample_rate, parameters(kbps))
+    degraded, told = apply_damage(mp3, clean, sample_rate, parameters(kbps))
     assert degraded.shape == clean.shape
     assert degraded.dtype == np.float32
     assert abs(worst_lag(clean, degraded)) < 0.1 * sample_rate / told["coded_rate"]  # a tenth of a coded sample
@@ -97,7 +102,7 @@ def test_degraded_audio_lies_at_lag_0_with_the_exact_length(sample_rate: int, kb
 @pytest.mark.parametrize(("sample_rate", "kbps"), [(8000, 16), (22050, 32), (44100, 16), (96000, 128)])
 def test_the_length_is_exact_down_to_one_sample(frames: int, sample_rate: int, kbps: int) -> None:
     clean = np.full((2, frames), 0.25, np.float32)
-    degraded, _ = hurt(mp3, clean, sample_rate, parameters(kbps))
+    degraded, _ = apply_damage(mp3, clean, sample_rate, parameters(kbps))
     assert degraded.shape == clean.shape
     assert np.isfinite(degraded).all()
 
@@ -106,13 +111,13 @@ def test_the_end_of_the_sound_is_there() -> None:
     """A click 20 samples before the end comes back where it was, and so does one 20 after the start."""
     clean = np.zeros((1, 44100), np.float32)
     clean[0, 20] = clean[0, -20] = 0.9
-    degraded, _ = hurt(mp3, clean, 44100, parameters(320))
+    degraded, _ = apply_damage(mp3, clean, 44100, parameters(320))
     assert np.argmax(np.abs(degraded[0, :1000])) == 20
     assert np.argmax(np.abs(degraded[0, -1000:])) == 980
 
 
 def test_silence_stays_silent() -> None:
-    degraded, told = hurt(mp3, np.zeros((2, 20000), np.float32), 44100, parameters(64))
+    degraded, told = apply_damage(mp3, np.zeros((2, 20000), np.float32), 44100, parameters(64))
     assert not degraded.any()
     assert told["gain_db"] == 0.0
     assert told["clipped"] == 0
@@ -130,7 +135,7 @@ def tone(sample_rate: int = 44100, level: float = 0.5) -> np.ndarray:
     [(32, 0.95), (64, 0.95), (96, 0.95), (128, 0.95), (160, 0.95), (192, 0.97), (224, 0.98), (256, 1.0), (320, 1.0)],
 )
 def test_lame_turns_its_input_down(kbps: int, factor: float) -> None:
-    degraded, told = hurt(mp3, tone(), 44100, parameters(kbps, quality=3))
+    degraded, told = apply_damage(mp3, tone(), 44100, parameters(kbps, quality=3))
     assert told["gain_db"] == pytest.approx(20 * np.log10(factor), abs=0.02)
     loudness = float(np.std(degraded[0, 5000:-5000])) / (0.5 / np.sqrt(2))
     assert loudness == pytest.approx(factor, abs=0.003)
@@ -148,7 +153,7 @@ def test_lame_turns_its_input_down(kbps: int, factor: float) -> None:
 )
 def test_lame_chooses_the_coded_rate(channels: int, expected: dict[int, int]) -> None:
     clean = sound(44100, channels, 0.2)
-    found = {kbps: hurt(mp3, clean, 44100, parameters(kbps))[1]["coded_rate"] for kbps in expected}
+    found = {kbps: apply_damage(mp3, clean, 44100, parameters(kbps))[1]["coded_rate"] for kbps in expected}
     assert found == expected
 
 
@@ -156,7 +161,7 @@ def test_lame_chooses_the_coded_rate(channels: int, expected: dict[int, int]) ->
 def test_the_coded_rate_asked_for_is_the_one_told_and_heard(coded_rate: int, kbps: int) -> None:
     frames = 44100
     noise = 0.1 * np.random.default_rng(0).standard_normal((1, frames)).astype(np.float32)
-    degraded, told = hurt(mp3, noise, 44100, parameters(kbps, coded_rate))
+    degraded, told = apply_damage(mp3, noise, 44100, parameters(kbps, coded_rate))
     assert told["coded_rate"] == coded_rate
     power = np.abs(np.fft.rfft(degraded[0] * np.hanning(frames))) ** 2
     nyquist = int(coded_rate / 2 / 44100 * frames)
@@ -179,7 +184,7 @@ def test_the_coded_rate_asked_for_is_the_one_told_and_heard(coded_rate: int, kbp
 )
 def test_what_was_not_asked_for_is_refused(sample_rate: int, kbps: int, coded_rate: int | str, got: str) -> None:
     with pytest.raises(AudioRestoreError) as caught:
-        hurt(mp3, sound(sample_rate), sample_rate, parameters(kbps, coded_rate))
+        apply_damage(mp3, sound(sample_rate), sample_rate, parameters(kbps, coded_rate))
     words = str(caught.value)
     assert got in words
     assert f"kbps={kbps}" in words
@@ -202,15 +207,15 @@ def test_the_bit_rate_in_the_frames_is_the_one_asked_for(kbps: int, channels: in
 
 def test_samples_over_full_scale_are_counted_and_do_not_wrap() -> None:
     loud = tone(level=1.5)
-    degraded, told = hurt(mp3, loud, 44100, parameters(320))
+    degraded, told = apply_damage(mp3, loud, 44100, parameters(320))
     assert told["clipped"] == np.count_nonzero(np.abs(loud) > 1.0) > 0
-    assert hurt(mp3, tone(level=0.99), 44100, parameters(320))[1]["clipped"] == 0
+    assert apply_damage(mp3, tone(level=0.99), 44100, parameters(320))[1]["clipped"] == 0
     assert dot(loud, degraded) / np.sqrt(dot(loud, loud) * dot(degraded, degraded)) > 0.98  # wrapped: about 0.3
 
 
 def test_full_scale_is_no_clipping() -> None:
     square = np.where(tone() >= 0, np.float32(1.0), np.float32(-1.0))
-    degraded, told = hurt(mp3, square, 44100, parameters(320))
+    degraded, told = apply_damage(mp3, square, 44100, parameters(320))
     assert told["clipped"] == 0
     assert dot(square, degraded) / np.sqrt(dot(square, square) * dot(degraded, degraded)) > 0.98
 
@@ -221,7 +226,7 @@ def test_full_scale_is_no_clipping() -> None:
 @pytest.mark.parametrize(("kbps", "channels"), [(48, 1), (96, 1), (128, 2)])
 def test_an_average_bit_rate_is_kept_on_average(kbps: int, channels: int) -> None:
     clean = sound(44100, channels, 4.0)
-    degraded, told = hurt(mp3, clean, 44100, parameters(kbps, mode="abr"))
+    degraded, told = apply_damage(mp3, clean, 44100, parameters(kbps, mode="abr"))
     assert told["bitrate_kbps"] == pytest.approx(kbps, rel=0.1)
     assert abs(worst_lag(clean, degraded)) < 0.1 * 44100 / told["coded_rate"]
     assert not scan_mpeg(encode(clean, 44100, parameters(kbps, mode="abr"))).constant
@@ -231,7 +236,7 @@ def test_a_better_vbr_quality_takes_more_bits_and_leaves_less_error() -> None:
     clean = sound(44100, 1, 2.0)
     bitrates_kbps, errors = [], []
     for vbr_quality in (0, 4, 9):
-        degraded, told = hurt(mp3, clean, 44100, parameters(64, 44100, mode="vbr", vbr_quality=vbr_quality))
+        degraded, told = apply_damage(mp3, clean, 44100, parameters(64, 44100, mode="vbr", vbr_quality=vbr_quality))
         bitrates_kbps.append(told["bitrate_kbps"])
         error = clean - closest_gain(clean, degraded) * degraded
         errors.append(dot(error, error))
@@ -251,7 +256,7 @@ def test_vbr_does_not_look_at_kbps() -> None:
 @pytest.mark.parametrize(("sample_rate", "channels"), [(22050, 3), (44100, 2), (96000, 1)])
 def test_all_of_a_stream_that_varies_comes_back_in_its_place(mode: str, sample_rate: int, channels: int) -> None:
     clean = sound(sample_rate, channels, 3.0)
-    degraded, told = hurt(mp3, clean, sample_rate, parameters(64, mode=mode))
+    degraded, told = apply_damage(mp3, clean, sample_rate, parameters(64, mode=mode))
     assert degraded.shape == clean.shape
     assert abs(worst_lag(clean, degraded)) < 0.1 * sample_rate / told["coded_rate"]
     last = slice(-sample_rate // 2, None)
@@ -267,7 +272,7 @@ def test_libsndfile_alone_would_cut_a_stream_that_varies_short() -> None:
     encoded = encode(clean, 44100, settings)
     assert scan_mpeg(encoded).samples > clean.shape[-1]
     assert len(soundfile.read(BytesIO(encoded))[0]) < 0.8 * clean.shape[-1]
-    degraded, _ = hurt(mp3, clean, 44100, settings)
+    degraded, _ = apply_damage(mp3, clean, 44100, settings)
     end = degraded[:, -part.shape[-1] :]
     assert dot(part, end) / np.sqrt(dot(part, part) * dot(end, end)) > 0.95
 
@@ -291,7 +296,7 @@ def test_the_codec_file_does_not_hang_on_how_the_sound_is_cut(mode: str) -> None
 )
 def test_an_average_that_no_frame_holds_is_refused(kbps: int, coded_rate: int, words: str) -> None:
     with pytest.raises(AudioRestoreError) as caught:
-        hurt(mp3, sound(44100), 44100, parameters(kbps, coded_rate, mode="abr"))
+        apply_damage(mp3, sound(44100), 44100, parameters(kbps, coded_rate, mode="abr"))
     assert words in str(caught.value)
 
 
@@ -301,25 +306,25 @@ def test_an_average_that_no_frame_holds_is_refused(kbps: int, coded_rate: int, w
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_the_same_in_gives_the_same_out(channels: int) -> None:
     clean = sound(22050, channels)
-    first, told = hurt(mp3, clean, 22050, parameters(32, quality=3))
-    again, told_again = hurt(mp3, clean.copy(), 22050, parameters(32, quality=3))
+    first, told = apply_damage(mp3, clean, 22050, parameters(32, quality=3))
+    again, told_again = apply_damage(mp3, clean.copy(), 22050, parameters(32, quality=3))
     np.testing.assert_array_equal(first, again)
     assert told == told_again
 
 
 def test_more_channels_than_two_are_a_stream_each() -> None:
     clean = sound(22050, 6)
-    degraded, told = hurt(mp3, clean, 22050, parameters(64))
+    degraded, told = apply_damage(mp3, clean, 22050, parameters(64))
     assert told["streams"] == 6
-    np.testing.assert_array_equal(degraded[4:5], hurt(mp3, clean[4:5], 22050, parameters(64))[0])
-    assert "streams" not in hurt(mp3, clean[:2], 22050, parameters(64))[1]
+    np.testing.assert_array_equal(degraded[4:5], apply_damage(mp3, clean[4:5], 22050, parameters(64))[0])
+    assert "streams" not in apply_damage(mp3, clean[:2], 22050, parameters(64))[1]
 
 
 def test_fewer_bits_leave_more_error() -> None:
     clean = sound(44100, 1)
     errors = []
     for kbps in (32, 64, 128, 256):
-        degraded, _ = hurt(mp3, clean, 44100, parameters(kbps, 44100, quality=3))
+        degraded, _ = apply_damage(mp3, clean, 44100, parameters(kbps, 44100, quality=3))
         error = clean - closest_gain(clean, degraded) * degraded
         errors.append(decibels(dot(clean, clean) / dot(error, error)))
     assert errors == sorted(errors)
@@ -329,7 +334,7 @@ def test_fewer_bits_leave_more_error() -> None:
 def test_the_waveform_handed_in_is_left_alone() -> None:
     clean = tone(level=1.2)
     before = clean.copy()
-    hurt(mp3, clean, 44100, parameters(64))
+    apply_damage(mp3, clean, 44100, parameters(64))
     np.testing.assert_array_equal(clean, before)
 
 
@@ -351,7 +356,7 @@ EXCERPT_SECONDS = 5
 def test_real_recordings_keep_their_place(corpus: Path, name: str, kbps: int) -> None:
     rows, sample_rate = soundfile.read(corpus / name, dtype="float32", always_2d=True)
     clean = np.ascontiguousarray(rows[: EXCERPT_SECONDS * sample_rate].T)
-    degraded, told = hurt(mp3, clean, sample_rate, parameters(kbps, quality=3))
+    degraded, told = apply_damage(mp3, clean, sample_rate, parameters(kbps, quality=3))
     assert degraded.shape == clean.shape
     assert abs(worst_lag(clean, degraded)) < 0.1 * sample_rate / told["coded_rate"]
 
@@ -377,7 +382,7 @@ def test_undoing_the_encoders_gain_wins_decibels(corpus: Path, quality: int, kbp
     for clip in clips:
         rows, sample_rate = soundfile.read(clip, dtype="float32", always_2d=True)
         clean = np.ascontiguousarray(rows.T)
-        degraded, _ = hurt(mp3, clean, sample_rate, parameters(kbps, quality=quality))
+        degraded, _ = apply_damage(mp3, clean, sample_rate, parameters(kbps, quality=quality))
         for gain, snrs_db in ((1.0, raw), (1 / 0.95, leveled)):
             error = clean - np.float32(gain) * degraded
             snrs_db.append(decibels(dot(clean, clean) / dot(error, error)))

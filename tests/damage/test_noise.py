@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from in_memory import apply_damage
 
 from audiorestore.damage import noise
-from audiorestore.damage._damage import hurt
 from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.errors import AudioRestoreError, UsageError
 from audiorestore.randomness import generator
@@ -32,12 +32,12 @@ def saved(folder: Path, waveform: np.ndarray, name: str = "noise.wav", rate: int
     return path
 
 
-def parameters(path: Path, snr_db: float = 10.0, start: float = 0.0) -> dict[str, Any]:
-    return {"folder": str(path.parent), "snr_db": snr_db, "file": str(path), "start": start}
+def parameters(path: Path, snr_db: float = 10.0, start: float = 0.0) -> noise.Config:
+    return noise.Config(**({"folder": str(path.parent), "snr_db": snr_db, "file": str(path), "start": start}))
 
 
 def added(waveform: np.ndarray, path: Path, rate: int = RATE, **settings: float) -> tuple[np.ndarray, dict[str, Any]]:
-    degraded, told = hurt(noise, waveform, rate, parameters(path, **settings))
+    degraded, told = apply_damage(noise, waveform, rate, parameters(path, **settings))
     return degraded.astype(np.float64) - waveform, told
 
 
@@ -112,13 +112,13 @@ def test_the_draw_does_not_hang_on_where_the_folder_lies(tmp_path: Path) -> None
         for place in ("here", "zz/there")
     ]
     files = [
-        [Path(str(each["file"])).relative_to(tmp_path / place).as_posix() for each in draws]
+        [Path(str(each.file)).relative_to(tmp_path / place).as_posix() for each in draws]
         for draws, place in zip(drawn, ("here", "zz/there"), strict=True)
     ]
     assert files[0] == files[1]
     assert set(files[0]) == {"b.wav", "a/c.flac", "a.wav"}
-    assert [each["start"] for each in drawn[0]] == [each["start"] for each in drawn[1]]
-    assert len({each["start"] for each in drawn[0]}) == 40
+    assert [each.start for each in drawn[0]] == [each.start for each in drawn[1]]
+    assert len({each.start for each in drawn[0]}) == 40
 
 
 def test_one_file_may_stand_for_a_folder_and_a_file_that_is_named_is_taken(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_one_file_may_stand_for_a_folder_and_a_file_that_is_named_is_taken(tmp_p
     for config in (noise.Config(folder=str(path)), noise.Config(folder=str(tmp_path), file=str(path))):
         for seed in range(5):
             drawn = config.draw(generator(seed))
-            assert drawn["file"] == str(path)
+            assert drawn.file == str(path)
             assert noise.sources(drawn) == [path]
 
 
@@ -165,7 +165,7 @@ def test_real_noise_lies_under_real_speech(corpus: Path) -> None:
     speech, rate = read_audio(sorted((corpus / "ljspeech").glob("*.flac"))[0])
     for seed in range(4):
         drawn = noise.Config(folder=str(corpus / "noise"), snr_db=12.0).draw(generator(seed))
-        degraded, told = hurt(noise, speech, rate, drawn)
+        degraded, told = apply_damage(noise, speech, rate, drawn)
         level = decibels(mean_power(degraded.astype(np.float64) - speech))
         assert decibels(active_power(speech, rate)) - level == pytest.approx(12.0, abs=0.05)
         assert told["noise_dbfs"] == pytest.approx(level, abs=0.05)

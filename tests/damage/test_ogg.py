@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from in_memory import apply_damage
 
 from audiorestore.damage import opus, vorbis
-from audiorestore.damage._damage import Run, hurt
+from audiorestore.damage._damage import Run
 from audiorestore.damage._ogg import pages, settle_serial, sound_kbps, sound_packets
 from audiorestore.data.audio_file import write_audio
 from audiorestore.demo.synthesis import render_demo
@@ -55,8 +56,7 @@ def clean(sample_rate: int = 24000, channels: int = 2) -> np.ndarray:
 
 def encoded(name: str, block_frames: int = 65536) -> bytes:
     module, suffix = CODECS[name]
-    parameters = {"kbps": "auto", "quality": 4.0, "coded_rate": "auto"}
-    run = Run(module.apply(Sound.of(clean(), 24000, block_frames), parameters))
+    run = Run(module.apply(Sound.of(clean(), 24000, block_frames), module.Config(quality=4.0)))
     for _ in run:
         pass
     (kept,) = run.result.encoded
@@ -118,7 +118,7 @@ def test_the_bit_rate_is_that_of_the_pages_with_sound(name: str, headers: int, t
 @pytest.mark.parametrize("name", CODECS)
 def test_samples_over_full_scale_come_back_over_full_scale(name: str) -> None:
     loud = (1.5 * np.sin(2 * np.pi * 440 * np.arange(24000) / 24000))[None].astype(np.float32)
-    degraded, told = hurt(CODECS[name][0], loud, 24000, {"kbps": "auto", "quality": 5.0, "coded_rate": "auto"})
+    degraded, told = apply_damage(CODECS[name][0], loud, 24000, CODECS[name][0].Config(quality=5.0))
     assert np.percentile(np.abs(degraded), 99) == pytest.approx(1.5, abs=0.1)
     assert told["gain_db"] == pytest.approx(0.0, abs=0.2)
 
@@ -127,7 +127,7 @@ def test_samples_over_full_scale_come_back_over_full_scale(name: str) -> None:
 def test_more_channels_than_two_are_a_stream_each(name: str) -> None:
     three = clean(24000, 3)
     three = np.stack([three[0], np.zeros_like(three[1]), three[2]])
-    degraded, told = hurt(CODECS[name][0], three, 24000, {"kbps": "auto", "quality": 4.0, "coded_rate": "auto"})
+    degraded, told = apply_damage(CODECS[name][0], three, 24000, CODECS[name][0].Config(quality=4.0))
     assert told["streams"] == 3
     assert len(set(told["bitrate_kbps"])) == 3
     for there, back in zip(three[::2], degraded[::2], strict=True):
@@ -137,7 +137,7 @@ def test_more_channels_than_two_are_a_stream_each(name: str) -> None:
 
 def test_what_the_speech_half_of_opus_misses_its_place_by_is_undone() -> None:
     voice = clean(24000, 1)
-    run = Run(opus.apply(Sound.of(voice, 24000), {"kbps": "auto", "quality": 0.2, "coded_rate": "auto"}))
+    run = Run(opus.apply(Sound.of(voice, 24000), opus.Config(quality=0.2)))
     degraded = joined(run, 1)
     decoded, rate = soundfile.read(run.result.encoded[0].file.name, dtype="float32")
     run.result.close()

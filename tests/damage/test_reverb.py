@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from in_memory import apply_damage
 
 from audiorestore.damage import reverb
-from audiorestore.damage._damage import hurt
 from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.errors import AudioRestoreError, UsageError
 from audiorestore.randomness import generator
@@ -16,16 +16,16 @@ from audiorestore.signal.align import find_lag
 RATE = 16000
 
 
-def drawn(**settings: float | str) -> dict[str, Any]:
+def drawn(**settings: float | str) -> reverb.Config:
     room = {"decay_seconds": 0.5, "drr_db": 6.0, "predelay_ms": 10.0, "damping_percent": 0.0, "noise_seed": 1}
-    return {"folder": "drawn", "file": "drawn", **room, **settings}
+    return reverb.Config(**({"folder": "drawn", "file": "drawn", **room, **settings}))
 
 
 def answer(channels: int = 1, seconds: float = 3.0, at: int = 0, **settings: float | str) -> np.ndarray:
     """What a click becomes."""
     click = np.zeros((channels, int(seconds * RATE)), np.float32)
     click[:, at] = 1.0
-    return hurt(reverb, click, RATE, drawn(**settings))[0].astype(np.float64)
+    return apply_damage(reverb, click, RATE, drawn(**settings))[0].astype(np.float64)
 
 
 def decay_of(tail: np.ndarray) -> float:
@@ -89,8 +89,8 @@ def test_channels_have_tails_of_their_own_and_the_seed_is_the_room() -> None:
 
 
 def test_silence_stays_silent_and_loud_sound_is_not_clipped() -> None:
-    assert not hurt(reverb, np.zeros((2, 3000), np.float32), RATE, drawn())[0].any()
-    loud, soft = (hurt(reverb, np.full((1, 3000), level, np.float32), RATE, drawn())[0] for level in (4.0, 0.5))
+    assert not apply_damage(reverb, np.zeros((2, 3000), np.float32), RATE, drawn())[0].any()
+    loud, soft = (apply_damage(reverb, np.full((1, 3000), level, np.float32), RATE, drawn())[0] for level in (4.0, 0.5))
     np.testing.assert_allclose(loud, 8.0 * soft, rtol=1e-4, atol=1e-5)
 
 
@@ -109,7 +109,7 @@ def saved(folder: Path, response: np.ndarray, rate: int = RATE, name: str = "roo
 
 
 def inside(path: Path, waveform: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    return hurt(reverb, waveform, RATE, drawn(folder=str(path.parent), file=str(path)))
+    return apply_damage(reverb, waveform, RATE, drawn(folder=str(path.parent), file=str(path)))
 
 
 @pytest.mark.parametrize("delay", [0.0, 321.0, 500.5, 77.25])
@@ -182,8 +182,8 @@ def test_what_is_no_room_is_refused(tmp_path: Path) -> None:
 def test_a_file_is_drawn_where_there_is_a_folder(tmp_path: Path) -> None:
     paths = {str(saved(tmp_path, np.eye(1, 500)[0], name=name)) for name in ("a.wav", "b.wav")}
     draws = [reverb.Config(folder=str(tmp_path)).draw(generator(seed)) for seed in range(20)]
-    assert {each["file"] for each in draws} == paths
-    assert reverb.sources(draws[0]) == [Path(str(draws[0]["file"]))]
+    assert {each.file for each in draws} == paths
+    assert reverb.sources(draws[0]) == [Path(draws[0].file)]
     assert reverb.sources(reverb.Config().draw(generator(0))) == []
     with pytest.raises(UsageError, match="there is no file or folder"):
         reverb.Config(folder=str(tmp_path / "none")).draw(generator(0))
@@ -192,5 +192,5 @@ def test_a_file_is_drawn_where_there_is_a_folder(tmp_path: Path) -> None:
 def test_real_recordings_keep_their_place(corpus: Path) -> None:
     for path in sorted((corpus / "ljspeech").glob("*.flac"))[:3]:
         speech, rate = read_audio(path)
-        degraded, _ = hurt(reverb, speech, rate, reverb.Config().draw(generator(0, path.name)))
+        degraded, _ = apply_damage(reverb, speech, rate, reverb.Config().draw(generator(0, path.name)))
         assert abs(find_lag(speech[0], degraded[0])) < 0.05

@@ -4,34 +4,39 @@ from typing import Any
 
 import numpy as np
 import pytest
+from in_memory import apply_damage
 
 from audiorestore.damage import thumps
-from audiorestore.damage._damage import hurt
 from audiorestore.signal.level import decibels, mean_power
 from audiorestore.signal.resample import resample
 
 RATE = 16000
 
 
-def parameters(**settings: Any) -> dict[str, Any]:
-    return {
-        "snr_db": 20.0,
-        "rate_per_second": 1.0,
-        "resonance_hz": 15.0,
-        "start_hz": 80.0,
-        "decay_ms": 100.0,
-        "click_db": "off",
-        "level_spread_db": 0.0,
-        "rpm": "off",
-        "repeating_percent": 50.0,
-        "disc": "mono",
-        "noise_seed": 3,
-    } | settings
+def parameters(**settings: Any) -> thumps.Config:
+    return thumps.Config(
+        **(
+            {
+                "snr_db": 20.0,
+                "rate_per_second": 1.0,
+                "resonance_hz": 15.0,
+                "start_hz": 80.0,
+                "decay_ms": 100.0,
+                "click_db": "off",
+                "level_spread_db": 0.0,
+                "rpm": "off",
+                "repeating_percent": 50.0,
+                "disc": "mono",
+                "noise_seed": 3,
+            }
+            | settings
+        )
+    )
 
 
 def thumps_of(seconds: float, rate: int = RATE, channels: int = 1, **settings: Any) -> tuple[np.ndarray, dict]:
     quiet = np.full((channels, int(seconds * rate)), 1e-6, np.float32)
-    degraded, told = hurt(thumps, quiet, rate, parameters(**settings) | {"snr_db": -100.0})
+    degraded, told = apply_damage(thumps, quiet, rate, parameters(**(settings | {"snr_db": -100.0})))
     return (degraded.astype(np.float64) - quiet) * 10, told
 
 
@@ -54,7 +59,7 @@ def share_below(waveform: np.ndarray, hertz: float, rate: int = RATE) -> float:
 @pytest.mark.parametrize("rate", [8000, 44100])
 def test_the_snr_is_the_one_asked_for(snr_db: float, rate: int) -> None:
     tone = np.tile(0.2 * np.sin(2 * np.pi * 440 * np.arange(4 * rate) / rate), (2, 1)).astype(np.float32)
-    degraded, told = hurt(thumps, tone, rate, parameters(snr_db=snr_db, disc="stereo"))
+    degraded, told = apply_damage(thumps, tone, rate, parameters(snr_db=snr_db, disc="stereo"))
     added = degraded.astype(np.float64) - tone
     assert decibels(mean_power(tone) / mean_power(added)) == pytest.approx(snr_db, abs=0.05)
     assert told["noise_dbfs"] == pytest.approx(decibels(mean_power(added)), abs=0.05)
@@ -124,6 +129,6 @@ def test_a_thump_rings_on_over_seconds_and_blocks() -> None:
 
 def test_a_recording_without_a_thump_stays_as_it_is() -> None:
     sound = np.full((1, 800), 0.3, np.float32)
-    degraded, told = hurt(thumps, sound, 8000, parameters(rate_per_second=0.001))
+    degraded, told = apply_damage(thumps, sound, 8000, parameters(rate_per_second=0.001))
     np.testing.assert_array_equal(degraded, sound)
     assert told == {"noise_dbfs": None, "peak_dbfs": None, "events": 0}

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
+from in_memory import apply_chain
 
-from audiorestore.damage._chain import apply_chain
-from audiorestore.damage._chain_language import parse_chain
 from audiorestore.demo.synthesis import render_demo
 from audiorestore.errors import AudioRestoreError
 from audiorestore.signal.align import measure
@@ -17,7 +16,7 @@ def song() -> np.ndarray:
 
 
 def hurt(chain: str, clean: np.ndarray, rate: int = RATE) -> tuple[np.ndarray, dict]:
-    degraded, (told,) = apply_chain(clean, rate, parse_chain(chain).draw(np.random.default_rng(0)))
+    degraded, (told,) = apply_chain(clean, rate, chain)
     assert degraded.shape == clean.shape
     return degraded, told
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from in_memory import apply_chain
 
 from audiorestore import __version__
-from audiorestore.damage._chain import apply_chain
+from audiorestore.damage import DAMAGES
+from audiorestore.damage._chain import Link
 from audiorestore.damage._chain_language import parse_chains
 from audiorestore.data import spool
 from audiorestore.data.audio_file import audio_info, read_audio, write_audio
@@ -63,8 +65,11 @@ def test_the_record_tells_what_was_done_with_every_parameter(sources: Any, tmp_p
 def test_the_file_holds_what_the_recorded_damage_does_to_the_reference(sources: Any, tmp_path: Path) -> None:
     record = degrade_record(sources[0], config(tmp_path))
     waveform, rate = read_audio(sources[0]["reference"])
-    drawn = [{key: value for key, value in damage.items() if key != "coded_rate"} for damage in record["damage"]]
-    drawn[0]["coded_rate"] = "auto"
+    mp3, hiss = record["damage"]
+    drawn = [
+        Link(entry["name"], DAMAGES.load(entry["name"]).Config.from_record(entry))
+        for entry in ({**mp3, "coded_rate": "auto"}, hiss)
+    ]
     degraded, told = apply_chain(waveform, rate, drawn)
     np.testing.assert_array_equal(read_audio(record["degraded"])[0], degraded)
     assert told == record["damage"]

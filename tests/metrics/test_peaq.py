@@ -102,7 +102,7 @@ def test_how_many_frames_are_taken_at_once_changes_nothing(hop_frames: int, monk
     clean[:, :5000] = 0.0
     clean[:, -9000:] = 0.0
     whole = measure(clean, hiss(clean, 1e-3))
-    monkeypatch.setattr(peaq, "_BLOCK_FRAMES", hop_frames * 1024)
+    monkeypatch.setattr(peaq, "_FRAMES", hop_frames * 1024)
     assert measure(clean, hiss(clean, 1e-3)) == pytest.approx(whole, rel=1e-9)
 
 

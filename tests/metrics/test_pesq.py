@@ -1,6 +1,11 @@
 """PESQ against the package called by hand; segments, silence and channels; and C code that must not end the program."""
 
 import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -8,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.signal
+from in_memory import apply_chain
 
-from audiorestore.damage._chain import apply_chain
-from audiorestore.damage._chain_language import parse_chain
 from audiorestore.data.audio_file import read_audio
 from audiorestore.demo.synthesis import render_demo
-from audiorestore.metrics import METRICS, _pesq_process
+from audiorestore.metrics import METRICS
 from audiorestore.metrics._comparison import Comparison, Signal, Undefined
 from audiorestore.metrics.pesq import LONGEST_SECONDS, measure
 from audiorestore.signal.resample import resample
@@ -163,36 +167,65 @@ def test_how_it_comes_cut_and_how_many_work_at_once_change_nothing() -> None:
 
 def test_bursts_for_which_the_package_has_no_room_are_measured_all_the_same() -> None:
     """75 utterances: given to the package at once they are written over its stack."""
-    time = np.arange(30 * RATE) / RATE
-    bursts = np.where(time % 0.4 < 0.19, np.random.default_rng(0).standard_normal((1, time.size)), 0.0)
+    seconds = np.arange(30 * RATE) / RATE
+    bursts = np.where(seconds % 0.4 < 0.19, np.random.default_rng(0).standard_normal((1, seconds.size)), 0.0)
     assert opinions(bursts, hiss(bursts, 30))["pesq_wb"] > 1.0
 
 
-def test_a_crash_in_the_package_leaves_this_number_out_and_the_program_standing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+class Deadly:
+    """Crashes the process that receives it."""
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return os.abort, ()
+
+
+def test_a_crash_in_the_package_leaves_this_number_out_and_the_next_file_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    broken = tmp_path / "broken.py"
-    broken.write_text("import os, sys\nsys.stdin.buffer.read(1000)\nos.abort()\n")
     with monkeypatch.context() as patch:
-        patch.setattr(_pesq_process, "__file__", str(broken))
+        patch.setattr(METRICS.load("pesq"), "_opinion", Deadly())
         assert reason(voice(), voice()) == "the pesq package crashed"
     assert opinions(voice(), voice())["pesq_wb"] > 4.6
 
 
-def test_after_a_crash_the_next_pair_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with _pesq_process.PesqProcess() as process:
-        with monkeypatch.context() as patch:
-            patch.setattr(_pesq_process, "__file__", str(tmp_path / "nothing.py"))
-            with pytest.raises(_pesq_process.PesqCrashError):
-                process.score(voice()[0], voice()[0], RATE, True)
-        assert process.score(voice()[0], voice()[0], RATE, True) == pytest.approx(4.644, abs=1e-3)
+def test_nothing_is_left_running_when_the_program_is_killed(tmp_path: Path) -> None:
+    """The parent gets no chance to clean up; its process notices by itself."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, time\n"
+        "from audiorestore.metrics.pesq import _process\n"
+        "if __name__ == '__main__':\n"
+        "    with _process() as process:\n"
+        "        print(process.submit(os.getpid).result(), flush=True)\n"
+        "        time.sleep(600)\n"
+    )
+    parent = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert is_running(child)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(600):
+        if not is_running(child):
+            break
+        time.sleep(0.1)
+    assert not is_running(child)
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()  # has ended, and nobody has collected it
+    except OSError:
+        return False
 
 
 def test_speech_seconds_apart_is_read_past_its_end_by_the_package_and_still_harmless() -> None:
-    time = np.arange(19 * RATE) / RATE
+    seconds = np.arange(19 * RATE) / RATE
     rng = np.random.default_rng(0)
-    late = np.where(time > 18, rng.standard_normal((1, time.size)), 0.0)
-    bursts = np.where((time + 0.1) % 1.5 < 1.0, rng.standard_normal((1, time.size)), 0.0)
+    late = np.where(seconds > 18, rng.standard_normal((1, seconds.size)), 0.0)
+    bursts = np.where((seconds + 0.1) % 1.5 < 1.0, rng.standard_normal((1, seconds.size)), 0.0)
     for value in measure(Comparison.of(late, bursts, RATE)).values():
         assert isinstance(value, Undefined) or 1.0 <= value <= 4.65
 
@@ -210,7 +243,7 @@ def test_more_bits_make_better_speech(corpus: Path) -> None:
     clean = clean[:, : 6 * rate]
     found = []
     for kbps in (16, 32, 64):
-        dirty, _ = apply_chain(clean, rate, parse_chain(f"mp3:kbps={kbps}").draw(np.random.default_rng(0)))
+        dirty, _ = apply_chain(clean, rate, f"mp3:kbps={kbps}")
         found.append(opinions(clean, dirty, rate))
     for key in ("pesq_wb", "pesq_nb"):
         rising = [each[key] for each in found]

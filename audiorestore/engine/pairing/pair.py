@@ -16,6 +16,7 @@ from ...errors import FINDINGS, AlignmentError, UsageError
 from ...signal.align import LAG_TOLERANCE, ChannelAlignment, measure, shift
 from ...signal.level import decibels
 from ...signal.resample import resample
+from ...signal.sound import Sound, joined
 from ..provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
 
 
@@ -103,7 +104,8 @@ def pair_record(record: Record, config: PairConfig) -> Record:
             return {**record, **made}
     reference, sample_rate = read_audio(reference_path)
     for _, module, parameters in warps:
-        reference = module.warp(reference, sample_rate, parameters)
+        blocks = module.warp(Sound.of(reference, sample_rate), module.Config.from_record(parameters))
+        reference = joined(blocks, len(reference))
     degraded, degraded_rate = read_audio(degraded_path)
     if degraded_rate != sample_rate:
         degraded = resample(degraded, degraded_rate, sample_rate)

@@ -35,7 +35,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...signal.sound import Sound, regrid
+from ...signal.sound import Sound, regrid, windows
 from .._comparison import Comparison, Measured, Number, Undefined
 from .averages import NO_BANDWIDTH, Averages
 from .ear import FRAME, FULL_SCALE, HOP, SAMPLE_RATE, Array
@@ -67,7 +67,7 @@ NUMBERS = {
     "peaq_rel_dist_frames": _variable("part of the frames whose error is over the mask"),
 }
 
-_BLOCK_FRAMES = 64 * HOP
+_FRAMES = 64  # graded at once
 
 
 def measure(comparison: Comparison) -> Measured:
@@ -94,10 +94,8 @@ def _graded(variables: Measured) -> tuple[float | Undefined, float | Undefined]:
 
 def _blocks(reference: Sound, estimate: Sound) -> Iterator[Array]:
     """Read whole frames of both in steps of 16 bit, shape (2, channels, time); a block starts where frames go on."""
-    even = (regrid(sound.blocks(), sound.channels, sound.frames, _BLOCK_FRAMES) for sound in (reference, estimate))
-    held = np.zeros((2, reference.channels, 0))
-    for both in zip(*even, strict=True):
-        held = np.concatenate([held, np.rint(np.stack(both).astype(np.float64) * FULL_SCALE)], axis=-1)
-        if (frames := (held.shape[-1] - FRAME) // HOP + 1) > 0:
-            yield held[..., : (frames - 1) * HOP + FRAME]
-            held = held[..., frames * HOP :]
+    both = zip(*(regrid(sound.blocks(), sound.channels, sound.frames) for sound in (reference, estimate)), strict=True)
+    steps = (np.rint(np.stack(blocks).astype(np.float64) * FULL_SCALE) for blocks in both)
+    for window in windows(steps, (_FRAMES - 1) * HOP + FRAME, _FRAMES * HOP):
+        if window.shape[-1] >= FRAME:
+            yield window[..., : (window.shape[-1] - FRAME) // HOP * HOP + FRAME]

@@ -1,0 +1,140 @@
+"""What TAB offers: families, presets, settings, damages and metrics, from the registries.
+
+Each public function is the ``autocompletion`` of an option or argument: it takes the beginning of a word and returns
+the words that begin so. If there are none, the shell offers files. An incomplete word ends in ``=``, ``:`` or ``/``.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from typer import Context
+
+SUFFIX = ".safetensors"
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def families(incomplete: str) -> list[str]:
+    """Offer all families."""
+    from ..models import FAMILIES
+
+    return _starting(incomplete, FAMILIES.names())
+
+
+def checkpoints(incomplete: str) -> list[str]:
+    """Offer checkpoint files, and folders that may hold some."""
+    folder, _, _ = incomplete.rpartition("/")
+    here = Path(f"{folder}/" if incomplete.startswith("/") else folder or ".").expanduser()
+    before = incomplete[: len(incomplete) - len(incomplete.rpartition("/")[2])]
+    found = sorted(here.iterdir()) if here.is_dir() else []
+    names = [f"{each.name}/" if each.is_dir() else each.name for each in found if not each.name.startswith(".")]
+    return _starting(incomplete, [before + name for name in names if name.endswith((SUFFIX, "/"))])
+
+
+def models(incomplete: str) -> list[str]:
+    """Offer what can restore: families with nothing to learn, bundled models, and checkpoint files."""
+    from ..models import FAMILIES
+    from ._source import attribute
+
+    ready = [name for name in FAMILIES.names() if attribute(_module(name), "Model", "learns") == "nothing"]
+    bundled = [path.stem for path in Path(__file__).parents[1].glob(f"weights/*{SUFFIX}")]
+    return [*_starting(incomplete, ready + bundled), *checkpoints(incomplete)]
+
+
+def models_to_show(incomplete: str) -> list[str]:
+    """Offer what `ar models` describes."""
+    return list(dict.fromkeys([*families(incomplete), *models(incomplete)]))
+
+
+def presets(ctx: Context, incomplete: str) -> list[str]:
+    """Offer the presets of the family on the line, or of all families."""
+    from ._source import keys
+
+    return _starting(incomplete, [key for name in _families(ctx) for key in keys(_module(name), "PRESETS")])
+
+
+def settings(ctx: Context, incomplete: str) -> list[str]:
+    """Offer the settings of the family on the line (or of all) and of training as ``key=``, then their values."""
+    from ._source import fields
+
+    known: dict[str, tuple[str, ...]] = {}
+    for name in _families(ctx):
+        for key, values in fields(_module(name), "Config").items():
+            known[key] = known.get(key, ()) + values
+    if ctx.info_name == "train":
+        known |= fields("audiorestore.engine.training.loop", "TrainConfig")
+    key, given, _ = incomplete.partition("=")
+    return _starting(
+        incomplete, [f"{key}={value}" for value in known.get(key, ())] if given else [f"{k}=" for k in known]
+    )
+
+
+def chain(incomplete: str) -> list[str]:
+    """Offer the next part of ``damage:parameter=value/value,parameter=value|damage``."""
+    from ..damage import DAMAGES
+    from ._source import fields
+
+    link = incomplete.rpartition("|")[2].lstrip()
+    damage, colon, parameters = link.partition(":")
+    setting = parameters.rpartition(",")[2]
+    key, given, values = setting.partition("=")
+    if not colon:
+        return _continued(incomplete, damage, [f"{name}:" for name in DAMAGES.names()])
+    if damage not in DAMAGES.names():
+        return []
+    if not given:  # each can be set once
+        free = [
+            name for name in fields(f"audiorestore.damage.{damage}", "Config") if f",{name}=" not in f",{parameters}"
+        ]
+        return _continued(incomplete, setting, [f"{name}=" for name in free])
+    domain = DAMAGES.load(damage).Config.domains().get(key)
+    words = [*domain.choices, *domain.words] if domain else []
+    return _continued(incomplete, values.rpartition("/")[2], map(str, words))
+
+
+def metrics(incomplete: str) -> list[str]:
+    """Offer all metrics, and ``all``."""
+    from ..metrics import ALL, METRICS
+
+    return _starting(incomplete, [ALL, *METRICS.names()])
+
+
+def findings(incomplete: str) -> list[str]:
+    """Offer the problems for which `ar pair` rejects pairs."""
+    from ..errors import FINDINGS
+
+    return _starting(incomplete, FINDINGS)
+
+
+def groupings(incomplete: str) -> list[str]:
+    """Offer ways to group records."""
+    return _starting(incomplete, ["folder", "path:", "field:"])
+
+
+def devices(incomplete: str) -> list[str]:
+    """Offer where to compute."""
+    return _starting(incomplete, DEVICES)
+
+
+def _starting(incomplete: str, words: Iterable[str]) -> list[str]:
+    return [word for word in dict.fromkeys(words) if word.startswith(incomplete)]
+
+
+def _continued(incomplete: str, part: str, words: Iterable[str]) -> list[str]:
+    """Complete the last part of a word, and put the rest in front."""
+    before = incomplete[: len(incomplete) - len(part)]
+    return [before + word for word in _starting(part, words)]
+
+
+def _module(family: str) -> str:
+    return f"audiorestore.models.{family}"
+
+
+def _families(ctx: Context) -> list[str]:
+    """Find the family on the line, an argument or --model; without one, list all."""
+    from ..models import FAMILIES
+
+    names = FAMILIES.names()
+    # The parser stops at an option without a value; the arguments that it has not reached are in `args`.
+    given: list[Any] = [ctx.params.get("family"), ctx.params.get("model"), *ctx.args]
+    return next(([name] for name in given if name in names), names)
