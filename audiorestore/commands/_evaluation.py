@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ExitStatus, UsageError
 from ._inputs import read_inputs, read_sides
-from ._speech import report_failure, report_no_picture, say, stderr, write_line
+from ._speech import report_failure, report_no_picture, say, show_beside, stderr, write_line
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -149,7 +149,6 @@ def collect(
     Returns:
         How many records have a lag, and how many could not be drawn.
     """
-
     lagging = without_picture = 0
     for record in records:
         summary.add(record)
@@ -185,11 +184,8 @@ def show_summary(summary: "Summary", format: str) -> None:
     if summary.records and not (format == "markdown" and sys.stdout.isatty()):
         table = summary_table(summary)
         width = stderr.measure(table, options=stderr.options.update(width=1000)).maximum
-        if not stderr.is_terminal:
-            table.width = width
-        elif width > stderr.width:
-            table = summary_table(summary, intervals=False)
-        stderr.print(table)
+        too_wide = stderr.is_terminal and width > stderr.width
+        show_beside(summary_table(summary, intervals=False) if too_wide else table)
     if format != "records":
         sys.stdout.write(summary_as(summary, format))
     for note in notes_on(summary):

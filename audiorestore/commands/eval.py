@@ -95,7 +95,7 @@ Plot = Annotated[
     typer.Option(
         metavar="DIR",
         help="Draw a PNG of each record into this folder: spectrograms of each version and of its difference from the "
-        "reference. Existing pictures are replaced. Needs matplotlib.",
+        "reference. Existing pictures are replaced.",
         rich_help_panel=_REPORTS,
     ),
 ]

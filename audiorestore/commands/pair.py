@@ -61,9 +61,7 @@ def pair(
     ] = "jsonl",
     plot: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder for a picture of each pair: waveforms, spectrograms and difference. Needs matplotlib."
-        ),
+        typer.Option(help="Folder for a picture of each pair: waveforms, spectrograms and difference."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only verify that a manifest of pairs still holds; status 4 if it does not.")

