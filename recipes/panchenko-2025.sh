@@ -164,7 +164,7 @@ done
 # Figure 1: spectrograms of degraded and restored speech, and of what is left between them and the original.
 for model in cnn-paper cnn-paper-residual; do
     head -n 1 "$OUT/keep/$model.restored.jsonl" | audiorestore eval --plot "$OUT/figures/$model" > /dev/null 2>&1 ||
-        echo "no figures: pip install 'audiorestore[plots]'" >&2
+        echo "no figures of $model" >&2
 done
 
 sweep > "$OUT/sweep/rows"

@@ -1,6 +1,6 @@
 """Layers in the form in which the windowed families run them: the same numbers as torch's own, and faster on a CPU.
 
-Values are (batch, channels, 1, time) with the channels of one moment side by side in memory (torch's channels-last
+Values are (batch, channels, 1, time) with the channels of one time step side by side in memory (torch's channels-last
 format): a convolution is then a product of whole rows, forwards about 1.5 times and in training 1.8 times as fast as
 over (batch, channels, time).
 """
@@ -46,14 +46,14 @@ class Tanh(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Squash values of any shape into −1…1."""
-        return torch.add(values.new_tensor(-1.0), torch.sigmoid(2.0 * values), alpha=2.0)
+        return torch.add(values.new_full((), -1.0), torch.sigmoid(2.0 * values), alpha=2.0)
 
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": Tanh, "relu": nn.ReLU, "silu": nn.SiLU}
 
 
 def channels_last(values: Tensor) -> Tensor:
-    """Bring (batch, channels, time) to (batch, channels, 1, time), the channels of one moment side by side."""
+    """Bring (batch, channels, time) to (batch, channels, 1, time), the channels of one time step side by side."""
     return values.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 
@@ -61,10 +61,10 @@ def convolve(layer: LinearMap, values: Tensor, dilation: int = 1, padding: int =
     """Slide a layer over (batch, channels, 1, time) values.
 
     Args:
-        layer: A convolution; or a dense layer over neighbouring moments, flattened channel by channel.
-        values: What it sees.
-        dilation: How far apart the moments lie that it sees at once.
-        padding: Moments of silence at both ends.
+        layer: A convolution; or a dense layer over neighbouring time steps, flattened channel by channel.
+        values: Its input.
+        dilation: Distance of the time steps that a window has.
+        padding: Time steps of silence at both ends.
     """
     if isinstance(layer, OwnConvolution):
         return layer.convolve(values, dilation, padding)
@@ -91,12 +91,12 @@ def _slide_in_rows(weight: Tensor, bias: Tensor | None, values: Tensor, dilation
     """Convolve by one matrix product over rows of 16 neighbouring windows: the gradient of torch's own convolution over
     hundreds of places takes fifty times as long."""
     (units, channels, _, places), (batch, _, _, time) = weight.shape, values.shape
-    # Moments that a window sees lie `dilation` apart: sorted by their remainder, they are neighbours.
+    # A window's time steps are `dilation` apart: sorted by their remainder, they are neighbours.
     values = functional.pad(values, (0, -time % dilation))
-    moments = values.permute(0, 3, 1, 2).reshape(batch, -1, dilation, channels).transpose(1, 2)
-    count = moments.shape[2] - places + 1
+    steps = values.permute(0, 3, 1, 2).reshape(batch, -1, dilation, channels).transpose(1, 2)
+    count = steps.shape[2] - places + 1
     rows = -(-count // NEIGHBOURS)
-    sound = functional.pad(moments.flatten(2), (0, (rows * NEIGHBOURS - count) * channels))
+    sound = functional.pad(steps.flatten(2), (0, (rows * NEIGHBOURS - count) * channels))
     windows = sound.unfold(-1, (places + NEIGHBOURS - 1) * channels, NEIGHBOURS * channels)
     copies = shifted_copies(weight.squeeze(2).transpose(1, 2).flatten(1), channels)
     answers = functional.linear(windows, copies, None if bias is None else bias.repeat(NEIGHBOURS))
@@ -179,6 +179,6 @@ class PoolPairs(nn.Module):
         self.kind: Pooling = kind
 
     def forward(self, values: Tensor) -> Tensor:
-        """Pool what lies in places 0 and 1, 2 and 3, and so on."""
+        """Pool places 0 and 1, 2 and 3, and so on."""
         even = values.shape[-1] // 2 * 2
         return _pooled(values[..., :even:2], values[..., 1:even:2], self.kind)

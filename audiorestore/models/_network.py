@@ -40,7 +40,10 @@ class Player:
 
 
 class NetworkRestorer(nn.Module, Restorer):
-    """A restorer whose work is done by a torch module."""
+    """A restorer whose work is done by a torch module.
+
+    Attention is best written with plain ``nn.Linear`` layers: `ar quantize` leaves torch's fused ones as they are.
+    """
 
     learns = "by steps"
     uses_torch = True

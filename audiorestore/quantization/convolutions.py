@@ -112,31 +112,10 @@ class Int8Conv2d(_Int8Convolution, nn.Conv2d):  # type: ignore[override]
 
 
 class Int8ConvTranspose1d(Int8Layer, nn.ConvTranspose1d):  # type: ignore[override]
-    """A transposed convolution of one group with an int8 weight: each time step, rounded with its own scale, adds to
-    all places that it reaches."""
+    """A transposed convolution with an int8 weight, computed in float."""
 
     outputs_along: ClassVar[int] = 1
-
-    @property
-    def can_compute(self) -> bool:
-        """Whether it can compute in int8."""
-        return self.groups == 1
-
-    def forward(self, values: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Map (batch, channels, time) as torch's own layer does; a length asked for is computed in float."""
-        if self.arithmetic == "float" or output_size is not None:
-            return nn.ConvTranspose1d.forward(self, values, output_size)
-        rows: Int8Linear = self.derived("rows", self._rows)
-        parts = rows(values.transpose(1, 2)).transpose(1, 2)  # (batch, channels and places, time)
-        (places,), (stride,), (dilation,), padding = self.kernel_size, self.stride, self.dilation, int(self.padding[0])
-        time = (values.shape[-1] - 1) * stride - 2 * padding + dilation * (places - 1) + self.output_padding[0] + 1
-        spread = (1, dilation), (0, padding), (1, stride)
-        answer = functional.fold(parts, (1, time), (1, places), *spread).squeeze(2)
-        return answer if self.bias is None else answer + self.bias[:, None]
-
-    def _rows(self) -> Int8Linear:
-        scale = self.scale.repeat_interleave(self.codes.shape[-1])
-        return Int8Linear.from_codes(self.codes.permute(1, 2, 0).flatten(0, 1), scale, None)
+    can_compute: ClassVar[bool] = False
 
 
 def _pieces(shape: torch.Size, rows: int) -> Iterator[tuple[slice, ...]]:

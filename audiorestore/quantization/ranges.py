@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 Interval = tuple[float, float]
@@ -41,6 +40,8 @@ def _abs(values: Interval) -> Interval:
 
 def _pow(values: Interval, exponent: Interval) -> Interval:
     power = exponent[0]
+    if power != exponent[1]:
+        return UNKNOWN
     if power == 2:
         low, high = _abs(values)
         return low**2, high**2
@@ -59,10 +60,6 @@ def _same(values: Interval, *_: Any) -> Interval:
     return values
 
 
-def _unknown(*_: Any, **__: Any) -> Interval:
-    return UNKNOWN
-
-
 def _within(low: float, high: float) -> Callable[..., Interval]:
     return lambda *_: (low, high)
 
@@ -76,6 +73,7 @@ _RULES: dict[Any, Callable[..., Interval]] = {
     _aten.zeros_like: _within(0.0, 0.0),
     _aten.new_zeros: _within(0.0, 0.0),
     _aten.scalar_tensor: _same,
+    _aten.new_full: lambda like, shape, value: value,
     _aten.relu: lambda values: _clamp(values, (0.0, 0.0)),
     _aten.clamp: _clamp,
     _aten.clamp_min: _clamp,
@@ -92,8 +90,7 @@ _RULES: dict[Any, Callable[..., Interval]] = {
     _aten.cat: _hull,
     _aten.stack: _hull,
     _aten.copy_: _hull,  # of a part, perhaps: the rest stays as it was
-    _aten.constant_pad_nd: lambda values, *_: _hull(values, (0.0, 0.0)),
-    _aten.avg_pool2d: lambda values, *_: _hull(values, (0.0, 0.0)),
+    _aten.constant_pad_nd: lambda values, pad, value=(0.0, 0.0): _hull(values, value),
     _aten.max_pool2d_with_indices: _same,
     _aten.upsample_nearest1d: _same,
     _aten.upsample_nearest2d: _same,
@@ -116,16 +113,6 @@ class Ranges(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's mode
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._known: dict[int, tuple[Any, Interval]] = {}  # by storage, kept so that no other takes its address
-        self._constants = _Constants(self)
-
-    def __enter__(self) -> "Ranges":
-        self._constants.__enter__()  # type: ignore[no-untyped-call]
-        super().__enter__()  # type: ignore[no-untyped-call]
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)  # type: ignore[no-untyped-call]
-        self._constants.__exit__(*error)  # type: ignore[no-untyped-call]
 
     def of(self, values: Any) -> Interval:
         """Get the interval in which a number, or all values of a tensor, are."""
@@ -150,23 +137,9 @@ class Ranges(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's mode
         return made
 
     def _interval(self, packet: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Interval:
-        rule = _RULES.get(packet, _unknown)
+        if packet not in _RULES:
+            return UNKNOWN
         if arguments and isinstance(arguments[0], list):
-            arguments = tuple(arguments[0]) if rule is _hull else ()
-        return rule(*map(self.of, arguments), **{key: each for key, each in options.items() if key == "alpha"})
-
-
-class _Constants(TorchFunctionMode):
-    """Note the values of tensors that are made of numbers, which a dispatched operator no longer shows."""
-
-    def __init__(self, ranges: Ranges) -> None:
-        super().__init__()
-        self._ranges = ranges
-
-    def __torch_function__(
-        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
-    ) -> Any:
-        made = function(*arguments, **(options or {}))
-        if function is Tensor.new_tensor and len(arguments) == 2 and isinstance(arguments[1], int | float):
-            self._ranges.set(made, (arguments[1], arguments[1]))
-        return made
+            arguments = arguments[0]
+        alpha = {"alpha": options["alpha"]} if "alpha" in options else {}
+        return _RULES[packet](*map(self.of, arguments), **alpha)

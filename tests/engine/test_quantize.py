@@ -235,20 +235,6 @@ def test_numbers_that_are_not_finite_are_refused_rather_than_rounded_to_somethin
 # The file.
 
 
-@pytest.mark.parametrize("family", TINY)
-def test_an_int8_model_comes_back_from_the_disk_bit_for_bit(tmp_path: Path, family: str) -> None:
-    loaded = saved(tmp_path, family)
-    model, layers = quantize(loaded)
-    save_quantized(tmp_path / "int8.safetensors", loaded, model, layers, False)
-    small = load_model(str(tmp_path / "int8.safetensors"))
-    np.testing.assert_array_equal(small.model.restore(sound()[None]), model.restore(sound()[None]))
-    assert small.metadata["quantized"] == {
-        "dtype": "int8",
-        "arithmetic": {layer.name: layer.arithmetic for layer in layers},
-        "bounds": {layer.name: layer.bound for layer in layers if layer.arithmetic == "int8"},
-    }
-
-
 def test_an_int8_file_of_an_older_version_has_its_bounds_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,36 +276,6 @@ def test_the_digest_is_another_so_that_nothing_is_taken_for_done(tmp_path: Path)
     with pytest.raises(AudioFileError, match="made from something else"):
         restore_record(record, small, config)
     assert restore_record(record, loaded, config)["restored"]  # this one is done already
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_an_interrupted_writing_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
-    loaded = saved(tmp_path, "mlp")
-    model, layers = quantize(loaded)
-    before = (tmp_path / "float.safetensors").read_bytes()
-    write = Path.write_bytes
-
-    def half(path: Path, content: bytes) -> int:
-        write(path, content[: len(content) // 2])
-        raise error
-
-    monkeypatch.setattr(Path, "write_bytes", half)
-    for target, overwrite in (("int8.safetensors", False), ("float.safetensors", True)):
-        with pytest.raises(error):
-            save_quantized(tmp_path / target, loaded, model, layers, overwrite)
-    assert [path.name for path in tmp_path.iterdir()] == ["float.safetensors"]
-    assert (tmp_path / "float.safetensors").read_bytes() == before
-
-
-def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
-    loaded = saved(tmp_path, "mlp")
-    model, layers = quantize(loaded)
-    (tmp_path / "taken.safetensors").write_text("mine")
-    with pytest.raises(AudioFileError, match="exists already"):
-        save_quantized(tmp_path / "taken.safetensors", loaded, model, layers, False)
-    assert (tmp_path / "taken.safetensors").read_text() == "mine"
 
 
 # What is reported.

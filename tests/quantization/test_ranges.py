@@ -32,8 +32,8 @@ KNOWN: dict[str, tuple[Callable[[Tensor], Any], tuple[float, float]]] = {
     "magnitude": (lambda values: (tanh(values) - 2).abs(), (1, 3)),
     "the larger": (lambda values: torch.maximum(tanh(values), values.sigmoid()), (0, 1)),
     "max pool": (lambda values: functional.max_pool1d(tanh(values), 2), (-1, 1)),
-    "mean pool": (lambda values: functional.avg_pool1d(values.sigmoid() + 1, 2, padding=1), (0, 2)),
     "padded": (lambda values: functional.pad(values.sigmoid() + 1, (1, 1)), (0, 2)),
+    "padded with fives": (lambda values: functional.pad(tanh(values), (1, 1), value=5.0), (-1, 5)),
     "views and copies": (lambda values: tanh(values).transpose(1, 2).reshape(-1, 3).unsqueeze(0).chunk(2)[0], (-1, 1)),
     "stacked": (lambda values: torch.cat([tanh(values), values.sigmoid() + 1]), (-1, 2)),
     "twice as long": (lambda values: functional.interpolate(tanh(values), scale_factor=2), (-1, 1)),
@@ -50,6 +50,7 @@ NOT_KNOWN: dict[str, Callable[[Tensor], Tensor]] = {
     "normalised": lambda values: functional.batch_norm(tanh(values), *torch.ones(2, 3, device=values.device)),
     "a sum of many": lambda values: tanh(values).sum(-1),
     "a root of what may be negative": lambda values: tanh(values) ** 0.5,
+    "a power of many": lambda values: values.sigmoid() ** tanh(values),
     "changed in place": lambda values: tanh(values).mul_(values),
     "changed through a view": lambda values: _changed_through_a_view(tanh(values), values),
     "written into by what is not known": lambda values: _written(tanh(values), values),
@@ -91,5 +92,5 @@ def test_of_everything_else_nothing_is_claimed(name: str) -> None:
 def test_constants_keep_their_values_and_parameters_have_none() -> None:
     values, parameter = torch.full((3,), 9.0, device="meta"), nn.Parameter(torch.ones(()))
     with torch.no_grad(), Ranges() as ranges:
-        assert ranges.of(values.new_tensor(-1.5)) == (-1.5, -1.5)
+        assert ranges.of(values.new_full((), -1.5)) == (-1.5, -1.5)
         assert ranges.of(parameter * torch.ones(())) == UNKNOWN
