@@ -120,7 +120,7 @@ def test_the_whole_way_of_a_trained_model(ar: Callable, pairs: Path, tmp_path: P
     resumed = ar("train", "mlp", pairs, "--resume", "-o", small)
     assert resumed.status == 2
     assert is_one_sentence(resumed.stderr)
-    assert "cannot be gone on with; give -f to start anew" in resumed.stderr
+    assert "cannot be resumed; use -f to start over" in resumed.stderr
     begun = ar("train", small, pairs, "-o", "new.safetensors")
     assert begun.status == 2
     assert is_one_sentence(begun.stderr)
