@@ -1,8 +1,8 @@
-"""How far a restored sound is from its reference, as numbers that training can bring down.
+"""How far a restored sound is from its reference, as losses that training can minimise.
 
 These are the distances that deshpande-2021 compares in its Figure 2 (Deshpande and Abichandani, "Audio spectral
 enhancement: leveraging autoencoders for low latency reconstruction of long, lossy audio sequences", 2021). Each takes
-restored and reference tensors of the same shape and gives one number, with gradients that are finite at silence.
+restored and reference tensors of the same shape and returns one number, with gradients that are finite at silence.
 """
 
 import math
@@ -15,7 +15,7 @@ _TINY = 1e-12  # a power far below 16-bit rounding noise in any frame
 
 
 def mse(restored: Tensor, reference: Tensor) -> Tensor:
-    """Mean squared error: loud parts decide.
+    """Mean squared error: loud parts dominate.
 
     >>> mse(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 2.0])).item()
     2.0
@@ -53,7 +53,7 @@ def pixel(restored: Tensor, reference: Tensor, floor: float = 1e-3) -> Tensor:
 
 
 def magnitude(pairs: Tensor) -> Tensor:
-    """Get the magnitudes of spectra, (…, 2, frames, bins) real and imaginary parts to (…, frames, bins).
+    """Compute the magnitudes of spectra, (…, 2, frames, bins) real and imaginary parts to (…, frames, bins).
 
     A floor of 1e-6 keeps the root's slope finite at silence.
 
@@ -106,7 +106,7 @@ def _around(values: Tensor) -> Tensor:
 def kl_divergence(restored: Tensor, reference: Tensor) -> Tensor:
     """Kullback-Leibler divergence of magnitudes, as a share of the reference's sum.
 
-    In the form for what does not sum to 1, which sees the level as well: Σ (p · ln(p / q) − p + q) / Σ p.
+    In the form for values that do not sum to 1, which depends on the level as well: Σ (p · ln(p / q) − p + q) / Σ p.
 
     Args:
         restored: q, magnitudes of any shape, not negative.
@@ -129,8 +129,8 @@ def log_spectral(restored: Tensor, reference: Tensor, floor: float = 1e-3) -> Te
     Args:
         restored: Magnitudes, (…, frames, bins), not negative.
         reference: The same shape.
-        floor: The magnitude below which nothing is heard; about that of 16-bit rounding noise in a frame of a thousand
-            samples. Without it silence would decide.
+        floor: The magnitude below which differences do not count; about that of 16-bit rounding noise in a frame of a
+            thousand samples. Without it silence would dominate.
 
     Source: Gray and Markel, "Distance measures for speech processing", IEEE Trans. ASSP 24 (5), 1976.
 

@@ -34,7 +34,7 @@ refuse() {
     exit 2
 }
 
-sh "$here/install.sh" plots
+sh "$here/install.sh"
 PATH="$(dirname "$here")/.venv/bin:$PATH"
 case $BUDGET in
 *[!0-9.]*[sm] | [sm] | *[!0-9.sm]* | '') refuse "BUDGET=$BUDGET is neither seconds (60s), minutes (10m) nor steps (500)" ;;

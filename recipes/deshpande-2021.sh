@@ -11,13 +11,13 @@
 #
 # As in the paper, songs are cut into thirds, mono at 22,050 Hz, and go through MP3 at 128 kbit/s, the target, and from
 # there at 32 kbit/s, the input. Unlike there, the thirds of one song never fall into two splits; the level of the input
-# is matched to the target's (an encoder turns it down by 0.95, which is a volume knob and no damage); and all is measured
-# a second time against the lossless original. Beside the paper's systems stand the two rows that do nothing, and each
-# network in int8. The paper gives no seed, split or recordings, so its numbers are beside ours for orientation.
+# is matched to the target's (an encoder turns it down by 0.95, which is a change of volume, not damage); everything is measured
+# a second time against the lossless original. Beside the paper's systems are the two do-nothing rows, and each
+# network in int8. The paper gives no seed, split or recordings, so its numbers are shown for orientation only.
 #
 # Times are of restoring 100,000 samples, as `ar quantize` measures both forms in one run; ratios to N=1 can be compared,
-# milliseconds of two machines cannot. Needs pip install 'audiorestore[speech,plots]' for PESQ, STOI and the pictures.
-# Paths are relative to where you stand. Run again after an interruption, it goes on where it was; other settings need
+# milliseconds of two machines cannot. Needs pip install 'audiorestore[speech]' for PESQ and STOI.
+# Paths are relative to the working directory. An interrupted run can simply be repeated; other settings need
 # another OUT. The report goes to stdout and to OUT/report.md, the pictures to OUT/figures.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -56,7 +56,7 @@ measured() {
     make_file "$OUT/$1/original.csv" audiorestore eval "$OUT/$1/original.jsonl" $metrics --format csv
 }
 
-# one NAME FAMILY PRESET SETTING : train, restore, shrink, restore again, measure all.
+# one NAME FAMILY PRESET SETTING : train, restore, quantize, restore again, measure everything.
 one() {
     name=$1 family=$2 preset=$3 setting=$4
     echo "== $name" >&2
@@ -87,8 +87,8 @@ loss() {
     head -n 1 "$place/restored.jsonl" | audiorestore eval --metric snr --plot "$OUT/figures/2-loss-$1" > /dev/null 2>> "$place/log.txt"
 }
 
-# line NAME LABEL PAPER... : one row of Table 1, against the original after one gain, since the target is turned down
-# already; the time in ms for 100,000 samples.
+# line NAME LABEL PAPER... : one row of Table 1, against the original after one gain, since the target's level is
+# lower already; the time in ms for 100,000 samples.
 line() {
     name=$1 label=$2
     shift 2
@@ -100,16 +100,16 @@ line() {
         ms=$(number "$OUT/$base/int8.json" times_real_time $form | awk '{ printf "%.1f", 100000 / 22050 / $1 * 1000 }')
     fi
     awk -F, -v label="$label" -v ms="${ms:-–}" -v paper="${*:-}" '
-        function told(n, key, style) { return (n, key) in mean ? sprintf(style, mean[n, key]) : "–" }
+        function shown(n, key, style) { return (n, key) in mean ? sprintf(style, mean[n, key]) : "–" }
         FNR == 1 { row = ++file == 1 ? "restored" : "restored_leveled" }
         $1 == row && $4 != "" { mean[file, $2] = $4 }
         END {
             gsub(/ /, " / ", paper)
             printf "| %s | %s |", label, paper
-            printf " %s | %s | %s | %s | %s |", told(1, "snr_db", "%.2f"), told(1, "pesq_wb", "%.2f"),
-                told(1, "lsd_deshpande", "%.3f"), told(1, "lsd_db", "%.2f"), told(1, "stoi", "%.4f")
-            printf " %s | %s | %s | %s |\n", told(2, "snr_db", "%.2f"), told(2, "pesq_wb", "%.2f"),
-                told(2, "lsd_deshpande", "%.3f"), ms
+            printf " %s | %s | %s | %s | %s |", shown(1, "snr_db", "%.2f"), shown(1, "pesq_wb", "%.2f"),
+                shown(1, "lsd_deshpande", "%.3f"), shown(1, "lsd_db", "%.2f"), shown(1, "stoi", "%.4f")
+            printf " %s | %s | %s | %s |\n", shown(2, "snr_db", "%.2f"), shown(2, "pesq_wb", "%.2f"),
+                shown(2, "lsd_deshpande", "%.3f"), ms
         }' "$OUT/$name/target.csv" "$OUT/$name/original.csv"
 }
 
@@ -137,18 +137,18 @@ report() {
     echo "Figures: $OUT/figures (2: one picture a loss; 3 and 4: autoencoder-1 beside input and target, with phases)."
 }
 
-sh "$here/install.sh" speech,plots
+sh "$here/install.sh" speech
 PATH=$here/../.venv/bin:$PATH
 metrics='--metric snr --metric lsd --metric pesq --metric stoi'
-# told_in LOG : end with what was said last, where a stage that talks into a file failed.
-told_in() { log=$1; trap '[ $? -eq 0 ] || { echo "failed; the end of $log:"; tail -n 2 "$log"; } >&2' EXIT; }
+# last_words_of LOG : when a stage whose messages go to a file fails, show the end of that file.
+last_words_of() { log=$1; trap '[ $? -eq 0 ] || { echo "failed; the end of $log:"; tail -n 2 "$log"; } >&2' EXIT; }
 
 case ${1:-} in
-one) told_in "$OUT/$2/log.txt"; one "$2" "$3" "$4" "$5"; exit ;;
-loss) told_in "$OUT/losses/$2/log.txt"; loss "$2"; exit ;;
+one) last_words_of "$OUT/$2/log.txt"; one "$2" "$3" "$4" "$5"; exit ;;
+loss) last_words_of "$OUT/losses/$2/log.txt"; loss "$2"; exit ;;
 esac
 
-trap 'echo "interrupted; run the same command again to go on" >&2; exit 130' INT
+trap 'echo "interrupted; run the same command again to continue" >&2; exit 130' INT
 export DATA SCALE OUT JOBS MINUTES
 mkdir -p "$OUT"
 settings="DATA=$DATA SCALE=$SCALE MINUTES=$MINUTES OMP_NUM_THREADS=$OMP_NUM_THREADS"
@@ -162,7 +162,7 @@ make_file "$OUT/target.jsonl" audiorestore degrade "$OUT/thirds" --chain mp3:kbp
 make_file "$OUT/input.jsonl" audiorestore degrade "$OUT/target" --chain mp3:kbps=32 --jobs "$JOBS" -f -o "$OUT/input"
 make_file "$OUT/pairs.jsonl" audiorestore pair "$OUT/input.jsonl" --level match --group-by 'path:([^/]*)-[123]\.wav$' \
     --split 80:10:10 --jobs "$JOBS" -o "$OUT/matched"
-# A pair that had to be shifted is a shorter copy of its target, which lies on no original: trained on, not tested on.
+# A pair that had to be shifted is a shorter copy of its target, which is not aligned with the original: used for training, not for testing.
 make_file "$OUT/test.jsonl" grep '"reference": "\([^"]*/\)\{0,1\}target/.*"split": "test"' "$OUT/pairs.jsonl"
 
 for name in identity level; do [ -f "$OUT/$name/original.csv" ] || one $name $name small ''; done

@@ -1,12 +1,12 @@
 #!/bin/sh
-# What every metric says of your recordings as MP3s of rising bit rate, before anybody restores them: one table, a column
-# a bit rate. A number is worth something here where it goes one way only; the last column says whether it does.
+# Measures your recordings as MP3s of rising bit rate with every metric, before any restoration: one table with a column
+# for each bit rate. A useful number rises or falls throughout; the last column says whether it does.
 #
 #   DATA=folder [KBPS="16 32 64 96 128"] [METRICS="peaq snr ..."] [ROW=degraded] [JOBS=2] [OUT=folder] sh recipes/metrics.sh
 #
-# All metrics by default, PESQ and STOI too where pip install 'audiorestore[speech]' was run; ROW=degraded_leveled is after
-# one gain. Prints a Markdown table of means; what is in OUT already is not measured again. Paths are relative to
-# where you stand.
+# Measures all metrics by default, including PESQ and STOI if audiorestore[speech] is installed; ROW=degraded_leveled is
+# the row after the best single gain. Prints a Markdown table of means; bit rates that are in OUT already are not measured
+# again. Paths are relative to the working directory.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${DATA:?give DATA=folder}"

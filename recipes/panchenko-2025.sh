@@ -13,8 +13,8 @@
 # paper-residual, which predicts the correction) at both levels (keep, as in the paper, and match, with the encoder's
 # gain undone), beside doing nothing (identity) and one fitted gain (level). Figure 1 is OUT/figures.
 #
-# Paths are relative to where you stand. Run again after an interruption, it goes on where it was. The report goes to
-# stdout and to OUT/report.md.
+# Paths are relative to the working directory. After an interruption, run it again: it continues where it stopped. The
+# report goes to stdout and to OUT/report.md.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 [ -x "$here/../.venv/bin/audiorestore" ] && PATH="$here/../.venv/bin:$PATH"
@@ -132,7 +132,7 @@ if [ "${1:-}" = row ]; then
     exit
 fi
 
-trap 'echo "interrupted; run the same command again to go on" >&2; exit 130' INT
+trap 'echo "interrupted; run the same command again to continue" >&2; exit 130' INT
 mkdir -p "$OUT/sweep"
 audiorestore degrade "$DATA" --chain mp3:kbps=96 --jobs 2 -o "$OUT/degraded" > "$OUT/degraded.jsonl"
 for level in keep match; do
@@ -164,7 +164,7 @@ done
 # Figure 1: spectrograms of degraded and restored speech, and of what is left between them and the original.
 for model in cnn-paper cnn-paper-residual; do
     head -n 1 "$OUT/keep/$model.restored.jsonl" | audiorestore eval --plot "$OUT/figures/$model" > /dev/null 2>&1 ||
-        echo "no figures: pip install 'audiorestore[plots]'" >&2
+        echo "no figures of $model" >&2
 done
 
 sweep > "$OUT/sweep/rows"

@@ -1,4 +1,4 @@
-"""The recipe that guards a restorer: it lets the same run pass, and stops the one with a damaged file."""
+"""The recipe that guards a restorer: it passes the same run again, and stops one with a damaged file."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from audiorestore.demo.synthesis import render_demo
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 
-def test_one_damaged_file_is_noticed(tmp_path: Path) -> None:
+def test_one_damaged_file_stops_the_run(tmp_path: Path) -> None:
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "ci-regression.sh").write_text((RECIPES / "ci-regression.sh").read_text())
     (tmp_path / "recipes" / "install.sh").write_text("exit 0\n")
@@ -33,7 +33,7 @@ def test_one_damaged_file_is_noticed(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "The gate let the first run pass, and stopped the second" in done.stdout
+    assert "The gate passed the first run and stopped the second" in done.stdout
     assert "conditions are not met" in done.stderr
     passed, stopped = (ElementTree.parse(tmp_path / "out" / name).getroot() for name in ("passed.xml", "stopped.xml"))
     assert passed.get("failures") == "0"

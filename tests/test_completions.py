@@ -121,6 +121,8 @@ CASES = {
     "ar restore -m ide": ("identity", "model.safetensors"),
     "ar restore --model=m": ("model.safetensors", "identity"),
     "ar restore -m sub/": ("sub/other.safetensors", "identity"),
+    "ar restore -m resample --set ": ("through_rate=", "layers= steps="),
+    "ar restore -m identity --preset ": ("paper small", "paper-residual"),
     "ar models c": ("cnn", "mlp"),
     "ar quantize ": ("model.safetensors", "identity cnn"),
     "ar eval --metric snr --metric ls": ("lsd", "snr"),

@@ -93,9 +93,9 @@ def test_help_shows_metavars_and_flags_and_no_types(ar: Callable) -> None:
     assert not re.search(r"<(bool|int|path|str|list)", "\n".join(lines))
 
 
-@pytest.mark.parametrize("source", ["README.md", *COMMANDS])
+@pytest.mark.parametrize("source", [*PAGES, *COMMANDS])
 def test_examples_use_options_that_exist(source: str) -> None:
-    text = README if source == "README.md" else COMMANDS[source].help
+    text = PAGES.get(source) or COMMANDS[source].help
     for name, words in examples(text):
         assert name in COMMANDS, name
         known = {option for parameter in COMMANDS[name].params for option in parameter.opts}

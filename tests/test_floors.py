@@ -52,8 +52,11 @@ STRANGERS = [
 ]
 
 # Who may import torch on being imported: networks, and what trains them.
-TORCH = {"losses.py", "engine/training/loop.py", "engine/training/run.py", "engine/device.py"}
+TORCH = ("models/", "quantization/", "losses.py", "engine/training/", "engine/device.py")
 NO_TORCH = {"models/__init__.py", "models/_restorer.py", "models/identity.py", "models/level.py"}
+
+# What ends a process of its own there, and not the program.
+WORKERS = {"metrics/pesq.py"}
 
 SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in sorted(ROOT.rglob("*.py"))}
 
@@ -150,13 +153,11 @@ def test_no_import_runs_upwards() -> None:
 def test_only_networks_and_their_training_import_torch() -> None:
     importing = {file for file, source in SOURCES.items() if imports_torch(source)}
     assert {"engine/training/loop.py", "models/_network.py"} <= importing
-    networks = {file for file in SOURCES if file.startswith(("models/", "quantization/"))}
-    allowed = (networks - set(NO_TORCH)) | TORCH
-    assert sorted(importing - allowed) == []
+    assert [file for file in sorted(importing) if not file.startswith(TORCH) or file in NO_TORCH] == []
 
 
 def test_nothing_below_the_commands_prints_or_ends_the_program() -> None:
-    found = {file: prints(source) for file, source in SOURCES.items() if FLOORS[room(file)] < 5}
+    found = {file: prints(source) for file, source in SOURCES.items() if FLOORS[room(file)] < 5 and file not in WORKERS}
     assert {file: lines for file, lines in found.items() if lines} == {}
 
 

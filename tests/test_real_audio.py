@@ -38,8 +38,8 @@ def test_the_chain_on_speech(ar: Callable, clips: Path, tmp_path: Path) -> None:
         *("train", "mlp", "pairs.jsonl", "--set", "parameters=5000", "--steps", "300", "-o", "mlp.safetensors")
     )
     assert trained.status == 0, trained.stderr
-    heard = json.loads(trained.stdout)
-    assert heard["mse"]["restored"] < 0.8 * heard["mse"]["degraded"]
+    mse = json.loads(trained.stdout)["validation"]["mse"]
+    assert mse["restored"] < 0.8 * mse["degraded"]
 
     test = "".join(json.dumps(record) + "\n" for record in pairs.records if record["split"] == "test")
     restored = ar("restore", "--model", "mlp.safetensors", "-o", "out/", stdin=test)

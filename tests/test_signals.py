@@ -64,7 +64,7 @@ def test_training_that_is_stopped_can_be_resumed(
     budget = ["--steps", str(steps + 5)]
     resumed = ar("train", "mlp", "pairs.jsonl", *settings, *budget, "--resume", "-o", "m.safetensors")
     assert resumed.status == 0, resumed.stderr
-    assert f"going on from step {steps}" in resumed.stderr
+    assert f"resuming from step {steps}" in resumed.stderr
     assert json.loads(resumed.stdout)["steps"] == steps + 5
 
 

@@ -95,14 +95,14 @@ def test_messages_and_records_stand_whole_above_the_bar(tmp_path: Path, one_good
 def test_training_shows_a_bar_and_keeps_its_news(tmp_path: Path, ar: Callable, voice: Path) -> None:
     paired = ar("pair", "--reference", "voice.wav", "--degraded", "voice.wav", "--split", "100:0:0")
     (tmp_path / "pairs.jsonl").write_text(paired.stdout)
-    budget = ["--set", "parameters=2000", "--set", "batch_size=2", "--steps", "20", "-o", "m.safetensors"]
+    budget = ["--set", "parameters=2000", "--set", "batch_size=2", "--steps", "500", "-o", "m.safetensors"]
     status, sent = on_a_terminal(tmp_path, "train", "mlp", "pairs.jsonl", *budget)
     assert status == 0, sent
     assert "\rmlp · step " in sent
     assert BAR in sent
     *news, result = left_on_screen(sent)
     assert all(line.startswith("ar: ") for line in news)
-    assert json.loads(result)["steps"] == 20
+    assert json.loads(result)["steps"] == 500
 
 
 def test_no_bar_reaches_a_file(tmp_path: Path, ar: Callable, one_good_one_bad: list[str]) -> None:

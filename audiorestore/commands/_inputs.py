@@ -61,12 +61,6 @@ def refuse_nested(inputs: list[str] | None, output: str | Path) -> None:
 
 
 def check_plot(folder: Path | None) -> None:
-    """Refuse --plot if it is not a folder, or if matplotlib is missing."""
-    if folder is None:
-        return
-    if folder.exists() and not folder.is_dir():
+    """Refuse --plot if it is not a folder."""
+    if folder is not None and folder.exists() and not folder.is_dir():
         raise UsageError(f"--plot {folder} is a file; give a folder for the pictures")
-    try:
-        from ..report import spectrograms  # noqa: F401
-    except ImportError as error:
-        raise UsageError(f"--plot needs matplotlib ({error}): pip install 'audiorestore[plots]'") from error

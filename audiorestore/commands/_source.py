@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
+_PACKAGE = __name__.split(".")[0]
+
 
 class Definition(NamedTuple):
     """The statement that defines a name, and the module that it is in."""
@@ -18,11 +20,9 @@ def find(module: str, name: str) -> Definition | None:
     """Find the definition of a name in a module, following imports within the package."""
     statement = _statements(module).get(name)
     if isinstance(statement, ast.ImportFrom):
-        if not statement.level:
-            return None  # of another package
-        path = "." * statement.level + (statement.module or "")
+        path = importlib.util.resolve_name("." * statement.level + (statement.module or ""), module.rpartition(".")[0])
         original = next(each.name for each in statement.names if (each.asname or each.name) == name)
-        return find(importlib.util.resolve_name(path, module.rpartition(".")[0]), original)
+        return find(path, original) if path.split(".")[0] == _PACKAGE else None
     return None if statement is None else Definition(module, statement)
 
 

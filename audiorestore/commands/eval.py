@@ -1,52 +1,66 @@
-"""``ar eval``: numbers for what a restorer did, beside what doing nothing would have done."""
+"""``ar eval``: numbers for what a restorer did, beside those of doing nothing."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..errors import ExitStatus, UsageError
+from ..errors import ExitStatus, UsageError, gravest
 from . import _complete
-from ._evaluation import Wishes, make_listening_test, measure_all, only_with, read_batch, show_metrics, sum_up_ratings
-from ._inputs import Inputs, Jobs
+from ._inputs import Inputs, Jobs, check_plot
 from ._signals import shell_command
+from ._speech import batch_status, say, with_bar
 
-_TABLE, _GATES, _REPORTS, _LISTENING = "The table", "Quality gates", "Reports", "Listening tests"
+if TYPE_CHECKING:
+    from ..data.manifest import Record
 
+_INPUT, _TABLE, _GATES, _REPORTS = "Input", "Table", "Quality gates", "Reports"
+
+Reference = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Folder (or file) of clean audio, instead of records.", rich_help_panel=_INPUT),
+]
+Degraded = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH", help="Folder (or file) with the degraded audio, under the same names.", rich_help_panel=_INPUT
+    ),
+]
+Restored = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH", help="Folder (or file) with the restored audio, under the same names.", rich_help_panel=_INPUT
+    ),
+]
 Metric = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
+        help="Measure only this metric, such as snr; repeatable. all is every metric that is installed.",
         autocompletion=_complete.metrics,
-        help="Measure only this, such as snr; may be given several times. all is every metric that is installed.",
     ),
 ]
 Align = Annotated[
-    bool, typer.Option("--align", help="Undo a lag before measuring, and measure only where both recordings are.")
-]
-Format = Annotated[
-    Literal["records", "json", "csv", "markdown"],
-    typer.Option(help="What stdout gets: a record a file, or the summary.", rich_help_panel=_TABLE),
+    bool, typer.Option("--align", help="Remove a lag before measuring, and measure only where both recordings overlap.")
 ]
 By = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FIELD",
-        help="A part of the table for each value of this field, such as damage.mp3.kbps or group; given several times, "
-        "for each combination.",
+        help="Group the table by this field, such as damage.mp3.kbps or group; repeatable, for each combination.",
         rich_help_panel=_TABLE,
     ),
 ]
-Show = Annotated[
-    bool, typer.Option("--list", help="Show each metric with its numbers, units, limits and source, and end.")
+Format = Annotated[
+    Literal["records", "json", "csv", "markdown"],
+    typer.Option(help="Write this to stdout: one record per file, or the summary.", rich_help_panel=_TABLE),
 ]
 Require = Annotated[
     list[str] | None,
     typer.Option(
         metavar="CONDITION",
-        help="End with status 4 unless this holds, such as 'restored.snr_db>=degraded.snr_db+1.0': in the mean, with "
-        "median: in front in the median, with all: for every record. An undefined number fails it. May be given "
-        "several times.",
+        help="Exit with status 4 unless this holds for the mean, such as 'restored.snr_db>=degraded.snr_db+1.0'. "
+        "Prefix with median: for the median or all: for every record. An undefined number fails it. Repeatable.",
         rich_help_panel=_GATES,
     ),
 ]
@@ -54,8 +68,8 @@ Baseline = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Records that an earlier eval wrote: end with status 4 where the mean of a number is worse now, or a "
-        "record is missing.",
+        help="Records of an earlier eval: exit with status 4 if the mean of a number is worse now, or a record is "
+        "missing.",
         rich_help_panel=_GATES,
     ),
 ]
@@ -63,8 +77,8 @@ Tolerance = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NUMBER=AMOUNT",
-        help="By how much a number may be worse than in the baseline, such as lsd_db=0.05; with all: in front, in any "
-        "single file. May be given several times.",
+        help="How much worse than the baseline a number may be, for example lsd_db=0.05. Prefix with all: to check "
+        "each file. Repeatable.",
         rich_help_panel=_GATES,
     ),
 ]
@@ -72,7 +86,7 @@ Junit = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Write gates and failed records as the XML of JUnit, for build servers; an older file is replaced.",
+        help="Write conditions and failed records as JUnit XML, for build servers; an older file is replaced.",
         rich_help_panel=_GATES,
     ),
 ]
@@ -80,8 +94,8 @@ Plot = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Folder for a PNG of each record: spectrograms, and those of what differs from the reference. "
-        "Pictures that are there already are replaced. Needs matplotlib.",
+        help="Draw a PNG of each record into this folder: spectrograms of each version and of its difference from the "
+        "reference. Existing pictures are replaced.",
         rich_help_panel=_REPORTS,
     ),
 ]
@@ -89,7 +103,7 @@ Report = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Write one HTML page with tables, pictures and sound, to be opened anywhere; an older one is replaced.",
+        help="Write one self-contained HTML page with tables, pictures and sound; an older one is replaced.",
         rich_help_panel=_REPORTS,
     ),
 ]
@@ -97,43 +111,23 @@ Log = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="A log of ar train, whose curves the report shows; may be given several times.",
+        help="Show the training curves of this log of ar train in the report; repeatable.",
         rich_help_panel=_REPORTS,
-    ),
-]
-ListeningTest = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR", help="Measure nothing; make a page for listeners in this folder.", rich_help_panel=_LISTENING
-    ),
-]
-Kind = Annotated[
-    Literal["mos", "mushra", "acr", "cmp"] | None,
-    typer.Option(help="What listeners are asked in the listening test.", rich_help_panel=_LISTENING),
-]
-Ratings = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="CSV",
-        help="Measure nothing; sum up what listeners rated. Arguments are more such files.",
-        rich_help_panel=_LISTENING,
     ),
 ]
 
 
 @shell_command
 def evaluate(
-    context: typer.Context,
     inputs: Inputs = None,
-    reference: Annotated[Path | None, typer.Option(help="Folder (or file) of clean audio, instead of records.")] = None,
-    degraded: Annotated[Path | None, typer.Option(help="Folder (or file) of the same names, as it was.")] = None,
-    restored: Annotated[Path | None, typer.Option(help="Folder (or file) of the same names, restored.")] = None,
+    reference: Reference = None,
+    degraded: Degraded = None,
+    restored: Restored = None,
     metric: Metric = None,
     align: Align = False,
     jobs: Jobs = 1,
-    show: Show = False,
-    format: Format = "records",
     by: By = None,
+    format: Format = "records",
     require: Require = None,
     baseline: Baseline = None,
     tolerance: Tolerance = None,
@@ -141,15 +135,13 @@ def evaluate(
     plot: Plot = None,
     report: Report = None,
     log: Log = None,
-    listening_test: ListeningTest = None,
-    kind: Kind = None,
-    ratings: Ratings = None,
 ) -> ExitStatus:
     """Measure restored and degraded audio against the reference, each also with the best single gain.
 
-    Lag and gain are checked first and told. The table on stderr shows the mean with its 95 % interval, the median and
-    the gain over doing nothing; stdout gets a record a file. Numbers that are undefined, as for silence, are named and
-    not averaged. Several manifests that restored the same items are compared side by side, each with the first.
+    Lag and gain are checked and reported first. The table on stderr shows the mean with its 95 % interval, the median
+    and the gain over doing nothing; one record per file is written to stdout. Undefined numbers, such as those of
+    silence, are named and not averaged. If several manifests contain the same items, the systems are compared side by
+    side; the first is the baseline.
 
     \b
     Examples:
@@ -159,23 +151,47 @@ def evaluate(
       ar eval today.jsonl --require 'restored.snr_db>=degraded.snr_db+1.0' > scores.jsonl
       ar eval today.jsonl --baseline scores.jsonl --tolerance lsd_db=0.05 --junit out.xml > new.jsonl
       ar eval --metric si_sdr --metric lsd --plot pictures/ scores.jsonl > fewer.jsonl
-      ar eval cnn.jsonl mlp.jsonl --listening-test page/ --kind mushra
-      ar eval --ratings results.csv
     """
-    if show:
-        only_with(context, "--list", "show")
-        return show_metrics()
-    if ratings is not None:
-        only_with(context, "--ratings", "ratings", "inputs", "format")
-        return sum_up_ratings([ratings, *map(Path, inputs or [])], format)
     if bool(reference) != bool(degraded or restored):
-        raise UsageError("--reference goes together with --degraded, --restored or both")
-    sides = {"degraded": degraded, "restored": restored}
-    if listening_test is not None or kind is not None:
-        if listening_test is None or kind is None:
-            raise UsageError("--listening-test DIR and --kind mos, mushra, acr or cmp go together")
-        only_with(context, "--listening-test", "listening_test", "kind", "inputs", "reference", *sides)
-        return make_listening_test(listening_test, kind, read_batch(inputs, reference, sides))
-    wishes = Wishes(metric, align, jobs, format, tuple(by or ()), junit, plot, report, tuple(log or ()))
-    conditions = wishes.check(require or [], baseline, tolerance or [])
-    return measure_all(read_batch(inputs, reference, sides), wishes, conditions)
+        raise UsageError("--reference needs --degraded, --restored or both, and they need --reference")
+    if tolerance and baseline is None:
+        raise UsageError("--tolerance needs --baseline FILE: it says how much worse than that a number may be")
+    from ..metrics import chosen
+    from ..scores.baseline import compare, parse_tolerances, read_baseline
+    from ..scores.gates import judge_gates, read_gates
+    from ..scores.groups import check_field
+    from ..scores.summary import Summary
+    from ._evaluation import check_metrics, check_outputs, collect, measure, read_batch, show_summary, show_verdicts
+
+    check_metrics(metric)
+    summary = Summary(chosen(metric), [check_field(field) for field in by or ()])
+    check_plot(plot)
+    check_outputs(junit, report, log or ())
+    gates = read_gates(require or (), summary.numbers)
+    tolerances = parse_tolerances(tolerance or (), summary.numbers)
+    earlier = read_baseline(baseline) if baseline else None
+
+    batch = read_batch(inputs, reference, {"degraded": degraded, "restored": restored})
+    records = with_bar(measure(batch, summary.metrics, align, jobs, plot), "eval", batch.total)
+    kept: list[Record] | None = [] if report else None
+    lagging, without_picture = collect(records, summary, kept, format == "records", plot is not None)
+    show_summary(summary, format)
+    if lagging and not align:
+        say(f"{lagging} record(s) are not aligned with their reference; use --align to remove the lag before measuring")
+
+    verdicts = judge_gates(gates, summary.scores, summary.numbers)
+    if earlier is not None:
+        verdicts += compare(earlier, summary.scores, summary.numbers, tolerances)
+    statuses = [show_verdicts(verdicts)]
+    if junit:
+        from ..report.junit import write_junit
+
+        write_junit(junit, verdicts, summary.scores.failures)
+    if report:
+        from ..report.page import write_page
+        from ..scores.systems import by_system
+
+        write_page(report, by_system(kept or [], batch.name), log or (), summary, verdicts)
+        say(f"{report}: open it in a browser")
+    statuses.append(batch_status(summary.records, summary.failed))
+    return gravest([*statuses, ExitStatus.RECORDS_FAILED] if without_picture else statuses)

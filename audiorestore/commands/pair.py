@@ -61,9 +61,7 @@ def pair(
     ] = "jsonl",
     plot: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder for a picture of each pair: waveforms, spectrograms and difference. Needs matplotlib."
-        ),
+        typer.Option(help="Folder for a picture of each pair: waveforms, spectrograms and difference."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only verify that a manifest of pairs still holds; status 4 if it does not.")
@@ -138,7 +136,7 @@ def _aligned(
     def work(record: "Record") -> "Record":
         return with_plot(with_digests(pair_record(record, config)), lambda paired: plot_pair(paired, plot))
 
-    return run_batch(name_apart(records, plot), work, "pair", seed, jobs)
+    return run_batch(name_apart(records, lambda _: plot), work, "pair", seed, jobs)
 
 
 def _check(inputs: list[str] | None, jobs: int) -> ExitStatus:

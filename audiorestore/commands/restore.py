@@ -31,7 +31,7 @@ def restore(
         typer.Option(
             "--model",
             "-m",
-            metavar="NAME",
+            metavar="MODEL",
             help="A checkpoint file, a bundled model, or a family with nothing to train (identity).",
             autocompletion=_complete.models,
         ),

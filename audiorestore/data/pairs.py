@@ -1,7 +1,7 @@
-"""Training pairs: short segments from anywhere in many recordings, straight from memory-mapped WAV or from memory.
+"""Training pairs: short segments from anywhere in many recordings, from memory-mapped WAV files or from memory.
 
-A collection that fits in memory is held there; a larger one is mapped from its WAV files, so that a segment costs the
-reading of its own samples only.
+A collection that fits in memory is held there; a larger one is mapped from its WAV files, so that only the samples of
+a segment are read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ from ..signal.resample import resample
 from .audio_file import audio_info, map_wav, read_audio
 from .manifest import Record, need
 
-MEMORY_BYTES = 2 << 30  # a collection up to this size is held in memory as float32
+MEMORY_BYTES = 2 << 30  # a collection of up to this size, as float32, is held in memory
 
 
 class _Mapped:
-    """Samples of a WAV file that stay on the disk until they are asked for."""
+    """Samples of a WAV file that stay on the disk until they are needed."""
 
     def __init__(self, rows: np.ndarray) -> None:
         self._rows = rows
@@ -69,7 +69,7 @@ class PairDataset:
 
     Args:
         records: Aligned records of that split.
-        sample_rate: The rate to train at, in Hz; other rates are resampled, which needs them in memory. 0: as it comes.
+        sample_rate: The rate to train at, in Hz; other rates are resampled, which needs them in memory. 0: as they are.
         channels: 1: segments of single channels; 2: segments of channel pairs (a mono recording is doubled).
 
     Raises:
@@ -79,7 +79,7 @@ class PairDataset:
 
     def __init__(self, records: Sequence[Record], sample_rate: int, channels: int = 1) -> None:
         if not records:
-            raise RecordError("there are no pairs to learn from")
+            raise RecordError("there are no pairs to train on")
         self.sample_rate = sample_rate
         self.channels = channels
         size = sum(_frames_of(record) for record in records) * 8
@@ -97,12 +97,12 @@ class PairDataset:
     def draw(
         self, rng: np.random.Generator, batch_size: int, frames: int, context: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw segments, each stretch of sound as likely as any other.
+        """Draw segments, each part of the sound with equal probability.
 
         Args:
-            rng: Decides where.
+            rng: Generator of the places.
             batch_size: Number of segments.
-            frames: Length of the part that is judged, in samples.
+            frames: Length of a segment without its context, in samples.
             context: Samples added on both sides.
 
         Returns:
@@ -123,9 +123,9 @@ class PairDataset:
         return degraded, reference
 
     def walk(self, frames: int, context: int = 0, limit: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Go through all tracks in pieces, with ``context`` more samples on both sides of each.
+        """Iterate over all tracks in pieces, with ``context`` more samples on both sides of each.
 
-        With a limit on the samples of all tracks together, each gives an even share, from its middle.
+        With a limit on the samples of all tracks together, each track gives an equal share, from its middle.
 
         Yields:
             Degraded and reference pieces, (channels, time).
@@ -153,7 +153,7 @@ def _open(record: Record, sample_rate: int, in_memory: bool) -> Track:
         raise RecordError(
             f"'{record['id']}': degraded and reference audio differ in length or channels "
             f"({degraded.shape[1]}×{degraded.shape[0]} and {reference.shape[1]}×{reference.shape[0]}); "
-            "'ar pair' lays them over each other"
+            "use 'ar pair' to align them"
         )
     return Track(record["id"], degraded, reference)
 

@@ -1,8 +1,8 @@
 """The instruments of the demo audio: strings, drums, bells and an organ, each from a few physical numbers.
 
-What an instrument is made of is given in hertz and seconds, never in samples or bins, and noise is drawn frequency by
-frequency, from the lowest up. So a note at a higher sample rate is the same note, with more of its highs. All random
-numbers come from the generator that is handed in. Levels are meant for mixing: loud notes peak near 1.
+All parameters are in hertz and seconds, never in samples or bins, and noise is drawn frequency by frequency, from the
+lowest up. So a note at a higher sample rate is the same note with more high frequencies. All random numbers come from
+the generator that is passed in. Levels are meant for mixing: loud notes peak near 1.
 """
 
 import math
@@ -14,11 +14,11 @@ Mono = NDArray[np.float64]  # shape (time,)
 
 _NOISE_BAND_HZ = 11025.0  # noise has unit power in each band of this width, whatever the sample rate
 _GRID_SECONDS = 0.02  # a whole number of samples at 16,000, 22,050, 44,100 and 48,000 Hz
-_SIXTY_DB = math.log(1000.0)  # decay times are what it takes to fall by 60 dB
+_SIXTY_DB = math.log(1000.0)  # a decay time is the time of a fall by 60 dB
 
 
 def frames_in(duration_seconds: float, sample_rate: int) -> int:
-    """Count the samples of a duration.
+    """Convert a duration to samples.
 
     >>> frames_in(0.5, 22050)
     11025
@@ -32,12 +32,12 @@ def times(duration_seconds: float, sample_rate: int) -> Mono:
 
 
 def fading(time: Mono, decay_seconds: float) -> Mono:
-    """Fall away exponentially, by 60 dB in each decay time."""
+    """Make an exponential decay, 60 dB in each decay time."""
     return np.exp(-_SIXTY_DB / decay_seconds * time)
 
 
 def damped(waveform: Mono, sample_rate: int, fade_seconds: float) -> Mono:
-    """End a note without a click: its last moment fades to nothing."""
+    """End a note without a click, by fading out its end."""
     count = min(waveform.size, frames_in(fade_seconds, sample_rate))
     fade = 0.5 + 0.5 * np.cos(np.pi * (np.arange(count) + 1.0) / max(count, 1))
     return np.concatenate([waveform[: waveform.size - count], waveform[waveform.size - count :] * fade])
@@ -50,13 +50,13 @@ def noise(
     low_hz: float = 0.0,
     high_hz: float = math.inf,
 ) -> Mono:
-    """Rush evenly over a band of frequencies, with the same rush below Nyquist at every sample rate.
+    """Make noise that is white in a band of frequencies, and the same below Nyquist at every sample rate.
 
     Args:
-        duration_seconds: How long.
+        duration_seconds: Length.
         sample_rate: In Hz.
-        rng: Where the noise comes from: a child of it draws bin by bin, upwards, so that a higher rate adds highs and
-            leaves what ``rng`` itself draws next as it was.
+        rng: For the noise: a child of it draws bin by bin, from the lowest up, so that a higher rate adds high
+            frequencies and does not change what ``rng`` itself draws next.
         low_hz: Lower edge of the band, below which it falls by 18 dB per octave.
         high_hz: Upper edge, above which it falls in the same way.
 
@@ -86,20 +86,21 @@ def pluck(
     brightness_hz: float = 3000.0,
     position: float = 0.18,
 ) -> Mono:
-    """Pluck a string: a burst one period long goes round a loop that dulls it at each turn.
+    """Pluck a string: a burst of one period runs through a loop that removes high frequencies at each turn.
 
     The loop y(t) = x(t) + g * y(t - 1/frequency) is a linear recursion, so all its turns are one division in the
-    frequency domain, Y = X / (1 - G exp(-2 pi i f / frequency)). There the delay need not be whole samples, so the
-    pitch is exact. The spectrum is sampled so finely that what would wrap around has died away.
+    frequency domain, Y = X / (1 - G exp(-2 pi i f / frequency)). There the delay need not be a whole number of samples,
+    so the pitch is exact. The spectrum is sampled so finely that the note has decayed before it wraps around.
 
     Args:
         frequency_hz: Pitch.
-        duration_seconds: When the finger damps the string.
+        duration_seconds: Time at which the finger damps the string.
         sample_rate: In Hz.
-        rng: Where the noise of the pick comes from.
+        rng: For the noise of the pick.
         decay_seconds: Time in which the fundamental falls by 60 dB.
-        brightness_hz: How sharp the pick is; also where overtones begin to die sooner.
-        position: Where on the string it is plucked, as a share of its length; 1/position and its multiples are mute.
+        brightness_hz: Sharpness of the pick; also where overtones start to decay faster.
+        position: Where the string is plucked, as a fraction of its length; harmonic 1/position and its multiples are
+            missing.
 
     Returns:
         The note, shape (time,).
@@ -126,7 +127,7 @@ def pluck(
 
 
 def kick(sample_rate: int, rng: np.random.Generator, tone_hz: float = 48.0) -> Mono:
-    """Kick a bass drum: a sine whose pitch drops fast onto its tone, and the click of the beater."""
+    """Kick a bass drum: a sine whose pitch falls quickly to its tone, and the click of the beater."""
     time = times(0.5, sample_rate)
     drop_seconds = 0.028
     cycles = tone_hz * time + 130.0 * drop_seconds * (1.0 - np.exp(-time / drop_seconds))
@@ -136,7 +137,7 @@ def kick(sample_rate: int, rng: np.random.Generator, tone_hz: float = 48.0) -> M
 
 
 def snare(sample_rate: int, rng: np.random.Generator, tone_hz: float = 186.0) -> Mono:
-    """Hit a snare drum: two modes of the skin, and the rattle of the wires up to Nyquist."""
+    """Hit a snare drum: two modes of the skin, and the noise of the wires up to Nyquist."""
     time = times(0.4, sample_rate)
     skin = np.sin(2.0 * np.pi * tone_hz * time) * fading(time, 0.22)
     skin += 0.6 * np.sin(2.0 * np.pi * 1.78 * tone_hz * time) * fading(time, 0.15)
@@ -149,17 +150,17 @@ def hi_hat(sample_rate: int, rng: np.random.Generator, decay_seconds: float = 0.
 
     Args:
         sample_rate: In Hz.
-        rng: Where the noise and the partials come from.
+        rng: For the noise and the partials.
         decay_seconds: Time in which it falls by 60 dB; 0.1 is closed, 0.7 open.
 
     Returns:
-        One stroke, shape (time,), as long as it can be heard.
+        One stroke, shape (time,).
     """
     time = times(decay_seconds, sample_rate)
     partials_hz = 5200.0 * (15500.0 / 5200.0) ** rng.random(24)
     phases = rng.random(24)
-    heard = partials_hz < 0.48 * sample_rate
-    metal = np.sin(2.0 * np.pi * (np.outer(partials_hz[heard], time) + phases[heard, None])).sum(axis=0)
+    audible = partials_hz < 0.48 * sample_rate
+    metal = np.sin(2.0 * np.pi * (np.outer(partials_hz[audible], time) + phases[audible, None])).sum(axis=0)
     hiss = noise(decay_seconds, sample_rate, rng, 6800.0)
     stroke = (0.5 * hiss + 0.1 * metal) * fading(time, decay_seconds)
     return damped(stroke, sample_rate, 0.1 * decay_seconds)
@@ -188,13 +189,13 @@ def bell(
     rng: np.random.Generator,
     decay_seconds: float = 5.0,
 ) -> Mono:
-    """Strike a bell: eleven partials that are no harmonics, the high ones first to go.
+    """Strike a bell: eleven inharmonic partials, of which the high ones decay first.
 
     Args:
-        frequency_hz: The pitch that the ear makes of it.
-        duration_seconds: How long it may ring.
+        frequency_hz: The perceived pitch.
+        duration_seconds: Length.
         sample_rate: In Hz.
-        rng: Where the phases and the noise of the clapper come from.
+        rng: For the phases and the noise of the clapper.
         decay_seconds: Time in which the lowest partial, the hum, falls by 60 dB.
 
     Returns:
@@ -212,12 +213,12 @@ def bell(
     return damped(waveform * np.minimum(1.0, time / 0.001), sample_rate, 0.1)
 
 
-# Drawbars, with the ear's own dulling: harmonic (of the 8-foot pipe), amplitude.
+# Drawbars: harmonic (of the 8-foot pipe), amplitude; high ones are softer.
 _ORGAN_PIPES = ((0.5, 0.5), (1.0, 1.0), (2.0, 0.6), (3.0, 0.3), (4.0, 0.35), (5.0, 0.08), (6.0, 0.12), (8.0, 0.15))
 
 
 def organ(frequency_hz: float, duration_seconds: float, sample_rate: int, rng: np.random.Generator) -> Mono:
-    """Sound a rank of organ pipes: slightly mistuned harmonics, a chiff at the start, and a breath of wind."""
+    """Play organ pipes: slightly mistuned harmonics, a burst of noise at the start, and some wind noise."""
     time = times(duration_seconds, sample_rate)
     waveform = np.zeros_like(time)
     for harmonic, amplitude in _ORGAN_PIPES:

@@ -1,4 +1,4 @@
-"""Scores: music as a line of text, played on the instruments, note by note, and laid out over the time of a piece."""
+"""Scores: music as a line of text, played note by note on the instruments and mixed into a piece."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -14,11 +14,11 @@ PIECE_SECONDS = 5.0
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _FIRST_BEAT_SECONDS = 0.05
 
-Note = tuple[float, Mono]  # when it begins, in seconds, and its sound
+Note = tuple[float, Mono]  # its start in seconds, and its sound
 
 
 def note_hz(name: str) -> float:
-    """Give the pitch of a note, in equal temperament with A4 at 440 Hz.
+    """Convert the name of a note to its pitch, in equal temperament with A4 at 440 Hz.
 
     Args:
         name: Letter, ``#`` or ``b`` or nothing, octave: ``C4`` is the middle C.
@@ -37,13 +37,13 @@ def note_hz(name: str) -> float:
     return float(440.0 * 2.0 ** (semitones / 12.0))
 
 
-def laid_out(notes: Iterable[Note], sample_rate: int) -> Mono:
-    """Add up notes, each from its own begin, and cut them at the end of the piece."""
+def mixed(notes: Iterable[Note], sample_rate: int) -> Mono:
+    """Add up notes, each from its start, and cut them at the end of the piece."""
     waveform = np.zeros(frames_in(PIECE_SECONDS, sample_rate))
     for start_seconds, sound in notes:
         start = min(frames_in(max(start_seconds, 0.0), sample_rate), waveform.size)
-        heard = sound[: waveform.size - start]
-        waveform[start : start + heard.size] += heard
+        kept = sound[: waveform.size - start]
+        waveform[start : start + kept.size] += kept
     return waveform
 
 
@@ -64,8 +64,8 @@ def picked(
 ) -> Iterable[Note]:
     """Play a score of plucked notes, one word for each step: ``D3``, ``D3+A3`` strummed, ``.`` to wait.
 
-    A ``!`` after the word accents it. Fingers are never quite on time, nor each stroke as strong as the last. The
-    brightness is that of the strongest stroke, the decay time that of a string at 220 Hz; higher ones die sooner.
+    A ``!`` after the word accents it. The timing and the strength of strokes vary a little. The brightness is that of
+    the strongest stroke, the decay time that of a string at 220 Hz; higher strings decay faster.
     """
     for step, word in enumerate(score.split()):
         strength = (1.0 if word.endswith("!") else 0.72) * rng.uniform(0.85, 1.0)
@@ -83,7 +83,7 @@ def picked(
 def drummed(
     score: dict[str, str], step_seconds: float, swing: float, sample_rate: int, rng: np.random.Generator
 ) -> Iterable[Note]:
-    """Play a drum pattern, one sign for each step: ``x`` loud, ``o`` soft, ``-`` nothing; off-beats swing late."""
+    """Play a drum pattern, one sign for each step: ``x`` loud, ``o`` soft, ``-`` nothing; swing delays off-beats."""
     drums: dict[str, Callable[[int, np.random.Generator], Mono]] = {
         "kick": kick,
         "low tom": partial(kick, tone_hz=82.0),
@@ -105,7 +105,7 @@ def drummed(
 
 
 def chorded(chords: Iterable[tuple[float, float, str]], sample_rate: int, rng: np.random.Generator) -> Iterable[Note]:
-    """Hold organ chords, each given by begin and duration in seconds and its notes."""
+    """Play organ chords, each given by its start and duration in seconds and its notes."""
     for start_seconds, duration_seconds, names in chords:
         for name in names.split("+"):
             yield start_seconds, 0.4 * organ(note_hz(name), duration_seconds, sample_rate, rng.spawn(1)[0])
@@ -119,7 +119,7 @@ def voiced(words: str, beat_seconds: float, sample_rate: int, rng: np.random.Gen
 def sung(words: str, beat_seconds: float) -> list[Syllable]:
     """Read a line of song, one word for each syllable: ``na:A3``, ``lo:G3*2`` for two beats, ``-`` for a pause.
 
-    A word is an optional consonant and its vowels; ``sa:120~90`` is said rather than sung, gliding from 120 to 90 Hz.
+    A word is an optional consonant and its vowels; ``sa:120~90`` is spoken, gliding from 120 to 90 Hz.
     """
     syllables = []
     for word in words.split():

@@ -1,7 +1,7 @@
-"""A minute of music and voice that the project renders itself, so that the whole chain runs with no data at all.
+"""A minute of music and voice that the project renders itself, so that the whole chain runs without any data.
 
-The random numbers of a piece come from its own name. Each is dry sound, see `demo_pieces`; ``render_demo`` puts it into
-a room and sets its level.
+The random numbers of a piece depend on its name. Pieces are dry sound, see `pieces`; ``render_demo`` adds a room and
+sets the level.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _ROOM_BANDS_HZ = (
     (60.0, 900.0, 1.0),
     (900.0, 3600.0, 0.8),
     (3600.0, 20000.0, 0.45),
-)  # from, to, share of the decay time
+)  # from, to, fraction of the decay time
 _FADE_IN_SECONDS, _FADE_OUT_SECONDS = 0.005, 0.4
 _LOWEST_HZ = 25.0
 
@@ -28,14 +28,14 @@ _LOWEST_HZ = 25.0
 def room(
     waveform: Mono, sample_rate: int, rng: np.random.Generator, decay_seconds: float = 0.9, wet: float = 0.2
 ) -> Mono:
-    """Let a sound die away in a room: noise that fades exponentially, the highs sooner.
+    """Add the reverberation of a room: noise that decays exponentially, faster at high frequencies.
 
     Args:
         waveform: Dry sound, shape (time,).
         sample_rate: In Hz.
-        rng: Where the room comes from.
-        decay_seconds: Time in which the reverberation of the lows falls by 60 dB.
-        wet: How strong the reverberation is beside the dry sound; 1 is as strong.
+        rng: For the noise.
+        decay_seconds: Time in which the reverberation of low frequencies falls by 60 dB.
+        wet: Level of the reverberation relative to the dry sound; 1 is the same.
 
     Returns:
         Dry and wet sound together, of the same shape.
@@ -74,31 +74,31 @@ def mastered(waveform: Mono, sample_rate: int) -> NDArray[np.float32]:
     ramp = np.minimum(position / _FADE_IN_SECONDS, (position[-1] - position) / _FADE_OUT_SECONDS)
     fade = 0.5 - 0.5 * np.cos(np.pi * np.minimum(ramp, 1.0))
     clean = fade * clean
-    clean -= fade * (clean.sum() / fade.sum())  # the offset goes, and the ends stay silent
-    peak = from_decibels(PEAK_DB) - 1e-6  # rounding to float32 must not lift it above
+    clean -= fade * (clean.sum() / fade.sum())  # no offset, and the ends stay silent
+    peak = from_decibels(PEAK_DB) - 1e-6  # so that rounding to float32 does not exceed it
     return np.asarray(peak / np.abs(clean).max() * clean[None], dtype=np.float32)
 
 
 def render_demo(name: str, sample_rate: int = 22050) -> NDArray[np.float32]:
-    """Render one piece of the demo audio, the same at each call.
+    """Render one piece of the demo audio, always the same.
 
     Args:
         name: One of ``DEMO_PIECES``.
-        sample_rate: In Hz, at least 8000; a higher one adds highs and changes nothing else.
+        sample_rate: In Hz, at least 8000; a higher one only adds high frequencies.
 
     Returns:
         Shape (1, time), 5 seconds, with a peak of -3 dB below full scale.
 
     Raises:
-        ValueError: There is no such piece, or the sample rate is too low.
+        ValueError: The piece does not exist, or the sample rate is too low.
 
     >>> render_demo("bells-01").shape
     (1, 110250)
     """
     if name not in PIECES:
-        raise ValueError(f"there is no demo piece {name!r}; the pieces are {', '.join(DEMO_PIECES)}")
+        raise ValueError(f"{name!r} is not a demo piece; the pieces are {', '.join(DEMO_PIECES)}")
     if sample_rate < 8000:
-        raise ValueError(f"a sample rate of {sample_rate} Hz is too low for the demo; take 8000 Hz or more")
+        raise ValueError(f"a sample rate of {sample_rate} Hz is too low for the demo; use at least 8000 Hz")
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
     for_piece, for_room = np.random.default_rng(seed).spawn(2)
     play, decay_seconds, wet = PIECES[name]

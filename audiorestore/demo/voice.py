@@ -1,7 +1,7 @@
-"""A voice that sings or says syllables: vocal folds that buzz, through a mouth whose resonances move.
+"""A voice that sings or speaks syllables: the buzz of vocal folds, filtered by a vocal tract whose resonances move.
 
-As with the `instruments`, what it is made of is given in hertz and seconds, never in samples or bins, and all random
-numbers come from the generator that is handed in.
+As in `instruments`, all parameters are in hertz and seconds, never in samples or bins, and all random numbers come from
+the generator that is passed in.
 """
 
 import math
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .instruments import Mono, damped, fading, frames_in, noise, times
 
 _CONTROLS_PER_SECOND = 100
-_TRACT_TOP_HZ = 21000.0  # formants above the fourth go on up to here, 1 kHz apart, at every sample rate
+_TRACT_TOP_HZ = 21000.0  # formants above the fourth are 1 kHz apart up to here, at every sample rate
 _SILENCE_FORMANTS_HZ = (500.0, 1500.0, 2500.0, 3500.0)
 
 
@@ -24,8 +24,8 @@ class Syllable:
 
     Attributes:
         consonant: A key of ``CONSONANTS``, or nothing.
-        vowel: One or more keys of ``VOWELS_HZ``, which it glides through; nothing is a pause.
-        pitch_hz: Pitch of the vowel, from its begin to its end.
+        vowel: One or more keys of ``VOWELS_HZ``, through which it glides; nothing is a pause.
+        pitch_hz: Pitch of the vowel at its start and at its end.
         duration_seconds: Of consonant and vowel together.
     """
 
@@ -49,16 +49,16 @@ VOWELS_HZ = {
 
 @dataclass(frozen=True)
 class Consonant:
-    """What the tongue and lips do before a vowel.
+    """How a consonant sounds before a vowel.
 
     Attributes:
-        duration_seconds: How long.
-        voicing: How loud the voice goes on meanwhile, from 0 to 1.
-        formants_hz: What the mouth is shaped for.
-        hiss: Loudness of the noise made in the mouth.
+        duration_seconds: Length.
+        voicing: Level of the voice meanwhile, from 0 to 1.
+        formants_hz: The lowest four formants.
+        hiss: Level of the noise.
         low_hz: Lower edge of that noise.
         high_hz: Upper edge.
-        burst: Whether the noise follows a silence, all at once (t, k), or lasts (s, f).
+        burst: Whether the noise is a burst after a silence (t, k), or lasts (s, f).
     """
 
     duration_seconds: float
@@ -84,16 +84,16 @@ CONSONANTS = {
 
 
 def glottal_pulses(pitch_hz: Mono, sample_rate: int, rise: float = 0.4, fall: float = 0.16) -> Mono:
-    """Buzz as the vocal folds do: the slope of the puffs of air that they let through.
+    """Make the buzz of vocal folds: the derivative of the air flow between them.
 
     Args:
         pitch_hz: Pitch at each sample, shape (time,).
         sample_rate: In Hz.
-        rise: Share of each period in which the folds open.
-        fall: Share in which they close.
+        rise: Fraction of each period in which the folds open.
+        fall: Fraction in which they close.
 
     Returns:
-        Shape (time,), free of aliases but for what lies four times above; the folds' closing peaks near -1.
+        Shape (time,), made at four times the sample rate and so almost without aliases; the closing peaks near -1.
 
     Source:
         Rosenberg, "Effect of Glottal Pulse Shape on the Quality of Natural Vowels", JASA 49, 1971, pulse C.
@@ -109,22 +109,22 @@ def glottal_pulses(pitch_hz: Mono, sample_rate: int, rise: float = 0.4, fall: fl
 
 
 def vocal_tract(source: Mono, formants_hz: NDArray[np.float64], sample_rate: int, tract_scale: float = 1.0) -> Mono:
-    """Shape a buzz by the moving resonances of a mouth, in cascade.
+    """Filter a buzz by the moving resonances of a vocal tract, in cascade.
 
-    Each Hann-windowed 20 ms of the source passes the tract as it stands at that moment, and the rings add up.
+    Each Hann-windowed 20 ms of the source is filtered by the tract at that time, and the results are added up.
 
     Args:
-        source: What the throat makes, shape (time,).
-        formants_hz: The lowest four formants, 100 times a second, shape (moments, 4).
+        source: The buzz, shape (time,).
+        formants_hz: The lowest four formants, 100 times a second, shape (steps, 4).
         sample_rate: In Hz.
-        tract_scale: How far all formants lie above a grown man's; about 1.15 for a woman.
+        tract_scale: Ratio of all formants to those of a man; about 1.15 for a woman.
 
     Returns:
         The voice, shape (time,).
 
     Source:
-        Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67, 1980; the fixed higher formants stand
-        for the higher-pole correction of Fant, "Acoustic Theory of Speech Production", 1960.
+        Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67, 1980; the fixed higher formants
+        replace the higher-pole correction of Fant, "Acoustic Theory of Speech Production", 1960.
     """
     hop_length = sample_rate // _CONTROLS_PER_SECOND
     frame_count = -(-source.size // hop_length) + 1
@@ -132,9 +132,9 @@ def vocal_tract(source: Mono, formants_hz: NDArray[np.float64], sample_rate: int
     frequency_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
     upper_hz = np.arange(4500.0, _TRACT_TOP_HZ, 1000.0) * tract_scale
     tract = np.prod(_resonance(frequency_hz, upper_hz[:, None]), axis=0)[None]
-    moments = np.arange(frame_count) * hop_length * _CONTROLS_PER_SECOND / sample_rate
+    steps = np.arange(frame_count) * hop_length * _CONTROLS_PER_SECOND / sample_rate
     for track_hz in formants_hz.T * tract_scale:
-        now_hz = np.interp(moments, np.arange(track_hz.size), track_hz)
+        now_hz = np.interp(steps, np.arange(track_hz.size), track_hz)
         tract = tract * _resonance(frequency_hz, now_hz[:, None])
     window = 0.5 - 0.5 * np.cos(np.pi * np.arange(2 * hop_length) / hop_length)
     padded = np.pad(source, (hop_length, 2 * hop_length))
@@ -155,32 +155,32 @@ def sing(
     vibrato_cents: float = 35.0,
     breath: float = 0.04,
 ) -> Mono:
-    """Sing or say syllables: a buzz with vibrato and jitter through a moving mouth, with hisses and bursts between.
+    """Sing or speak syllables: a buzz with vibrato and jitter, filtered by a vocal tract, with hisses and bursts.
 
     Args:
-        syllables: What, how high and how long.
+        syllables: With their pitches and durations.
         sample_rate: In Hz.
-        rng: Where jitter, breath and hisses come from.
-        tract_scale: How far the formants lie above a man's.
+        rng: For jitter, breath and hisses.
+        tract_scale: Ratio of the formants to those of a man.
         vibrato_cents: Depth of the vibrato of 5.4 Hz, to each side.
-        breath: Loudness of the breath that goes with the voice.
+        breath: Level of breath noise in the voice.
 
     Returns:
         Shape (time,), as long as the syllables together; a vowel peaks near 1.
     """
     duration_seconds = sum(syllable.duration_seconds for syllable in syllables)
     formants_hz, pitch_hz, voicing, starts = _controls(syllables)
-    moments = np.arange(len(pitch_hz)) / _CONTROLS_PER_SECOND
+    steps = np.arange(len(pitch_hz)) / _CONTROLS_PER_SECOND
     jitter_cents = 150.0 * noise(len(pitch_hz) / _CONTROLS_PER_SECOND, _CONTROLS_PER_SECOND, rng)  # about 10 cents rms
-    cents = vibrato_cents * np.sin(2.0 * np.pi * 5.4 * moments) + jitter_cents
+    cents = vibrato_cents * np.sin(2.0 * np.pi * 5.4 * steps) + jitter_cents
     time = times(duration_seconds, sample_rate)
-    pitch = np.interp(time, moments, pitch_hz * 2.0 ** (cents / 1200.0))
+    pitch = np.interp(time, steps, pitch_hz * 2.0 ** (cents / 1200.0))
     # Above their first formant singers open the mouth until it meets the pitch (Sundberg, "The Acoustics of the Singing
     # Voice", Scientific American 236, 1977).
     formants_hz[:, 0] = np.maximum(formants_hz[:, 0], 1.05 * pitch_hz / tract_scale)
     folds = glottal_pulses(pitch, sample_rate)
     source = folds + breath * noise(duration_seconds, sample_rate, rng, 300.0) * (0.4 - folds)
-    voice = 0.4 * vocal_tract(source * np.interp(time, moments, voicing), formants_hz, sample_rate, tract_scale)
+    voice = 0.4 * vocal_tract(source * np.interp(time, steps, voicing), formants_hz, sample_rate, tract_scale)
     for start_seconds, syllable in zip(starts, syllables, strict=True):
         if syllable.consonant and CONSONANTS[syllable.consonant].hiss:
             hiss = _hiss(CONSONANTS[syllable.consonant], sample_rate, rng)
@@ -191,12 +191,12 @@ def sing(
 
 
 def _controls(syllables: Sequence[Syllable]) -> tuple[NDArray[np.float64], Mono, Mono, list[float]]:
-    """Draw the tracks of a voice, 100 times a second: steps from sound to sound, then smoothed as a mouth moves."""
+    """Make the tracks of a voice, 100 times a second: constant in each sound, then smoothed as a mouth moves."""
     edges = np.cumsum([0.0, *(syllable.duration_seconds for syllable in syllables)])
-    moments = round(edges[-1] * _CONTROLS_PER_SECOND) + 10
-    formants_hz = np.tile(_SILENCE_FORMANTS_HZ, (moments, 1))
+    steps = round(edges[-1] * _CONTROLS_PER_SECOND) + 10
+    formants_hz = np.tile(_SILENCE_FORMANTS_HZ, (steps, 1))
     sounding_hz = [syllable.pitch_hz[0] for syllable in syllables if syllable.vowel]
-    pitch_hz, voicing = np.full(moments, sounding_hz[0] if sounding_hz else 100.0), np.zeros(moments)
+    pitch_hz, voicing = np.full(steps, sounding_hz[0] if sounding_hz else 100.0), np.zeros(steps)
     for start_seconds, syllable in zip(edges, syllables, strict=False):
         start = round(start_seconds * _CONTROLS_PER_SECOND)
         stop = start + round(syllable.duration_seconds * _CONTROLS_PER_SECOND)
@@ -216,7 +216,7 @@ def _controls(syllables: Sequence[Syllable]) -> tuple[NDArray[np.float64], Mono,
 
 
 def _hiss(consonant: Consonant, sample_rate: int, rng: np.random.Generator) -> Mono:
-    """Let the noise of one consonant swell and fade, or burst after its silence."""
+    """Make the noise of one consonant, which swells and fades, or bursts after a silence."""
     seconds = consonant.duration_seconds + 0.03
     time = times(seconds, sample_rate)
     waveform = noise(seconds, sample_rate, rng, consonant.low_hz, consonant.high_hz)
@@ -227,14 +227,14 @@ def _hiss(consonant: Consonant, sample_rate: int, rng: np.random.Generator) -> M
 
 
 def _resonance(frequency_hz: NDArray[np.floating], formant_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Resonate once, with unit gain at zero frequency; higher formants are broader."""
+    """Compute the response of one resonance, with unit gain at zero frequency; higher formants are wider."""
     bandwidth_hz = 45.0 + 0.045 * formant_hz
     square = formant_hz**2
     return np.asarray(square / (square - frequency_hz**2 + 1j * frequency_hz * bandwidth_hz), dtype=np.complex128)
 
 
-def _smoothed(track: Mono, moments: int) -> Mono:
-    """Round off the steps of a track by a Hann window of so many moments."""
-    window = np.hanning(moments + 2)[1:-1]
-    padded = np.pad(track, moments // 2, mode="edge")
+def _smoothed(track: Mono, steps: int) -> Mono:
+    """Smooth a track by a Hann window of this many steps."""
+    window = np.hanning(steps + 2)[1:-1]
+    padded = np.pad(track, steps // 2, mode="edge")
     return np.convolve(padded, window / window.sum(), mode="valid")

@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 
 from .. import __version__
 from ..data.atomic import atomic_path
-from ..errors import AudioRestoreError, CheckpointError, UsageError
+from ..errors import AudioFileError, AudioRestoreError, CheckpointError, UsageError
 from ..models import FAMILIES
 from ..models._restorer import Restorer
 from ..registry import suggestion
@@ -110,12 +110,21 @@ def _dtype(metadata: dict[str, Any]) -> str | None:
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any], overwrite: bool = True) -> None:
-    """Write arrays and JSON as one safetensors file, whole or not at all."""
+    """Write arrays and JSON as one safetensors file, whole or not at all, without a copy in memory.
+
+    Raises:
+        AudioFileError: It cannot be written.
+    """
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     for name, array in arrays.items():
         contiguous[name] = contiguous[name].reshape(array.shape)  # NumPy gives a scalar an axis
     with atomic_path(path, overwrite) as part:
-        save_file(contiguous, part, {_KEY: json.dumps(metadata)})
+        permissions = part.stat().st_mode  # by the umask; the library would leave a file of the user's alone
+        try:
+            save_file(contiguous, part, {_KEY: json.dumps(metadata)})
+        except SafetensorError as error:
+            raise AudioFileError(f"{path} cannot be written ({error})") from None
+        part.chmod(permissions)
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Demo audio on the disk: what the project ships to try itself on, it makes itself."""
+"""Demo audio as files: sounds to try the project on, which it renders itself."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from .provenance import digest_of, made_before, provenance
 
 
 def demo_records() -> list[Record]:
-    """List the pieces, each a record with an ``id`` only."""
+    """List the pieces, as records with only an ``id``."""
     return [{"id": name} for name in DEMO_PIECES]
 
 
 def render_record(record: Record, folder: Path, sample_rate: int, overwrite: bool) -> Record:
-    """Render one piece as a 16-bit WAV file, unless it is there; return the record with ``reference``."""
+    """Render one piece as a 16-bit WAV file, unless it exists; return the record with ``reference``."""
     target = folder / f"{record['id']}.wav"
     digest = digest_of("demo", record["id"], sample_rate)
     added = {"reference": str(target)}

@@ -1,27 +1,27 @@
-"""A listening test as a folder that any browser opens: excerpts under names that say nothing, and a page to rate them.
+"""Listening tests: a folder that any browser opens, with excerpts under meaningless names and a page to rate them.
 
 Four kinds of test:
 
-- ``mos`` as Lattner and Nistal do it: one excerpt at a time, without a reference, heard as often as one likes, rated on
-  a slider of five steps from very bad to excellent. Scores are 1 to 5. (Their text counts so, too; the means of their
-  Table 3 begin below 1, so they must be counted from 0: take 1 off to compare.)
-- ``acr``, absolute category rating as P.800 does it: one excerpt at a time, heard exactly once, then rated from bad (1)
-  to excellent (5).
-- ``mushra``: all versions of an item side by side under an open reference, each from 0 to 100 with five words along the
-  scale. The reference is hidden among them, with two anchors, the reference up to 3.5 kHz and up to 7 kHz.
-- ``cmp``: two versions, which is which drawn by lot, and how much better one is, -5 to +5. Each system meets the
-  degraded version (what LadLe calls improvement over lossy), the reference (its difference to lossless), and each other
-  system.
+- ``mos`` as in Lattner and Nistal: one excerpt at a time, without a reference, played as often as the listener likes,
+  rated on a slider of five steps from very bad to excellent. Scores are 1 to 5. (Their text says the same, but the
+  means of their Table 3 start below 1, so they must count from 0: subtract 1 to compare.)
+- ``acr``, absolute category rating as in P.800: one excerpt at a time, played exactly once, then rated from bad (1) to
+  excellent (5).
+- ``mushra``: all versions of an item side by side with an open reference, each rated from 0 to 100 with five words
+  along the scale. Hidden among them are the reference and two anchors: the reference low-passed at 3.5 and at 7 kHz.
+- ``cmp``: two versions in random order, and how much better one is, -5 to +5. Each system is compared with the degraded
+  version (LadLe's improvement over lossy), with the reference (its difference to lossless), and with each other system.
 
 In ``mos`` and ``acr`` the reference and the degraded version are rated like a system.
 
-**Who is blind.** The folder knows codes only: each excerpt's code is drawn from the seed, files and lists are in the
-order of their codes, and all files of an item have the same size. Which code is which system stands in one file
-*beside* the folder, `<folder>.key.json`: so all of the folder can be put on a server, and nothing of the key.
-``ar listen ratings`` needs the key. A listener's browser shuffles trials and versions by the listener's name, which the
-CSV holds along with every position.
+**The test is blind.** The folder contains codes only: the code of each excerpt is drawn from the seed, files and lists
+are in the order of their codes, and all files of an item have the same size. Which code is which system is in one file
+*beside* the folder, `<folder>.key.json`, so that the whole folder can be put on a server without the key.
+``ar listen ratings`` needs the key. A listener's browser shuffles trials and versions by the listener's name, which is
+in the CSV, with the position of each trial.
 
-The page works from a local file and without a network: it plays files by audio elements, and reads no other.
+`write_listening_test` writes the folder, `ratings` reads what listeners saved and summarises it. The page works from a
+local file and without a network: it plays its own audio files and reads nothing else.
 
 Source: Lattner and Nistal, "Stochastic restoration of heavily compressed musical audio using generative adversarial
 networks", Electronics 10(11), 2021, Section 3.4.5 and Table 3; ITU-T, "Methods for subjective determination of
@@ -51,13 +51,13 @@ from .excerpts import ANCHORS_HZ, Excerpts, cut_excerpts, k_weighted_power
 KINDS = ("mos", "mushra", "acr", "cmp")
 REFERENCE, DEGRADED = "reference", "degraded"
 KEY_SUFFIX = ".key.json"
-MOST_STIMULI = 12  # BS.1534-3: nobody compares more at a time
+MOST_STIMULI = 12  # BS.1534-3: more cannot be compared at a time
 LONGEST_SECONDS = 60.0
 _CODE_MASK = (1 << 40) - 1
 
 _NOTE = (
     "Which excerpt is which system. 'ar listen ratings' reads this file; keep it from the listeners, and off the "
-    "server that holds the page."
+    "server with the page."
 )
 
 
@@ -73,43 +73,43 @@ class _Item:
 def write_listening_test(
     folder: Path, systems: Mapping[str, Sequence[Record]], kind: str, seconds: float = 8.0, seed: int = 0
 ) -> int:
-    """Write a listening test, whole or not at all: the folder for the listeners, and beside it the key for the analyst.
+    """Write a listening test, whole or not at all: the folder for the listeners, and the key beside it.
 
     The same input and seed give the same bytes.
 
     Args:
-        folder: Is made; one that is there already must be empty. The key goes to `key_path` of it.
+        folder: Is created; an existing folder must be empty. The key is written to its `key_path`.
         systems: Name of each restored system to its records, with ``reference``, ``degraded`` and ``restored``; all
             have the same ids and samples, and the same reference and degraded audio for each.
         kind: ``mos``, ``mushra``, ``acr`` or ``cmp``.
-        seconds: How long an excerpt is; a shorter recording is taken whole.
+        seconds: Length of an excerpt; a shorter recording is used whole.
         seed: Of the codes.
 
     Returns:
-        How many trials a listener has.
+        The number of trials for each listener.
 
     Raises:
-        UsageError: There is no such kind, the names of systems cannot be told apart, or there is nothing to rate.
-        RecordError: A record failed or lacks audio, systems do not fit together, or recordings differ in length.
-        AudioFileError: A file cannot be read, or the folder or the key cannot be written or is there already.
+        UsageError: The kind is unknown, the name of a system is reserved, or there is nothing to rate.
+        RecordError: A record failed or lacks audio, systems have different records, or recordings differ in length.
+        AudioFileError: A file cannot be read, or the folder or the key cannot be written or exists.
     """
-    _check_wishes(systems, kind, seconds)
+    _check_options(systems, kind, seconds)
     items = _items(systems)
     anchors = tuple(ANCHORS_HZ) if kind == "mushra" else ()
     if os.path.lexists(key_path(folder)):
-        raise AudioFileError(f"{key_path(folder)} is there already, the key of an earlier page; choose another folder")
+        raise AudioFileError(f"{key_path(folder)} exists and is the key of an earlier page; choose another folder")
     with atomic_path(key_path(folder)) as key, new_folder(folder) as place:
         test = _Test(place, kind, seed)
         for item in items:
             test.add(item, cut_excerpts(item.paths, seconds, anchors))
-        told = {"note": _NOTE, "test": test.finish(), "kind": kind, "seconds": seconds, "seed": seed}
-        told |= {"conditions": [REFERENCE, DEGRADED, *systems, *anchors], "trials": test.trials}
-        key.write_text(json.dumps(told | {"stimuli": test.stimuli}, indent=1) + "\n", "utf-8")
+        content = {"note": _NOTE, "test": test.finish(), "kind": kind, "seconds": seconds, "seed": seed}
+        content |= {"conditions": [REFERENCE, DEGRADED, *systems, *anchors], "trials": test.trials}
+        key.write_text(json.dumps(content | {"stimuli": test.stimuli}, indent=1) + "\n", "utf-8")
     return len(test.trials)
 
 
 def key_path(folder: Path) -> Path:
-    """Name the key file of a listening test's folder; it lies beside it.
+    """Name the key file of a listening test's folder; it is beside the folder.
 
     >>> key_path(Path("tests/page")).as_posix()
     'tests/page.key.json'
@@ -119,11 +119,11 @@ def key_path(folder: Path) -> Path:
 
 
 class _Test:
-    """What is in the folder so far, and the key to it.
+    """The folder as far as it is written, and its key.
 
     Args:
         place: The folder, empty.
-        kind: Of test.
+        kind: Of the test.
         seed: Of the codes.
     """
 
@@ -151,7 +151,7 @@ class _Test:
             trial = self._code(item, "trial", *names)
             listed: dict[str, Any] = {"trial": trial, "stimuli": sorted(codes[name] for name in names)}
             if self._kind == "mushra":
-                # A file of its own: the name of the open reference must not give the hidden one away.
+                # In a separate file: the name of the open reference must not reveal the hidden one.
                 listed["reference"] = self._code(item, "open reference")
                 self._write(listed["reference"], excerpts, REFERENCE)
             self._page.append(listed)
@@ -159,7 +159,7 @@ class _Test:
             self.trials[trial] |= {"start_seconds": excerpts.start_seconds, "stimuli": [codes[name] for name in names]}
 
     def finish(self) -> str:
-        """Write the page itself, and return the code of the test, which depends on every sample of it."""
+        """Write the page, and return the code of the test, which depends on each of its samples."""
         assert self._loudest is not None
         level = f"{seed_for(self._seed, 'listening', 'level') & _CODE_MASK:010x}"
         self._write(level, self._loudest[1], REFERENCE)
@@ -174,7 +174,7 @@ class _Test:
         return test
 
     def _trials_of(self, names: list[str]) -> list[tuple[str, ...]]:
-        """Say which versions of an item are rated together; of a pair, the first is rated over the second."""
+        """List which versions of an item are rated together; of a pair, the first is rated over the second."""
         if self._kind == "mushra":
             return [tuple(names)]
         if self._kind != "cmp":
@@ -188,37 +188,37 @@ class _Test:
         return f"{seed & _CODE_MASK:010x}"
 
     def _write(self, code: str, excerpts: Excerpts, name: str) -> None:
-        # WAV, because the size of a compressed file tells how much of the sound is left; 24 bit are never heard.
+        # WAV, because the size of a compressed file reveals how much of the sound is left; nobody can hear 24 bit.
         path = self._place / "excerpts" / f"{code}.wav"
         write_audio(path, excerpts.waveforms[name], excerpts.sample_rate, subtype="PCM_24")
 
 
-def _check_wishes(systems: Mapping[str, Sequence[Record]], kind: str, seconds: float) -> None:
+def _check_options(systems: Mapping[str, Sequence[Record]], kind: str, seconds: float) -> None:
     if kind not in KINDS:
-        raise UsageError(f"there is no listening test {kind!r}; give one of {', '.join(KINDS)}")
+        raise UsageError(f"{kind!r} is not a kind of listening test; choose one of {', '.join(KINDS)}")
     if not 0.0 < seconds <= LONGEST_SECONDS:
-        raise UsageError(f"an excerpt of {seconds:g} s cannot be compared by ear; give up to {LONGEST_SECONDS:g} s")
+        raise UsageError(f"excerpts of {seconds:g} s cannot be compared by ear; use up to {LONGEST_SECONDS:g} s")
     if not systems:
-        raise UsageError("there is no restored system to listen to; give records that 'ar restore' wrote")
+        raise UsageError("there is nothing restored to listen to; give records that 'ar restore' wrote")
     taken = [name for name in systems if name in (REFERENCE, DEGRADED, *ANCHORS_HZ) or not name.strip()]
     if taken:
-        raise UsageError(f"a system cannot be called {taken[0]!r}, which means something else here; rename it")
+        raise UsageError(f"a system cannot be called {taken[0]!r}, which is reserved here; rename it")
     stimuli = 2 + len(ANCHORS_HZ) + len(systems)
     if kind == "mushra" and stimuli > MOST_STIMULI:
         raise UsageError(
-            f"{stimuli} versions are too many to be compared side by side (BS.1534 allows {MOST_STIMULI}); give up to "
+            f"{stimuli} versions are too many to compare side by side (BS.1534 allows {MOST_STIMULI}); give up to "
             f"{MOST_STIMULI - stimuli + len(systems)} systems"
         )
 
 
 def _items(systems: Mapping[str, Sequence[Record]]) -> list[_Item]:
-    """Bring the records of all systems together, in the order of the first system's."""
+    """Combine the records of all systems, in the order of the first system's."""
     tables = {name: _by_id(name, records) for name, records in systems.items()}
     first, *others = tables
     for other in others:
         odd = sorted(tables[first].keys() ^ tables[other].keys(), key=str)
         if odd:
-            raise RecordError(f"the record {_told(*odd[0])} is in one of {first} and {other} only; both need it")
+            raise RecordError(f"the record {_name(*odd[0])} is in only one of {first} and {other}; both need it")
     items = []
     for (id, sample), record in tables[first].items():
         paths = dict(zip((REFERENCE, DEGRADED), need(record, REFERENCE, DEGRADED), strict=True))
@@ -227,7 +227,7 @@ def _items(systems: Mapping[str, Sequence[Record]]) -> list[_Item]:
             for role in (REFERENCE, DEGRADED):
                 if os.path.realpath(need(mine, role)[0]) != os.path.realpath(paths[role]):
                     raise RecordError(
-                        f"{first} and {name} have different {role} audio for {_told(id, sample)}; systems are compared "
+                        f"{first} and {name} have different {role} audio for {_name(id, sample)}; systems are compared "
                         "on the same input"
                     )
             (paths[name],) = need(mine, "restored")
@@ -240,25 +240,25 @@ def _by_id(name: str, records: Sequence[Record]) -> dict[tuple[str, int | None],
     for record in records:
         key = (record["id"], record.get("sample"))
         if "error" in record:
-            raise RecordError(f"the record {_told(*key)} of {name} failed earlier; mend it, or leave it out")
+            raise RecordError(f"the record {_name(*key)} of {name} failed earlier; fix it or leave it out")
         if key in table:
-            raise RecordError(f"{name} has two records {_told(*key)}; leave one out")
+            raise RecordError(f"{name} has two records {_name(*key)}; leave one out")
         table[key] = record
     if not table:
         raise UsageError(f"{name} has no records, so there is nothing to listen to")
     return table
 
 
-def _told(id: str, sample: int | None) -> str:
+def _name(id: str, sample: int | None) -> str:
     return repr(id) if sample is None else f"{id!r}, sample {sample},"
 
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """Lend a hidden temporary folder beside the target, and give it the target's name once all is in it.
+    """Make a hidden temporary folder beside the target, and rename it to the target when everything is in it.
 
     Raises:
-        AudioFileError: The target is there already, and is no empty folder, or cannot be written.
+        AudioFileError: The target exists and is not an empty folder, or it cannot be written.
     """
     final = Path(os.path.realpath(target))
     _refuse_filled(target, final)
@@ -268,21 +268,21 @@ def new_folder(target: Path) -> Iterator[Path]:
             final.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
         except OSError as error:
-            raise AudioFileError(f"{target} cannot be made ({error.strerror}); choose another place") from error
+            raise AudioFileError(f"{target} cannot be created ({error.strerror}); choose another folder") from error
         yield temporary
         try:
             _move(temporary, final)
         except OSError as error:
-            raise AudioFileError(f"{target} cannot be filled ({error.strerror}); give another folder") from error
+            raise AudioFileError(f"{target} cannot be written ({error.strerror}); choose another folder") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # after the renaming there is nothing left under this name
+        shutil.rmtree(temporary, ignore_errors=True)  # after the renaming nothing has this name
 
 
 def _move(temporary: Path, final: Path) -> None:
     if not final.exists():
         temporary.rename(final)
         return
-    # A folder that somebody made, and may stand in, stays the same one. What is opened first comes last.
+    # An existing folder, which may be a working directory, stays the same one. What is opened first is moved last.
     for path in sorted(temporary.iterdir(), key=lambda path: (path.name == "index.html", path.name)):
         path.rename(final / path.name)
 
@@ -293,4 +293,4 @@ def _refuse_filled(target: Path, final: Path) -> None:
     if not final.is_dir():
         raise AudioFileError(f"{target} is a file; give a folder for the listening test")
     if any(final.iterdir()):
-        raise AudioFileError(f"{target} is there already and not empty; give a new folder, or remove that one first")
+        raise AudioFileError(f"{target} exists and is not empty; give a new folder, or remove this one first")

@@ -1,14 +1,14 @@
-"""Short excerpts for people to compare by ear: the same place of each recording, equally loud, and none clipped.
+"""Short excerpts for people to compare by ear: the same stretch of each recording, equally loud, and never clipped.
 
-The place is the loudest and busiest of the reference: there most of what a codec or a restorer does can be heard. Each
-excerpt but the anchors gets one gain, which brings its loudness to the reference's; loudness is the K-weighted power of
-the whole excerpt, without gates, since a busy place has no pauses to leave out. (The gain of the least squared error
-would play a restorer the softer, the less its phase is that of the original, which nobody hears.) Where one of an item
-would go over full scale, all of the item are lowered alike. Both ends are faded over 10 ms.
+The stretch is the busiest one of the reference, where the effects of a codec or a restorer are easiest to hear. Each
+excerpt except the anchors gets one gain that makes it as loud as the reference. Loudness is the K-weighted power of the
+whole excerpt, without gates, since a busy stretch has no pauses. (The gain of the least squared error would make a
+restorer quieter the more its phase differs from the original's, which nobody hears.) If an excerpt of an item would
+exceed full scale, all excerpts of the item are lowered by the same gain. Both ends are faded over 10 ms.
 
 Source: ITU-R, "Algorithms to measure audio programme loudness and true-peak audio level", Recommendation BS.1770-4,
 2015, Annex 1 (K weighting); ITU-R, "Method for the subjective assessment of intermediate quality level of audio
-systems", Recommendation BS.1534-3, 2015 (anchors: the reference up to 3.5 kHz and up to 7 kHz).
+systems", Recommendation BS.1534-3, 2015 (anchors: the reference low-passed at 3.5 kHz and at 7 kHz).
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 from ..data.audio_file import AudioReader
 from ..data.spool import open_sound
 from ..errors import RecordError
+from ..signal.busiest import busiest_start
 from ..signal.filters import convolved, zero_phase
 from ..signal.level import decibels, from_decibels
-from ..signal.sound import BLOCK_FRAMES, Sound, regrid
+from ..signal.sound import Sound
 
 Samples = NDArray[np.float32]
 
-PARTS_PER_SECOND = 20  # how finely the place of an excerpt is looked for
 FADE_SECONDS = 0.01
-LARGEST_GAIN_DB = 30.0  # an output that is all but silent is not blown up without end
-# The anchor's edge, and where nothing is left; the Recommendation asks for 25 dB at 4 and 50 dB at 4.5 kHz.
+LARGEST_GAIN_DB = 30.0  # for outputs that are almost silent
+# Pass-band and stop-band edges of the anchors; the Recommendation asks for 25 dB at 4 and 50 dB at 4.5 kHz.
 ANCHORS_HZ = {"anchor_3500_hz": (3500.0, 4000.0), "anchor_7000_hz": (7000.0, 8000.0)}
 
-# The two filters of the K weighting at 48 kHz: a head's high shelf, and a high pass. BS.1770-4, Tables 1 and 2.
+# The two filters of the K-weighting at 48 kHz: a high shelf for the head, and a high-pass. BS.1770-4, Tables 1 and 2.
 _K_RATE = 48000.0
 _K_FILTERS = (
     ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585)),
@@ -42,13 +42,13 @@ _K_FILTERS = (
 
 @dataclass(frozen=True)
 class Excerpts:
-    """One place of an item, as its reference, its degraded version and each system have it.
+    """The same stretch of all versions of an item: its reference, its degraded version and that of each system.
 
     Attributes:
         sample_rate: In Hz.
-        start_seconds: Where the place lies.
-        waveforms: Name to samples, shape (channels, time); all alike in shape.
-        gains_db: Name to the gain that the samples got, the lowering of the whole item included.
+        start_seconds: Where the stretch starts.
+        waveforms: Name to samples, shape (channels, time), the same for all.
+        gains_db: Name to the gain that was applied, including the lowering of the whole item.
     """
 
     sample_rate: int
@@ -58,12 +58,12 @@ class Excerpts:
 
 
 def cut_excerpts(paths: Mapping[str, str], seconds: float, anchors: Iterable[str] = ()) -> Excerpts:
-    """Cut the same place out of recordings, and make them equally loud.
+    """Cut the same stretch out of several recordings, and make them equally loud.
 
     Args:
-        paths: Name to audio file; the one called ``reference`` decides on the place and the loudness.
-        seconds: How long; a shorter recording is taken whole.
-        anchors: Which of `ANCHORS_HZ` to make from the reference, where its sample rate can hold them.
+        paths: Name to audio file; the one called ``reference`` determines the stretch and the loudness.
+        seconds: Length; a shorter recording is used whole.
+        anchors: Which of `ANCHORS_HZ` to make from the reference; left out where its sample rate is too low.
 
     Raises:
         AudioFileError: A file cannot be read.
@@ -78,8 +78,7 @@ def cut_excerpts(paths: Mapping[str, str], seconds: float, anchors: Iterable[str
             here, there = reader.info, sound
             if (here.sample_rate, here.channels, here.frames) != (there.sample_rate, there.channels, there.frames):
                 raise RecordError(
-                    f"{path} and {paths['reference']} differ in sample rate, channels or length; 'ar pair' lays them "
-                    "over each other"
+                    f"{path} and {paths['reference']} differ in sample rate, channels or length; 'ar pair' aligns them"
                 )
             cut[name] = reader.read(start, frames)
     gains = {name: loudness_gain_db(cut["reference"], each, sound.sample_rate) for name, each in cut.items()}
@@ -87,36 +86,12 @@ def cut_excerpts(paths: Mapping[str, str], seconds: float, anchors: Iterable[str
         passed, stopped = ANCHORS_HZ[name]
         if 2.0 * stopped <= sound.sample_rate:
             cut[name] = low_passed(cut["reference"], sound.sample_rate, passed, stopped)
-            gains[name] = 0.0  # an anchor is the reference less its highs, not the same loudness made of lows
+            gains[name] = 0.0  # an anchor is the reference without its highs; more gain would make up for them
     return _leveled(cut, gains, sound.sample_rate, start)
 
 
-def busiest_start(sound: Sound, frames: int) -> int:
-    """Find where the excerpt of this many samples starts that holds the most sound.
-
-    The amplitudes of parts of 50 ms are added up, not their powers: so one bang does not outweigh music.
-
-    >>> tone = np.zeros((1, 8000), np.float32)
-    >>> tone[:, 4000:6000] = 0.5
-    >>> busiest_start(Sound.of(tone, 8000), 2000)
-    4000
-    """
-    part = max(1, sound.sample_rate // PARTS_PER_SECOND)
-    count = frames // part
-    if count == 0:
-        return 0
-    levels = []
-    for block in regrid(sound.blocks(), sound.channels, sound.frames, max(1, BLOCK_FRAMES // part) * part):
-        whole = block[:, : block.shape[-1] // part * part].astype(np.float64)
-        levels.append(np.sqrt(np.square(whole).reshape(sound.channels, -1, part).mean(axis=(0, 2))))
-    # Rounded, so that equal places are equal whatever the order of the sums.
-    sums = np.round(np.concatenate([[0.0], np.cumsum(np.concatenate(levels))]), 9)
-    first = int(np.argmax(np.round(sums[count:] - sums[:-count], 6))) * part
-    return min(first, sound.frames - frames)
-
-
 def loudness_gain_db(reference: Samples, estimate: Samples, sample_rate: int) -> float:
-    """Say which gain makes an excerpt as loud as the reference, in hundredths of a decibel; 0 where one is silent."""
+    """Find the gain that makes an excerpt as loud as the reference, to 0.01 dB; 0 where one of them is silent."""
     powers = [k_weighted_power(each, sample_rate) for each in (reference, estimate)]
     if min(powers) <= 0.0:
         return 0.0
@@ -125,17 +100,17 @@ def loudness_gain_db(reference: Samples, estimate: Samples, sample_rate: int) ->
 
 
 def k_weighted_power(waveform: Samples, sample_rate: int) -> float:
-    """Sum the mean power of all channels after K weighting; -0.691 dB more than this in decibels is LUFS.
+    """Sum the mean K-weighted power of all channels; in decibels, and less 0.691 dB, it is LUFS.
 
     Args:
         waveform: Samples, shape (channels, time).
-        sample_rate: In Hz; above 24 kHz, where the Recommendation ends, the weight stays what it is there.
+        sample_rate: In Hz; the weights above 24 kHz, where the Recommendation ends, are those of 24 kHz.
     """
     frames = waveform.shape[-1]
     if not frames:
         return 0.0
     weights = _k_weights(np.arange(frames // 2 + 1) * (sample_rate / frames))
-    weights[1 : (frames + 1) // 2] *= 2.0  # these bins stand for negative frequencies, too
+    weights[1 : (frames + 1) // 2] *= 2.0  # these bins also stand for negative frequencies
     total = 0.0
     for channel in waveform:
         spectrum = np.fft.rfft(channel.astype(np.float64))
@@ -152,7 +127,7 @@ def _k_weights(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def low_passed(waveform: Samples, sample_rate: int, passed_hz: float, stopped_hz: float) -> Samples:
-    """Take the highs away without delay: all of it passes up to one frequency, nothing from the other on."""
+    """Low-pass a waveform without delay: it passes up to one frequency, and nothing above the other one does."""
 
     def amplitude(radians: NDArray[np.float64]) -> NDArray[np.float64]:
         frequencies = radians * sample_rate / (2.0 * np.pi)
@@ -166,11 +141,11 @@ def low_passed(waveform: Samples, sample_rate: int, passed_hz: float, stopped_hz
 
 def _leveled(cut: Mapping[str, Samples], gains: Mapping[str, float], sample_rate: int, start: int) -> Excerpts:
     peak = max(from_decibels(gains[name]) * float(np.abs(each).max(initial=0.0)) for name, each in cut.items())
-    # Rounded up to hundredths of a decibel, so that the key file tells all.
+    # Rounded up to 0.01 dB, so that the key file has the exact gain.
     lowered = np.ceil(100.0 * max(0.0, decibels(peak**2))) / 100.0 if peak > 1.0 else 0.0
-    told = {name: round(gain - lowered, 2) + 0.0 for name, gain in gains.items()}
-    faded = {name: _faded(from_decibels(told[name]) * each, sample_rate) for name, each in cut.items()}
-    return Excerpts(sample_rate, round(start / sample_rate, 3), faded, told)
+    applied = {name: round(gain - lowered, 2) + 0.0 for name, gain in gains.items()}
+    faded = {name: _faded(from_decibels(applied[name]) * each, sample_rate) for name, each in cut.items()}
+    return Excerpts(sample_rate, round(start / sample_rate, 3), faded, applied)
 
 
 def _faded(waveform: NDArray[np.floating], sample_rate: int) -> Samples:

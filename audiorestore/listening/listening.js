@@ -1,7 +1,7 @@
 // A listening test in the browser: welcome, one trial after another, and a CSV of the ratings at the end.
 //
 // `test.js` comes first and sets LISTENING_TEST: {test, kind, level, trials: [{trial, stimuli, reference?}]}, all codes.
-// What a listener did is kept in localStorage after each step, so that a reload goes on where it was.
+// Each step of a listener is saved in localStorage, so that a reload resumes the test.
 "use strict";
 
 (() => {
@@ -15,7 +15,7 @@
     other: "Other",
   };
 
-  // What each kind of test asks, and which keys do what. `whole`: an excerpt must be heard to its end.
+  // What each kind of test asks, and its keys. `whole`: an excerpt must be played to its end; `single`: only once.
   const KINDS = {
     mos: {
       title: "How good does this sound?",
@@ -35,7 +35,7 @@
     mushra: {
       title: "How close is each version to the reference?",
       task: "Rate each version against the reference; any difference that you hear counts as a flaw. One of the versions "
-        + "is the reference itself and should get 100. Switch as often as you like: the music goes on at the same place.",
+        + "is the reference itself and should get 100. Switch as often as you like: the music continues at the same position.",
       low: 0, high: 100, words: QUALITY,
       keys: [["Space", "play or pause"], ["R", "the reference"], ["A B C …", "a version; also 1, 2, 3 … or ↑ ↓"],
         ["← →", "lower or raise its rating by 1"], ["Page ↑ ↓", "by 10"]],
@@ -43,8 +43,8 @@
     },
     cmp: {
       title: "Which sounds better?",
-      task: "Compare the two versions and say how much better one of them is. Switch as often as you like: the music goes "
-        + "on at the same place.",
+      task: "Compare the two versions and say how much better one of them is. Switch as often as you like: the music "
+        + "continues at the same position.",
       low: -5, high: 5,
       keys: [["Space", "play or pause"], ["A B", "a version; also 1, 2 or ↑ ↓"], ["← →", "move the rating towards A or B"],
         ["0", "no difference"]],
@@ -53,7 +53,7 @@
   };
   const KIND = KINDS[TEST && TEST.kind];
 
-  // ---- chance, the same for the same listener --------------------------------------------------------------------
+  // ---- random order, the same for the same listener --------------------------------------------------------------------
 
   function randomFrom(text) {
     let state = 0x811c9dc5;
@@ -80,9 +80,9 @@
     ...trial, stimuli: shuffled(trial.stimuli, `${TEST.test} ${listener} ${trial.trial}`),
   }));
 
-  // ---- what is remembered ----------------------------------------------------------------------------------------
+  // ---- state ----------------------------------------------------------------------------------------
 
-  let keeps = true; // whether this browser remembers anything
+  let keeps = true; // whether this browser saves anything
   let state = recall() || {};
   let trials = state.listener ? trialsFor(state.listener) : [];
 
@@ -145,7 +145,7 @@
 
   // ---- sound -----------------------------------------------------------------------------------------------------
 
-  // The excerpts of a trial. One sounds at a time; another that takes over goes on from the same place.
+  // The excerpts of a trial. One plays at a time; switching to another continues at the same position.
   class Player {
     constructor(codes, { resume = true, onchange = () => {}, onend = () => {} } = {}) {
       this.current = codes[0];
@@ -198,8 +198,8 @@
     fail() {
       if (this.broken) return;
       this.broken = true;
-      const told = "An excerpt cannot be played. Please reload the page; if that does not help, tell whoever gave you this test.";
-      byId("main").firstChild.append(make("p", { class: "hint", role: "alert" }, told));
+      const message = "An excerpt cannot be played. Please reload the page; if that does not help, tell whoever gave you this test.";
+      byId("main").firstChild.append(make("p", { class: "hint", role: "alert" }, message));
     }
   }
 
@@ -274,26 +274,26 @@
     const form = make("form", { onsubmit: begin, novalidate: true },
       make("fieldset", { class: "choices" }, make("legend", {}, "What kind of listener are you?"), groups),
       make("label", { class: "field", for: "listener" }, "Your name or number in this test"), name,
-      make("p", { id: "listener-note" }, make("small", {}, "Keep the one drawn for you, unless you were given another. It decides the order in which you hear things.")),
+      make("p", { id: "listener-note" }, make("small", {}, "Keep this one, unless you were given another. It determines the order of the excerpts.")),
       make("div", { class: "foot" }, hint, make("button", { class: "main", type: "submit" }, "Begin the test")));
     show("Welcome, and thank you for listening",
       make("p", {}, `There ${TEST.trials.length === 1 ? "is one page" : `are ${TEST.trials.length} pages`} to rate. ${KIND.task}`),
-      make("p", { class: "quiet" }, "Use headphones in a quiet room. You cannot go back to an earlier page, but you may take a break "
-        + (keeps ? "at any time: if you close this page and open it again, it goes on where you were." : "; do not close this page before the end.")),
+      make("p", { class: "quiet" }, "Use headphones in a quiet room. You cannot go back to an earlier page, but you may take a break"
+        + (keeps ? " at any time: if you close this page and open it again, it continues where you were." : "; do not close this page before the end.")),
       make("h2", {}, "Set the volume"),
       make("p", {}, "Play this as loud as is comfortable, then leave the volume as it is."),
       make("div", { class: "bar" }, level, timeBar()),
       form,
-      make("h2", {}, "Keys"), make("p", {}, "All can be done with the mouse, or with the keyboard:"),
+      make("h2", {}, "Keys"), make("p", {}, "Everything works with the mouse or with the keyboard:"),
       keysFor([...KIND.keys, ["Enter", "next page"]]));
   }
 
   // ---- a trial ---------------------------------------------------------------------------------------------------
 
-  let started = 0; // when the listener came to this page
-  let press = () => false; // what a key does in this kind of test; true where it did something
-  let mark = () => {}; // shows what is rated
-  let missing = () => ""; // says what is still to be done
+  let started = 0; // when the listener opened this page
+  let press = () => false; // handles a key; true if it did something
+  let mark = () => {}; // shows the ratings
+  let missing = () => ""; // says what is still to do
 
   function trial() {
     const index = state.done.length;
@@ -376,7 +376,7 @@
     });
     const take = () => rate(key, input.valueAsNumber);
     input.addEventListener("input", take);
-    input.addEventListener("click", take); // also where the thumb did not move
+    input.addEventListener("click", take); // also if the thumb did not move
     return input;
   }
 
@@ -424,7 +424,7 @@
     return [make("div", { class: "bar" }, button, timeBar()), grades];
   }
 
-  // What side by side tests share: sounds that are chosen by letter, number or up and down, and must all be heard.
+  // Shared by side-by-side tests: sounds are chosen by letter, number or arrow keys, and all of them must be played.
   function openMany(choices, names, onchoose) {
     open(choices, { onchange: refresh });
     const choose = (code, toggles = false) => {
@@ -584,7 +584,7 @@
   window.addEventListener("pagehide", () => {
     if (!byId("next")) return;
     state.spent = spent();
-    started = performance.now(); // a browser may show this very page again
+    started = performance.now(); // the browser may show this page again
     remember();
   });
 

@@ -1,15 +1,15 @@
-"""What listeners said: ratings read from their CSV files, un-blinded with the key of the test, and summed up in tables.
+"""Listeners' ratings: read from their CSV files, un-blinded with the key of the test, and summarised in tables.
 
-The table has the layout of Lattner and Nistal's Table 3, mean and standard deviation of each system, with a 95 %
-interval of the mean and Welch's t-test between every two systems; all together, and by group of listeners as in LadLe
-(professionals and amateurs). What is averaged are single ratings, as there: one listener's ratings count as
-independent, and p-values are not corrected for how many tests there are.
+The table has the layout of Lattner and Nistal's Table 3, the mean and standard deviation of each system, with a 95 %
+interval of the mean and Welch's t-test between every two systems; for all listeners, and by group of listeners as in
+LadLe (professionals and amateurs). As in these papers, single ratings are averaged: the ratings of one listener count
+as independent, and p-values are not corrected for the number of tests.
 
-Of a comparison (``cmp``) each rating is turned so that positive means better than what stands after "over"; only rows
-over the same version are tested against each other.
+In a comparison (``cmp``) the sign of each rating is such that positive means better than the version after "over". Only
+rows over the same version are tested against each other.
 
-Of a MUSHRA test, whole listeners are left out, and named, who rate the hidden reference below 90, or the 7 kHz anchor
-above 90, in more than 15 % of the trials.
+In a MUSHRA test, listeners who rate the hidden reference below 90, or the 7 kHz anchor above 90, in more than 15 % of
+the trials are left out, and named.
 
 Source: Lattner and Nistal, Electronics 10(11), 2021, Table 3 and Section 4.2.2; Welch, "The generalization of
 'Student's' problem when several different population variances are involved", Biometrika 34, 1947; ITU-R,
@@ -20,6 +20,7 @@ import csv
 import io
 import json
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -32,7 +33,7 @@ from rich.text import Text
 
 from .ratings_files import GROUPS, Rating, Ratings, read_ratings
 
-__all__ = ["Rating", "Ratings", "Summed", "Welch", "ratings_as", "ratings_table", "read_ratings", "welch"]
+__all__ = ["Rating", "Ratings", "Row", "Welch", "ratings_as", "ratings_table", "read_ratings", "summarise", "welch"]
 
 ALL = "all"
 _COLUMNS = ("group", "system", "against", "listeners", "n", "mean", "standard_deviation", "low", "high")
@@ -41,18 +42,18 @@ _CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Summed:
+class Row:
     """The ratings of one system by one group of listeners.
 
     Attributes:
         group: ``all``, ``professional``, ``amateur`` or ``other``.
         system: As in the key; of a comparison "this over that".
-        listeners: How many gave a rating.
-        n: How many ratings.
+        listeners: Number of listeners.
+        n: Number of ratings.
         mean: Of the ratings.
-        standard_deviation: Of the ratings, over n - 1; None for a single one.
-        low: Where the 95 % interval of the mean begins (Student's t); None for a single rating.
-        high: Where it ends.
+        standard_deviation: Of the ratings, with n - 1; None for a single one.
+        low: Lower end of the 95 % interval of the mean (Student's t); None for a single rating.
+        high: Upper end.
     """
 
     group: str
@@ -67,17 +68,17 @@ class Summed:
 
 @dataclass(frozen=True)
 class Welch:
-    """Welch's t-test: whether two systems' ratings have the same mean, when their spread may differ.
+    """Welch's t-test: whether two systems' ratings have the same mean, where their variances may differ.
 
     Attributes:
-        difference: Mean of the first less mean of the second.
-        low: Where the 95 % interval of the difference begins.
-        high: Where it ends.
-        t: The difference in units of its standard error.
+        difference: Mean of the first minus mean of the second.
+        low: Lower end of the 95 % interval of the difference.
+        high: Upper end.
+        t: The difference divided by its standard error.
         degrees_of_freedom: After Welch and Satterthwaite.
-        p: How likely so large a difference is if there is none, two-sided.
+        p: Two-sided p-value.
 
-    All but the difference are None where one system has a single rating, or neither has any spread.
+    All but the difference are None where one system has a single rating, or where neither system's ratings vary.
     """
 
     difference: float
@@ -94,48 +95,43 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Welch:
     >>> round(welch([1, 2, 3], [2, 4, 6]).t, 4)  # -2 over the root of 1/3 + 4/3
     -1.5492
     """
-    from scipy.special import stdtr, stdtrit
+    from scipy.stats import ttest_ind
 
     difference = float(np.mean(first) - np.mean(second))
-    if min(len(first), len(second)) < 2:
+    if min(len(first), len(second)) < 2 or not (np.ptp(first) or np.ptp(second)):
         return Welch(difference)
-    shares = [float(np.var(each, ddof=1)) / len(each) for each in (first, second)]
-    squared_error = sum(shares)
-    if squared_error <= 0.0:
-        return Welch(difference)
-    weight = sum(share**2 / (len(each) - 1) for share, each in zip(shares, (first, second), strict=True))
-    degrees = squared_error**2 / weight
-    error = math.sqrt(squared_error)
-    reach = float(stdtrit(degrees, (1.0 + _CONFIDENCE) / 2.0)) * error
-    p = 2.0 * float(stdtr(degrees, -abs(difference / error)))
-    return Welch(difference, difference - reach, difference + reach, difference / error, degrees, p)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # that the ratings of one system are all the same
+        test = ttest_ind(first, second, equal_var=False)
+    low, high = test.confidence_interval(_CONFIDENCE)
+    return Welch(difference, *map(float, (low, high, test.statistic, test.df, test.pvalue)))
 
 
-def summed(ratings: Ratings) -> list[Summed]:
-    """Sum up each system for all listeners, and for each group where there are several."""
-    return [_sum_up(group, system, found) for group in _groups(ratings) for system, found in _cells(ratings, group)]
+def summarise(ratings: Ratings) -> list[Row]:
+    """Summarise each system for all listeners, and for each group of listeners where there are several."""
+    return [_row(group, system, found) for group in _groups(ratings) for system, found in _cells(ratings, group)]
 
 
 def compared(ratings: Ratings) -> list[tuple[str, str, str, Welch]]:
-    """Test every two systems that can be compared: group, first, second, and how they differ."""
+    """Test every two systems that can be compared: group, first, second, test."""
     tests = []
     for group in _groups(ratings):
         for (first, ones), (second, others) in combinations(_cells(ratings, group), 2):
-            if _base(ratings, first) == _base(ratings, second):
+            if ratings.rows[first] == ratings.rows[second]:
                 scores = [[rating.score for rating in each] for each in (ones, others)]
                 tests.append((group, first, second, welch(*scores)))
     return tests
 
 
 def ratings_table(ratings: Ratings) -> Table:
-    """Lay out for a terminal: each system's mean and spread, Welch's tests over all listeners, and who was left out."""
+    """Make tables for a terminal: mean and deviation of each system, Welch's tests of all listeners, and notes."""
     table = Table(title=_title(ratings), title_justify="left")
     several = len(_groups(ratings)) > 1
     for heading in (*(["listeners"] if several else []), "system"):
         table.add_column(heading, overflow="fold")
     for heading in ("people", "ratings", "mean", "std", "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
-    rows = summed(ratings)
+    rows = summarise(ratings)
     for index, row in enumerate(rows):
         ends = index + 1 == len(rows) or rows[index + 1].group != row.group
         new = index == 0 or rows[index - 1].group != row.group
@@ -154,22 +150,22 @@ def ratings_table(ratings: Ratings) -> Table:
 
 
 def ratings_as(ratings: Ratings, format: str) -> str:
-    """Write for a file.
+    """Write ratings as text for a file.
 
     Args:
-        ratings: What was read.
-        format: ``records`` (a JSON line a rating, un-blinded), ``json`` (one object with all tables), ``csv`` (a line
-            for each system, and for each two systems one with ``against``, whose ``mean`` is their difference) or
-            ``markdown``.
+        ratings: The ratings.
+        format: ``records`` (one line of JSON for each rating, un-blinded), ``json`` (one object with all tables),
+            ``csv`` (a line for each system, and one with ``against`` for every two systems, whose ``mean`` is their
+            difference) or ``markdown``.
     """
     if format == "records":
         return "".join(json.dumps(rating.as_record()) + "\n" for rating in ratings.kept)
     rows = list(_rows(ratings))
     if format == "json":
-        told = {"kind": ratings.kind, "test": ratings.test, "left_out": ratings.left_out, "notes": list(ratings.notes)}
+        head = {"kind": ratings.kind, "test": ratings.test, "left_out": ratings.left_out, "notes": list(ratings.notes)}
         systems = [_without(row, "against", *_TEST_COLUMNS) for row in rows if not row["against"]]
         tests = [_without(row, "listeners", "n", "standard_deviation") for row in rows if row["against"]]
-        return json.dumps(told | {"systems": systems, "tests": tests}) + "\n"
+        return json.dumps(head | {"systems": systems, "tests": tests}) + "\n"
     if format == "csv":
         text = io.StringIO()
         writer = csv.DictWriter(text, (*_COLUMNS, *_TEST_COLUMNS), lineterminator="\n")
@@ -180,7 +176,7 @@ def ratings_as(ratings: Ratings, format: str) -> str:
 
 
 def notes(ratings: Ratings) -> list[str]:
-    """Say what a reader of the tables has to know: who was left out and why, and whose ratings are incomplete."""
+    """Say who was left out and why, and whose ratings are incomplete."""
     return [*(f"left out: {name}, who {why}" for name, why in ratings.left_out.items()), *ratings.notes]
 
 
@@ -190,7 +186,7 @@ def _groups(ratings: Ratings) -> list[str]:
 
 
 def _cells(ratings: Ratings, group: str) -> list[tuple[str, list[Rating]]]:
-    """Sort a group's ratings by system, in the order of the key; of a comparison, by what a system is compared with."""
+    """List a group's ratings by row, in the order of the key."""
     found: dict[str, list[Rating]] = {}
     for rating in ratings.kept:
         if group in (ALL, rating.group):
@@ -198,25 +194,21 @@ def _cells(ratings: Ratings, group: str) -> list[tuple[str, list[Rating]]]:
     return [(row, found[row]) for row in ratings.rows if row in found]
 
 
-def _base(ratings: Ratings, row: str) -> str | None:
-    return ratings.rows[row]
-
-
-def _sum_up(group: str, system: str, found: Sequence[Rating]) -> Summed:
-    from scipy.special import stdtrit
+def _row(group: str, system: str, found: Sequence[Rating]) -> Row:
+    from scipy.stats import t
 
     scores = [rating.score for rating in found]
     n, mean = len(scores), float(np.mean(scores))
     people = len({rating.listener for rating in found})
     if n < 2:
-        return Summed(group, system, people, n, mean, None, None, None)
+        return Row(group, system, people, n, mean, None, None, None)
     deviation = float(np.std(scores, ddof=1))
-    reach = float(stdtrit(n - 1, (1.0 + _CONFIDENCE) / 2.0)) * deviation / math.sqrt(n)
-    return Summed(group, system, people, n, mean, deviation, mean - reach, mean + reach)
+    reach = float(t.ppf((1.0 + _CONFIDENCE) / 2.0, n - 1)) * deviation / math.sqrt(n)
+    return Row(group, system, people, n, mean, deviation, mean - reach, mean + reach)
 
 
 def _rows(ratings: Ratings) -> Iterator[dict[str, Any]]:
-    for row in summed(ratings):
+    for row in summarise(ratings):
         numbers = (row.listeners, row.n, row.mean, row.standard_deviation, row.low, row.high)
         yield _rounded((row.group, row.system, "", *numbers, None, None, None))
     for group, first, second, test in compared(ratings):
@@ -225,8 +217,8 @@ def _rows(ratings: Ratings) -> Iterator[dict[str, Any]]:
 
 
 def _rounded(values: Sequence[Any]) -> dict[str, Any]:
-    told = [float(f"{value:.6g}") if isinstance(value, float) else value for value in values]
-    return dict(zip((*_COLUMNS, *_TEST_COLUMNS), told, strict=True))
+    short = [float(f"{value:.6g}") if isinstance(value, float) else value for value in values]
+    return dict(zip((*_COLUMNS, *_TEST_COLUMNS), short, strict=True))
 
 
 def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -257,8 +249,9 @@ def _markdown(ratings: Ratings, rows: Sequence[dict[str, Any]]) -> str:
         cells = [row["group"], _cell(row["system"]), _cell(row["against"]), f"{row['mean']:+.2f}"]
         cells += [_decimal(row["t"]), _decimal(row["degrees_of_freedom"], ".1f"), _p(row["p"])]
         lines.append(f"| {' | '.join(cells)} |")
-    told = notes(ratings)
-    return "\n".join([*lines, *([""] if told else []), *(f"- {_cell(note)}" for note in told)]) + "\n"
+    if notes(ratings):
+        lines += ["", *(f"- {_cell(note)}" for note in notes(ratings))]
+    return "\n".join(lines) + "\n"
 
 
 def _title(ratings: Ratings) -> str:
@@ -272,7 +265,7 @@ def _decimal(value: float | None, style: str = ".2f") -> str:
 
 
 def _p(value: float | None) -> str:
-    """Write a probability.
+    """Write a p-value.
 
     >>> _p(0.0412), _p(3e-7), _p(None)
     ('0.041', '< 0.001', '–')
@@ -285,7 +278,7 @@ def _printable(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Keep a name inside its cell of a Markdown table.
+    """Escape a name for a cell of a Markdown table.
 
     >>> _cell("a|b<i>")
     'a\\\\|b&lt;i&gt;'

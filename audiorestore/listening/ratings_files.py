@@ -1,4 +1,4 @@
-"""The CSV files that a listening test's page saves, checked cell by cell, and brought together with the key."""
+"""The CSV files that a listening test's page saves: checked cell by cell, and un-blinded with the key."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ COLUMNS = ("test", "kind", "listener", "group", "position", "trial", "stimulus",
 SCALES = {"mos": (1, 5), "acr": (1, 5), "mushra": (0, 100), "cmp": (-5, 5)}
 GROUPS = ("professional", "amateur", "other")
 
-# BS.1534-3: who hears no difference where there is one, or one where there is none, in more than 15 % of the trials.
+# BS.1534-3: listeners who miss a real difference, or report one that does not exist, in more than 15 % of the trials.
 _SCREEN_SCORE = 90
 _SCREEN_SHARE = 0.15
 _MID_ANCHOR = "anchor_7000_hz"
@@ -26,17 +26,17 @@ _WHOLE = re.compile(r"[+-]?\d{1,6}")
 
 @dataclass(frozen=True)
 class Rating:
-    """What one listener said about one version of one item.
+    """One listener's rating of one version of one item.
 
     Attributes:
         listener: Name or number.
         group: One of ``professional``, ``amateur`` and ``other``.
         id: Of the item.
         sample: Of the item, where it is one of several.
-        row: The system, or of a comparison "this over that".
-        score: On the test's scale; of a comparison, positive is better.
-        position: When the listener heard it, 1 is first.
-        seconds: How long the listener took for the trial.
+        row: The system, or in a comparison "this over that".
+        score: On the test's scale; in a comparison, positive is better.
+        position: Of the trial in the listener's order, from 1.
+        seconds: Time that the listener took for the trial.
     """
 
     listener: str
@@ -49,10 +49,10 @@ class Rating:
     seconds: float
 
     def as_record(self) -> dict[str, Any]:
-        """Write it as an object for a line of JSON."""
-        told = {"id": self.id} | ({} if self.sample is None else {"sample": self.sample})
-        told |= {"system": self.row, "score": self.score, "listener": self.listener, "group": self.group}
-        return told | {"position": self.position, "seconds": self.seconds}
+        """Make an object for a line of JSON."""
+        record = {"id": self.id} | ({} if self.sample is None else {"sample": self.sample})
+        record |= {"system": self.row, "score": self.score, "listener": self.listener, "group": self.group}
+        return record | {"position": self.position, "seconds": self.seconds}
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Ratings:
     """All ratings of a test.
 
     Attributes:
-        kind: Of test.
+        kind: Of the test.
         test: Its code.
-        rows: What was rated, in the order of tables, to what it was compared with (None if with nothing).
+        rows: What was rated, in the order of the tables, to what it was compared with (None if with nothing).
         kept: Ratings that count.
-        left_out: Listeners that post-screening leaves out, and why.
-        notes: What else a reader of the tables has to know.
+        left_out: Listeners left out by post-screening, and why.
+        notes: What else a reader of the tables needs to know.
     """
 
     kind: str
@@ -78,7 +78,7 @@ class Ratings:
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of a CSV file, of which every cell has the right form; ``place`` says where it is."""
+    """A valid line of a CSV file; ``place`` names its file and number."""
 
     place: str
     test: str
@@ -94,16 +94,16 @@ class _Line:
 
 
 def read_ratings(paths: Sequence[str | Path]) -> Ratings:
-    """Read what listeners saved, and put names to the codes.
+    """Read what listeners saved, and replace the codes by names.
 
     Args:
-        paths: CSV files, one or more for each listener. The test's key may be among them, as a ``.json`` file; else it
-            is looked for in the folders of the CSV files, in the folders around those, and in the working directory.
+        paths: CSV files, one or more for each listener. The test's key may be among them, as a ``.json`` file;
+            otherwise it is searched in the folders of the CSV files, in their parents, and in the working directory.
 
     Raises:
         UsageError: A file cannot be read, none is given, or the key is not found.
-        RecordError: A file is malformed, belongs to another test, or says something twice; the sentence names the file
-            and the line.
+        RecordError: A file is malformed, belongs to another test, or repeats a rating; the message names the file and
+            the line.
     """
     tables = [Path(path) for path in paths if Path(path).suffix.lower() != ".json"]
     keys = [Path(path) for path in paths if Path(path).suffix.lower() == ".json"]
@@ -114,8 +114,8 @@ def read_ratings(paths: Sequence[str | Path]) -> Ratings:
     for line in lines:
         if (line.test, line.kind) != (first.test, first.kind):
             raise RecordError(
-                f"{line.place}: is of test {line.test} ({line.kind}), but {first.place.split(',')[0]} is of test "
-                f"{first.test} ({first.kind}); sum up one test at a time"
+                f"{line.place}: belongs to test {line.test} ({line.kind}), but {first.place.split(',')[0]} to test "
+                f"{first.test} ({first.kind}); summarise one test at a time"
             )
     key = _find_key(first, keys, tables)
     ratings = _unblind(lines, key)
@@ -124,7 +124,7 @@ def read_ratings(paths: Sequence[str | Path]) -> Ratings:
     if not kept:
         names = ", ".join(left_out)
         raise RecordError(
-            f"post-screening leaves nobody: {names} rated the hidden reference or the 7 kHz anchor wrongly"
+            f"post-screening leaves no listener: {names} rated the hidden reference or the 7 kHz anchor wrongly"
         )
     return Ratings(first.kind, first.test, _table_rows(key), kept, left_out, tuple(_incomplete(lines, key)))
 
@@ -135,12 +135,12 @@ def _read_lines(path: Path) -> list[_Line]:
             reader = csv.reader(file, strict=True)
             lines = list(_checked_lines(path, reader))
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"the ratings {path} cannot be read ({reason})") from None
     except csv.Error as error:
-        raise RecordError(f"{path}, line {reader.line_num}: is not CSV ({error})") from None
+        raise RecordError(f"{path}, line {reader.line_num}: not CSV ({error})") from None
     if not lines:
-        raise RecordError(f"{path}, line 1: holds no ratings; give the file that the page saved at the end")
+        raise RecordError(f"{path}, line 1: no ratings; give the file that the page saved at the end")
     return lines
 
 
@@ -158,27 +158,27 @@ def _checked_lines(path: Path, reader: Any) -> Iterator[_Line]:
 
 def _checked(place: str, cells: Sequence[str]) -> _Line:
     if len(cells) != len(COLUMNS):
-        raise RecordError(f"{place}: has {len(cells)} cells instead of {len(COLUMNS)}")
-    told = dict(zip(COLUMNS, cells, strict=True))
-    if told["kind"] not in SCALES:
-        raise RecordError(f"{place}: there is no kind of test {told['kind']!r}")
-    if not _LISTENER.fullmatch(told["listener"]):
-        raise RecordError(f"{place}: the listener is {told['listener']!r}, not a name of letters, digits, - and _")
-    if told["group"] not in GROUPS:
-        raise RecordError(f"{place}: the group is {told['group']!r}; it is one of {', '.join(GROUPS)}")
-    low, high = SCALES[told["kind"]]
-    if not _WHOLE.fullmatch(told["score"]) or not low <= int(told["score"]) <= high:
-        raise RecordError(f"{place}: the score is {told['score']!r}, not a whole number from {low} to {high}")
-    if not _WHOLE.fullmatch(told["position"]) or int(told["position"]) < 1:
-        raise RecordError(f"{place}: the position is {told['position']!r}, not a positive whole number")
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", told["seconds"]):
-        raise RecordError(f"{place}: the seconds are {told['seconds']!r}, not a number")
-    numbers = {"position": int(told["position"]), "score": int(told["score"]), "seconds": float(told["seconds"])}
-    return _Line(place, **(told | numbers))  # type: ignore[arg-type]  # the cells that are not numbers stay strings
+        raise RecordError(f"{place}: {len(cells)} cells instead of {len(COLUMNS)}")
+    named = dict(zip(COLUMNS, cells, strict=True))
+    if named["kind"] not in SCALES:
+        raise RecordError(f"{place}: {named['kind']!r} is not a kind of test")
+    if not _LISTENER.fullmatch(named["listener"]):
+        raise RecordError(f"{place}: the listener is {named['listener']!r}, not a name of letters, digits, - and _")
+    if named["group"] not in GROUPS:
+        raise RecordError(f"{place}: the group is {named['group']!r}; it is one of {', '.join(GROUPS)}")
+    low, high = SCALES[named["kind"]]
+    if not _WHOLE.fullmatch(named["score"]) or not low <= int(named["score"]) <= high:
+        raise RecordError(f"{place}: the score is {named['score']!r}, not a whole number from {low} to {high}")
+    if not _WHOLE.fullmatch(named["position"]) or int(named["position"]) < 1:
+        raise RecordError(f"{place}: the position is {named['position']!r}, not a positive whole number")
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", named["seconds"]):
+        raise RecordError(f"{place}: the seconds are {named['seconds']!r}, not a number")
+    numbers = {"position": int(named["position"]), "score": int(named["score"]), "seconds": float(named["seconds"])}
+    return _Line(place, **(named | numbers))  # type: ignore[arg-type]  # the other cells stay strings
 
 
 def _find_key(line: _Line, given: Sequence[Path], tables: Sequence[Path]) -> dict[str, Any]:
-    """Take the key that was given, or the one nearby that is of this test."""
+    """Choose the key that was given, or the one nearby that belongs to this test."""
     for path in given:
         key = _read_key(path)
         if key is None:
@@ -188,7 +188,7 @@ def _find_key(line: _Line, given: Sequence[Path], tables: Sequence[Path]) -> dic
         if key["test"] == line.test:
             return key
     if given:
-        raise RecordError(f"{given[0]} is the key of another test than {line.test}; give the one written with the page")
+        raise RecordError(f"{given[0]} is not the key of test {line.test}; give the one written with the page")
     around = [Path(os.path.realpath(table)).parent for table in tables]
     folders = dict.fromkeys([*around, *(folder.parent for folder in around), Path.cwd()])
     for folder in folders:
@@ -197,13 +197,13 @@ def _find_key(line: _Line, given: Sequence[Path], tables: Sequence[Path]) -> dic
             if key is not None and key["test"] == line.test:
                 return key
     raise UsageError(
-        f"the key of test {line.test} is not near the CSV files; give it among them: it lies beside the folder of the "
-        f"page, and its name ends in {KEY_SUFFIX}"
+        f"the key of test {line.test} is not near the CSV files; give it too: it is beside the folder of the page, and "
+        f"its name ends in {KEY_SUFFIX}"
     )
 
 
 def _read_key(path: Path) -> dict[str, Any] | None:
-    """Read a key file; None if it is none."""
+    """Read a key file; None if it is not one."""
     try:
         key = json.loads(path.read_text("utf-8"))
         for trial in key["trials"].values():
@@ -226,30 +226,30 @@ def _unblind(lines: Iterable[_Line], key: Mapping[str, Any]) -> list[Rating]:
     ratings = []
     for line in lines:
         if groups.setdefault(line.listener, line.group) != line.group:
-            raise RecordError(f"{line.place}: {line.listener} is {groups[line.listener]} elsewhere, not {line.group}")
+            raise RecordError(
+                f"{line.place}: {line.listener} is {groups[line.listener]} elsewhere, but {line.group} here"
+            )
         trial = key["trials"].get(line.trial)
-        heard = [line.stimulus, line.against] if line.kind == "cmp" else [line.stimulus]
+        versions = [line.stimulus, line.against] if line.kind == "cmp" else [line.stimulus]
         if trial is None or line.kind != key["kind"]:
             raise RecordError(f"{line.place}: the test has no trial {line.trial!r}")
-        if not set(heard) <= set(trial["stimuli"]) or len(set(heard)) < len(heard):
-            raise RecordError(
-                f"{line.place}: {' and '.join(map(repr, heard))} is not what is rated in trial {line.trial}"
-            )
+        if not set(versions) <= set(trial["stimuli"]) or len(set(versions)) < len(versions):
+            raise RecordError(f"{line.place}: {' and '.join(map(repr, versions))} is not rated in trial {line.trial}")
         rated = (line.listener, line.trial) if line.kind == "cmp" else (line.listener, line.trial, line.stimulus)
         if rated in seen:
-            raise RecordError(f"{line.place}: {line.listener} rated this in {seen[rated]} already; give each file once")
+            raise RecordError(f"{line.place}: {line.listener} already rated this in {seen[rated]}; give each file once")
         seen[rated] = line.place
         row, score = names[line.stimulus], line.score
         if line.kind == "cmp":
             over, base = trial["stimuli"]
             row, score = f"{names[over]} over {names[base]}", score if line.stimulus == over else -score
-        told = (line.listener, line.group, trial["id"], trial.get("sample"), row, score, line.position, line.seconds)
-        ratings.append(Rating(*told))
+        item = (trial["id"], trial.get("sample"))
+        ratings.append(Rating(line.listener, line.group, *item, row, score, line.position, line.seconds))
     return ratings
 
 
 def _table_rows(key: Mapping[str, Any]) -> dict[str, str | None]:
-    """List what the tables show, in the key's order; of pairs, first all over the same version."""
+    """List the rows of the tables, in the key's order; pairs over the same version are together."""
     conditions = key["conditions"]
     if key["kind"] != "cmp":
         return dict.fromkeys(conditions)
@@ -260,7 +260,7 @@ def _table_rows(key: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _screen(ratings: Iterable[Rating]) -> dict[str, str]:
-    """Name the listeners who fail the post-screening of MUSHRA, and say why."""
+    """Name the listeners who fail the post-screening of MUSHRA, with the reason."""
     scores: dict[str, dict[str, list[int]]] = {}
     for rating in ratings:
         if rating.row in (REFERENCE, _MID_ANCHOR):

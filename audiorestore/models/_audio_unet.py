@@ -140,8 +140,8 @@ class AudioUNetRestorer(NetworkRestorer):
 
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
         """Mean squared error, as in the papers."""
-        inner = slice(self.context, reference.shape[-1] - self.context)
-        return {"mse": functional.mse_loss(self(degraded)[..., inner], reference[..., inner])}
+        restored, wanted = map(self.without_context, (self(degraded), reference))
+        return {"mse": functional.mse_loss(restored, wanted)}
 
 
 def _convolution(inputs: int, outputs: int, size: int, dilation: int = 1, stride: int = 1) -> nn.Conv1d:

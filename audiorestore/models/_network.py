@@ -1,4 +1,4 @@
-"""What families with a torch network add to the promise: forward, objective and players."""
+"""What families with a torch network add to the contract: forward, objective and players."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -59,10 +59,14 @@ class NetworkRestorer(nn.Module, Restorer):
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
         """Compute the losses of one batch by name; training minimises their sum.
 
-        Both tensors are (batch, channels, time) and reach ``context`` samples further on each side than the part that
-        counts.
+        Both tensors are (batch, channels, time) and have ``context`` more samples on each side, which
+        `without_context` removes, than the part whose error counts.
         """
         raise NotImplementedError
+
+    def without_context(self, waveform: Tensor) -> Tensor:
+        """Cut off ``context`` samples at both ends of (…, time)."""
+        return waveform[..., self.context : waveform.shape[-1] - self.context]
 
     def players(self) -> list[Player]:
         """List who learns; by default one player with all parameters."""
@@ -99,7 +103,7 @@ class NetworkRestorer(nn.Module, Restorer):
         return array
 
     def state(self) -> dict[str, np.ndarray]:
-        """Get parameters and buffers by name."""
+        """Return parameters and buffers by name."""
         return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
 
     def restoring_part(self) -> nn.Module:
@@ -130,7 +134,7 @@ class NetworkRestorer(nn.Module, Restorer):
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Count the numbers that training may change."""
+    """Count the parameters that training may change."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
@@ -138,8 +142,8 @@ def solve_width(build: Callable[[int], nn.Module], budget: int) -> int:
     """Find the width whose network comes closest to a parameter budget.
 
     Args:
-        build: Makes the network of a given width; run without allocating any memory.
-        budget: Wanted number of parameters.
+        build: Makes the network of a given width; called without allocating any memory.
+        budget: The number of parameters to come close to.
     """
 
     def size(width: int) -> int:

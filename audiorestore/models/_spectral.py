@@ -81,6 +81,8 @@ class ShortTimeSpectra(nn.Module):
     def inverse(self, pairs: Tensor, time: int) -> Tensor:
         """Bring the spectra (…, 2, frames, bins) of all frames that touch a recording back to samples, (…, time)."""
         hop, frames = self.hop_length, pairs.shape[-2]
+        if pairs.dtype in (torch.bfloat16, torch.float16):  # what networks give in mixed precision
+            pairs = pairs.float()
         framed: Tensor = torch.fft.irfft(torch.complex(*pairs.unbind(-3)), n=self.n_fft) * self.synthesis
         parts = range(0, self.n_fft, hop)  # what one frame gives to the hop that it begins in, to the next, and so on
         total = framed.new_zeros(*framed.shape[:-2], frames + len(parts) - 1, hop)

@@ -1,11 +1,12 @@
 """Sliding windows as dense networks: one output sample for each window of input, without computing a window twice.
 
-The networks of panchenko-2025 look at 201 samples and answer with the one in the middle. Slid over a recording sample
-by sample, neighbouring windows share nearly all their work, and a network of convolutions can do it once for all: a
-layer without padding gives, at each place, just what it gives in the window that starts there. Pooling by 2 would
-skip every other place; done at every place instead, its neighbours that belong to one window lie 2 apart, so all that
-follows is dilated by 2 (Giusti et al., "Fast image scanning with deep max-pooling convolutional neural networks",
-ICIP 2013). The numbers are the window's own; `tests/models/test_windowed.py` compares them with the literal window.
+The networks of panchenko-2025 take 201 samples and return the one in the middle. When such a window slides over a
+recording sample by sample, neighbouring windows share nearly all their work, and a network of convolutions can do it
+once for all of them: without padding, a layer's output at each place is its output in the window that starts there.
+Pooling by 2 would skip every other place. Pooling at every place instead puts the values that belong to one window 2
+apart, so that all later layers are dilated by 2 (Giusti et al., "Fast image scanning with deep max-pooling
+convolutional neural networks", ICIP 2013). The results are those of single windows: `tests/models/test_windowed.py`
+compares them with the literal sliding window.
 """
 
 from dataclasses import dataclass
@@ -22,15 +23,14 @@ from ._restorer import RestorerConfig, require
 
 @dataclass(frozen=True)
 class WindowedConfig(RestorerConfig):
-    """What the windowed families share.
+    """The settings that the windowed families share.
 
     Attributes:
-        window: Samples that the network sees at once.
-        parameters: The budget that the width is solved for.
+        window: Samples that the network takes at once.
+        parameters: The budget from which the width is computed.
         activation: Between layers.
         pooling: After hidden layers: none, maximum, average, or the p-norm for p of 2 or 3.
-        residual: Predict the correction instead of the sample: the input goes around the network, times one trained
-            gain.
+        residual: Predict the correction instead of the sample: the input bypasses the network, times one trained gain.
     """
 
     window: int = 201
@@ -41,8 +41,8 @@ class WindowedConfig(RestorerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.window > 0, f"window={self.window} is no window")
-        require(self.parameters > 0, f"parameters={self.parameters} is no budget")
+        require(self.window > 0, f"window must be positive, not {self.window}")
+        require(self.parameters > 0, f"parameters must be positive, not {self.parameters}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class MiddleSampleConfig(WindowedConfig):
 
 
 class MiddleSampleRestorer(NetworkRestorer):
-    """A network over the window around each sample of a recording; outside the recording there is silence."""
+    """A network over the window around each sample; outside the recording there is silence."""
 
     config: MiddleSampleConfig
 
@@ -75,17 +75,16 @@ class MiddleSampleRestorer(NetworkRestorer):
     def inner(self, padded: Tensor) -> Tensor:
         """Restore all but ``context`` samples at either end, whose windows are not whole."""
         batch, channels, time = padded.shape
-        middle = padded[..., self.context : time - self.context]
+        middle = self.without_context(padded)
         restored = self.windows(padded.reshape(batch * channels, 1, time)).reshape(middle.shape)
         return restored if self.gain is None else self.gain * middle + restored
 
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
         """Mean squared error of the middle samples, as in the paper."""
-        inner = reference[..., self.context : reference.shape[-1] - self.context]
-        return {"mse": functional.mse_loss(self.inner(degraded), inner)}
+        return {"mse": functional.mse_loss(self.inner(degraded), self.without_context(reference))}
 
 
 def start_at_nothing(layer: nn.Module) -> None:
-    """Zero the last layer of a residual network, so that training starts from doing nothing."""
+    """Zero the last layer of a residual network, so that training starts at doing nothing."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)

@@ -1,11 +1,12 @@
-"""Convolutions over a sliding window of 201 samples, flattened into dense layers that answer with the middle sample.
+"""Convolutions over a sliding window of 201 samples, flattened into dense layers that return the middle sample.
 
 Source: Panchenko et al., "Investigation of Machine Learning Techniques for Restoring the Quality of Compressed Audio",
 ProfiT AI 2025, section 5, Tables 4–7. Best there: kernels 7-5-3, dilation 2, average pooling, 50,000 parameters, MSE
 1.37e-4.
 
-The paper gives parameter counts, not widths: convolutions and dense layers are equally wide, and the width is solved
-for. The activation is not given for this model either; tanh, which won for the dense one.
+The paper gives parameter counts, not widths: here convolutions and dense layers are equally wide, and the width follows
+from the budget. It does not give the activation (tanh here, the best one of the dense model), nor whether there is
+batch normalisation (here after each layer but the last); its "three hidden layers" are taken to be the convolutions.
 """
 
 from collections.abc import Iterable
@@ -48,9 +49,9 @@ class Config(MiddleSampleConfig):
         )
 
 
-_AT_ONCE = 350_000  # windows times channels, so that what lies between the layers stays in the cache
+_AT_ONCE = 350_000  # windows times channels, so that the values between layers stay in the cache
 
-# Independent windows: the statistics of a batch of neighbours are not those of speech, which the model meets later.
+# Independent windows: the batch statistics of neighbouring windows differ from those of all speech.
 _TRAINING: dict[str, Any] = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 256, "segment_frames": 1}
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -92,7 +93,7 @@ class Model(MiddleSampleRestorer):
             start_at_nothing(self.network[-1])
 
     def windows(self, padded: Tensor) -> Tensor:
-        """Run the layers at every place, a piece at a time."""
+        """Run the layers at every place, piece by piece."""
         if self.training or torch.is_grad_enabled():
             return self._windows(padded, self.network)
         layers, count = folded(self.network), padded.shape[-1] - self.config.window + 1
@@ -104,7 +105,7 @@ class Model(MiddleSampleRestorer):
     def _windows(self, padded: Tensor, layers: Iterable[nn.Module]) -> Tensor:
         """Run the layers at every place; each pooling doubles the distance between a window's own places.
 
-        Independent windows share nothing, so that pooling halves them as it stands in the paper.
+        Single windows share nothing with others, so there pooling halves them, as in the paper.
         """
         values, spacing = channels_last(padded), 1
         independent = padded.shape[-1] == self.config.window

@@ -1,9 +1,10 @@
-"""Dense layers on a sliding window of 201 samples that answer with the middle one ("linear model").
+"""Dense layers on a sliding window of 201 samples that return the middle one ("linear model").
 
 Source: Panchenko et al., "Investigation of Machine Learning Techniques for Restoring the Quality of Compressed Audio",
 ProfiT AI 2025, section 4, Tables 1–3. Best there: 3 hidden layers, tanh, 50,000 parameters, MSE 1.61e-4.
 
-The paper gives parameter counts, not widths: all hidden layers are equally wide, and the width is solved for.
+The paper gives parameter counts, not widths: here all hidden layers are equally wide, and the width follows from the
+budget.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from ._network import solve_width
 from ._restorer import require
 from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, start_at_nothing
 
-_ROWS_AT_ONCE = 256  # so that what lies between the layers stays in a core's cache
+_ROWS_AT_ONCE = 256  # so that the values between layers stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ class Model(MiddleSampleRestorer):
             start_at_nothing(self.network[-1])
 
     def windows(self, padded: Tensor) -> Tensor:
-        """Lay 16 neighbouring windows into one row and multiply by as many shifted copies of the first layer.
+        """Put 16 neighbouring windows into one row, and multiply it by as many shifted copies of the first layer.
 
-        Copying out every window would write each sample 201 times; so it is written 13 times, for 7 % more arithmetic.
+        Copying out every window would write each sample 201 times; this writes it 13 times, for 7 % more arithmetic.
         """
         whole = self.training or torch.is_grad_enabled()
         first, *rest = self.network if whole else folded(self.network)
@@ -73,7 +74,7 @@ class Model(MiddleSampleRestorer):
         reach = window + NEIGHBOURS - 1
         values = functional.pad(padded, (0, rows * NEIGHBOURS - count)).unfold(-1, reach, NEIGHBOURS)
         spread, units = over_neighbours(first), first.out_features
-        if whole:  # batch normalisation wants to see all whole windows at once, and no others
+        if whole:  # batch normalisation needs all whole windows at once, and no others
             values = spread(values).reshape(*padded.shape[:2], -1, units)
             return _through(rest, values[:, :, :count].flatten(0, 2)).reshape(*padded.shape[:-1], count)
         parts = torch.split(values.reshape(-1, reach), _ROWS_AT_ONCE)

@@ -4,14 +4,14 @@ Source: Panchenko et al., "Investigation of Machine Learning Techniques for Rest
 ProfiT AI 2025, section 6, Tables 8–10. Best there: 4 levels, kernel 3, maximum pooling, 400,000 parameters, MSE
 3.11e-4.
 
-The paper gives parameter counts, not widths: all levels are equally wide, and the width is solved for (doubling it at
-each level overshoots the small budgets). Nor does it give the activation (ReLU, usual for this network), what comes
-below the last pooling (one more convolution) and how the decoder goes up (each place twice, then a convolution over it
-and the encoder's values). 192 samples halve six times; the paper's row with eight levels needs a window that is a
-multiple of 256.
+The paper gives parameter counts, not widths: here all levels are equally wide, and the width follows from the budget
+(doubling it at each level overshoots the small budgets). It does not give the activation (ReLU here, as is usual),
+batch normalisation (after each convolution but the last), what is below the last pooling (one more convolution), nor
+how the decoder upsamples (each place twice, then a convolution over it and the encoder's values). 192 samples can be
+halved six times; the paper's row with eight levels needs a window that is a multiple of 256.
 
-Windows lie side by side, as in the paper, and know nothing of each other: their edges can be heard as a buzz at the
-sample rate over 192. ``overlap`` cross-fades neighbours, which the paper does not do.
+Windows follow each other without overlap, as in the paper, and are independent: their edges are audible as a buzz at
+the sample rate over 192. ``overlap`` cross-fades neighbours, which the paper does not do.
 """
 
 from dataclasses import dataclass
@@ -43,9 +43,9 @@ class Config(WindowedConfig):
     """The paper's best U-Net.
 
     Attributes:
-        levels: How often the window is halved; so many convolutions has the encoder, and as many the decoder.
+        levels: How often the window is halved; the encoder and the decoder have one convolution for each level.
         kernel_size: Of all convolutions but the last, which only adds up channels.
-        overlap: Samples that neighbouring windows share, and over which they are cross-faded; 0 as in the paper.
+        overlap: Samples over which neighbouring windows overlap and are cross-faded; 0 as in the paper.
     """
 
     window: int = 192
@@ -66,7 +66,7 @@ class Config(WindowedConfig):
             f"{multiple}, such as window={-(-self.window // multiple) * multiple}",
         )
         require(self.kernel_size % 2 == 1, f"kernel_size={self.kernel_size} has no middle; it must be odd")
-        require(self.kernel_size > 0, f"kernel_size={self.kernel_size} is no kernel")
+        require(self.kernel_size > 0, f"kernel_size must be positive, not {self.kernel_size}")
         require(self.pooling != "none", "pooling=none: a U-Net has to pool; choose max, avg, lp2 or lp3")
         require(
             0 <= self.overlap <= self.window // 2,
@@ -74,7 +74,7 @@ class Config(WindowedConfig):
         )
 
 
-_AT_ONCE = 4096  # windows times channels, so that what lies between the layers stays in the cache
+_AT_ONCE = 4096  # windows times channels, so that the values between layers stay in the cache
 
 # Each segment is one window, from anywhere: windows side by side are much alike.
 _TRAINING: dict[str, Any] = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 80, "segment_frames": 192}
@@ -88,8 +88,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class Model(NetworkRestorer):
-    """Windows on a grid from the recording's first sample on, each through the network; the last is filled up with
-    silence."""
+    """Windows on a grid from the recording's first sample on; the last is filled up with silence."""
 
     config: Config
 
@@ -117,7 +116,7 @@ class Model(NetworkRestorer):
         return restored if self.gain is None else self.gain * degraded + restored
 
     def _join(self, windows: Tensor) -> Tensor:
-        """Lay (batch, channels, count, window) windows behind each other, cross-faded where they overlap."""
+        """Join (batch, channels, count, window) windows one after the other, cross-faded where they overlap."""
         overlap = self.config.overlap
         parts = windows[..., : self.stride]
         if overlap:
@@ -130,8 +129,8 @@ class Model(NetworkRestorer):
 
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
         """Mean squared error of all samples of all windows, as in the paper."""
-        inner = slice(self.context, reference.shape[-1] - self.context)
-        return {"mse": functional.mse_loss(self(degraded)[..., inner], reference[..., inner])}
+        restored, wanted = map(self.without_context, (self(degraded), reference))
+        return {"mse": functional.mse_loss(restored, wanted)}
 
 
 Block = list[nn.Module]

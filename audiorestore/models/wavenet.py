@@ -155,8 +155,7 @@ class Model(NetworkRestorer):
 
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
         """The paper's energy-conserving loss, or the mean squared error."""
-        reference = reference[..., self.context : reference.shape[-1] - self.context]
-        restored = self.inner(degraded)
+        restored, reference = self.inner(degraded), self.without_context(reference)
         if self.config.loss == "mse":
             return {"mse": functional.mse_loss(restored, reference)}
         return {"energy": 2.0 * functional.l1_loss(restored, reference)}

@@ -1,4 +1,4 @@
-"""The damages in a list: what each does to the sound, what can be set, and where it is described."""
+"""The list of damages: what each does to the sound, its parameters, and its source."""
 
 import dataclasses
 import inspect
@@ -15,7 +15,7 @@ from ..damage._damage import REQUIRED
 
 
 def damage_listing() -> Group:
-    """Lay out all damages for a terminal: what each does, a line for each parameter, and the source."""
+    """List all damages for a terminal: what each does, a line for each parameter, and the source."""
     return Group(*(part for name in DAMAGES.names() for part in _entry(name)))
 
 
@@ -27,20 +27,20 @@ def _entry(name: str) -> list[RenderableType]:
         table.add_column(heading, no_wrap=share is None, min_width=14, ratio=share, overflow="fold")
     defaults = {field.name: str(field.default) for field in dataclasses.fields(module.Config)}
     for key, domain in module.Config.domains().items():
-        default = "none: give it" if defaults[key] == REQUIRED else defaults[key]
+        default = "required" if defaults[key] == REQUIRED else defaults[key]
         unit = f" ({domain.unit})" if domain.unit else ""
         table.add_row(Text(key), Text(default), Text(str(domain)), Text(domain.meaning + unit))
     reason = missing(name)
     return [
         Text.assemble((name, "bold"), f"  {what}"),
-        *([Text(f"not here: {reason}", style="red")] if reason else []),
+        *([Text(f"not available: {reason}", style="red")] if reason else []),
         Padding(table, (0, 0, 0, 2)),
         Padding(Text(f"Source: {source}", style="dim"), (0, 0, 1, 2)),
     ]
 
 
 def explained(docstring: str) -> tuple[str, str]:
-    """Take from a damage's docstring what it does, its first sentence, and where that is described.
+    """Get the first sentence and the source from the docstring of a damage.
 
     >>> explained("Steady ``noise``.\\n\\nMore of it.\\n\\nSource: Voss and Clarke, Nature, 1975.")
     ('Steady noise', 'Voss and Clarke, Nature, 1975')

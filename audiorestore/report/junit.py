@@ -1,4 +1,4 @@
-"""What a build server shows: conditions and failed records as the XML of JUnit."""
+"""Conditions and failed records as JUnit XML, for build servers."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -10,33 +10,33 @@ from ..scores.columns import Failure
 from ..scores.verdict import Verdict
 
 _SUITE = "audiorestore"
-# What XML 1.0 cannot hold, even escaped: control characters, halves of pairs, and two that are no characters.
+# What XML 1.0 cannot hold, even escaped: control characters, lone surrogates, and two code points of no character.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_junit(path: Path, conditions: Sequence[tuple[str, Verdict]], failures: Sequence[Failure]) -> None:
-    """Write conditions and failed records as the XML of JUnit, as build servers show it: whole, or not at all.
+def write_junit(path: Path, verdicts: Sequence[Verdict], failures: Sequence[Failure]) -> None:
+    """Write conditions and failed records as JUnit XML: the whole file, or none.
 
-    The same run gives the same bytes: there is no time and no machine's name in it.
+    The same run gives the same bytes: the file contains neither a time nor a host name.
 
     Args:
-        path: Where it goes; an older file is replaced.
-        conditions: Each with the kind of condition that it is, such as ``require``.
+        path: The file; an older one is replaced.
+        verdicts: The conditions, and whether they were met.
         failures: The records that could not be measured.
 
     Raises:
         AudioFileError: It cannot be written.
     """
-    failed = [verdict for _, verdict in conditions if verdict.reason]
-    counts = {"tests": len(conditions) + len(failures), "failures": len(failed), "errors": len(failures)}
-    told = {name: str(count) for name, count in counts.items()}
-    root = ElementTree.Element("testsuites", {"name": _SUITE, **told})
-    suite = ElementTree.SubElement(root, "testsuite", {"name": "ar eval", **told})
-    for kind, verdict in conditions:
-        case = _case(suite, kind, verdict.name)
+    failed = sum(bool(verdict.reason) for verdict in verdicts)
+    totals = {"tests": len(verdicts) + len(failures), "failures": failed, "errors": len(failures)}
+    counts = {name: str(count) for name, count in totals.items()}
+    root = ElementTree.Element("testsuites", {"name": _SUITE, **counts})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": "ar eval", **counts})
+    for verdict in verdicts:
+        case = _case(suite, verdict.kind, verdict.name)
         if verdict.reason:
             lines = [verdict.reason, *(f"{name}: {words}" for name, words in verdict.worst)]
-            _outcome(case, "failure", kind, verdict.reason, lines)
+            _outcome(case, "failure", verdict.kind, verdict.reason, lines)
     for failure in failures:
         name = f"{failure.system}: {failure.name}" if failure.system else failure.name
         _outcome(_case(suite, "record", name), "error", failure.stage, failure.message, [failure.message])
@@ -55,7 +55,7 @@ def _outcome(case: ElementTree.Element, outcome: str, kind: str, message: str, l
 
 
 def legal(text: str) -> str:
-    r"""Write what XML cannot hold as Python would.
+    r"""Escape what XML cannot hold as Python does.
 
     >>> legal("a\x00b")
     'a\\x00b'

@@ -1,7 +1,7 @@
-"""A pair as waveforms, spectrograms and what differs: the pictures of ``ar pair --plot``.
+"""A pair as waveforms, spectrograms and their difference: the pictures of ``ar pair --plot``.
 
 Both files are read once, block by block, so that two hours take no more memory than two minutes. Importing this file
-imports matplotlib, of which only the parts without a global current figure are used.
+imports matplotlib.
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 from ..data.audio_file import AudioReader
 from ..data.manifest import Record, need
 from ..errors import RecordError
+from ..signal.lag import LAG_TOLERANCE
 from ..signal.level import decibels
 from ._canvas import COLOURS, check_id, draw_grid, draw_scale, plot_path, save, scale_top_db, title_of
-from .pair_words import residual_lags, told
+from .pair_words import pair_lines, residual_lags
 from .sketch import Sketch, Sketcher
 
 _CLOSE_UP_SECONDS = 0.012
-_LAG_TOLERANCE = 0.05  # samples: a lag below this is no lag
 _MARKERS = ("o", "s", "^", "D", "v", "P")
-
 
 Line = NDArray[np.float32]  # shape (columns,)
 
@@ -35,7 +34,7 @@ class CloseUp:
     """A few milliseconds of one channel of a pair, where the reference is loudest.
 
     Attributes:
-        start_seconds: Where it begins.
+        start_seconds: Where it starts.
         reference: Its samples, shape (time,).
         degraded: The same of the degraded sound.
     """
@@ -47,7 +46,7 @@ class CloseUp:
 
 @dataclass(frozen=True)
 class PairSketch:
-    """What a picture shows of a pair."""
+    """A pair reduced to what a picture shows."""
 
     reference: Sketch
     degraded: Sketch
@@ -59,13 +58,13 @@ class PairSketch:
 def plot_pair(record: Record, folder: Path) -> str:
     """Draw a pair: both waveforms, both spectrograms, and their difference as waveform, level and spectrogram.
 
-    A picture that is there already is replaced. Waveforms show the least and the greatest sample of all channels,
-    spectrograms the mean power over channels.
+    An existing picture is replaced. Waveforms show the lowest and the highest sample of all channels, spectrograms the
+    mean power over channels.
 
     Args:
-        record: With ``reference`` and ``degraded`` of the same shape and rate; ``damage`` and ``alignment`` are told,
-            where they are, and the lags of ``alignment.windows`` drawn over time.
-        folder: Where pictures go; ids are mirrored there.
+        record: With ``reference`` and ``degraded`` of the same shape and rate. ``damage`` and ``alignment`` are
+            described, where there are any, and the lags of ``alignment.windows`` are drawn over time.
+        folder: For the pictures; ids are mirrored there.
 
     Returns:
         The path of the PNG; its bytes depend on the sound, the fields named here, the record's id and sample, and the
@@ -76,12 +75,12 @@ def plot_pair(record: Record, folder: Path) -> str:
     with AudioReader(record["reference"]) as reference, AudioReader(record["degraded"]) as degraded:
         sketch = sketch_pair(reference, degraded)
     target = plot_path(record, folder)
-    save(target, lambda: draw(sketch, title_of(record), told(record), residual_lags(record)))
+    save(target, lambda: draw(sketch, title_of(record), pair_lines(record), residual_lags(record)))
     return str(target)
 
 
 def sketch_pair(reference: AudioReader, degraded: AudioReader) -> PairSketch:
-    """Read a pair once, and keep what a picture shows of it.
+    """Read a pair once, and reduce it to what a picture shows.
 
     Raises:
         RecordError: The two differ in length, rate or channels.
@@ -105,7 +104,7 @@ def sketch_pair(reference: AudioReader, degraded: AudioReader) -> PairSketch:
 
 
 def _close_up(clean: NDArray[np.float32], dirty: NDArray[np.float32], position: int, sample_rate: int) -> CloseUp:
-    """Cut out what lies around the peak of a block that begins at this sample."""
+    """Cut out a few milliseconds around the peak of a block that starts at this sample."""
     channel, middle = divmod(int(np.abs(clean).argmax()), clean.shape[-1])
     frames = round(_CLOSE_UP_SECONDS * sample_rate)
     start = max(0, min(middle - frames // 2, clean.shape[-1] - frames))
@@ -114,16 +113,16 @@ def _close_up(clean: NDArray[np.float32], dirty: NDArray[np.float32], position: 
 
 
 def draw(sketch: PairSketch, title: str, lines: list[str], lags: list[NDArray[np.float64]]) -> Figure:
-    """Lay out waveforms above, spectrograms below them, the difference below these, and lags at the bottom.
+    """Draw waveforms at the top, then spectrograms, then the difference, and lags at the bottom.
 
     Args:
         sketch: Of the pair.
         title: Of the whole picture.
-        lines: What is told under the title.
-        lags: What `residual_lags` found; where it is empty, there is no panel for it.
+        lines: Text below the title.
+        lags: From `residual_lags`; empty for no panel of lags.
     """
-    heights = {"told": 0.26 * len(lines), "waveforms": 2.8, "spectra": 3.0, "difference": 3.0, "lags": 1.5}
-    rows = [row for row in heights if (row != "told" or lines) and (row != "lags" or lags)]
+    heights = {"text": 0.26 * len(lines), "waveforms": 2.8, "spectra": 3.0, "difference": 3.0, "lags": 1.5}
+    rows = [row for row in heights if (row != "text" or lines) and (row != "lags" or lags)]
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
     figure = Figure(figsize=(13.0, 0.6 + sum(heights[row] for row in rows)), dpi=100, layout=layout)
     grid = figure.add_gridspec(len(rows), 2, height_ratios=[heights[row] for row in rows])
@@ -134,7 +133,7 @@ def draw(sketch: PairSketch, title: str, lines: list[str], lags: list[NDArray[np
 
     figure.suptitle(title, parse_math=False)
     if lines:
-        _write(figure.add_subplot(grid[rows.index("told"), :]), lines)
+        _write(figure.add_subplot(grid[rows.index("text"), :]), lines)
     overview, close_up = panels("waveforms")
     _draw_waveforms(overview, sketch)
     _draw_close_up(close_up, sketch.close_up, sketch.sample_rate)
@@ -150,11 +149,11 @@ def draw(sketch: PairSketch, title: str, lines: list[str], lags: list[NDArray[np
 def _write(axes: Axes, lines: list[str]) -> None:
     axes.set_axis_off()
     text = axes.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", parse_math=False)
-    text.set_in_layout(False)  # however wide it is, the panels keep their size
+    text.set_in_layout(False)  # so that a long text does not change the panels
 
 
 def _draw_waveforms(axes: Axes, sketch: PairSketch) -> None:
-    """Draw both envelopes on each other: dark where both are, and in a colour of its own what only one reaches."""
+    """Draw one envelope over the other: dark where both are, in another colour where only one of them is."""
     clean, dirty = sketch.reference, sketch.degraded
     _draw_envelope(axes, dirty, dirty.lowest, dirty.highest, COLOURS["degraded"], "degraded only")
     _draw_envelope(axes, clean, clean.lowest, clean.highest, "0.5", "reference only")
@@ -171,7 +170,7 @@ def _draw_envelope(axes: Axes, side: Sketch, lowest: Line, highest: Line, colour
 
 
 def _draw_legend(axes: Axes, place: Literal["lower center", "lower right"], across: float) -> None:
-    """Put the legend above a panel, where it hides nothing."""
+    """Draw the legend above a panel, where it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
         handles[::-1],
@@ -186,7 +185,7 @@ def _draw_legend(axes: Axes, place: Literal["lower center", "lower right"], acro
 
 
 def _level(side: Sketch) -> str:
-    """Say a level in decibels over that of a sine of full scale."""
+    """Write a level in decibels relative to a full-scale sine."""
     return f"{decibels(2.0 * side.mean_power):.1f} dB".replace("-", "−") if side.mean_power > 0 else "silent"
 
 
@@ -198,12 +197,12 @@ def _scale_amplitude(axes: Axes, peak: float) -> None:
 
 def _draw_close_up(axes: Axes, close_up: CloseUp, sample_rate: int) -> None:
     milliseconds = 1000.0 * np.arange(len(close_up.reference)) / sample_rate
-    # The degraded one is broad and lies below, so that it shows where the reference takes the same way.
+    # The degraded curve is wide and below, so that it can be seen where both are the same.
     axes.plot(milliseconds, close_up.degraded, color=COLOURS["degraded"], linewidth=3.5, label="degraded")
     axes.plot(milliseconds, close_up.reference, color=COLOURS["reference"], linewidth=1.2, label="reference")
     _scale_amplitude(axes, float(max(np.abs(close_up.reference).max(), np.abs(close_up.degraded).max())))
     axes.set_xlim(0.0, 1000.0 * len(close_up.reference) / sample_rate)
-    axes.set_title("the loudest moment", loc="left")
+    axes.set_title("around the peak", loc="left")
     axes.set_xlabel(f"time after {close_up.start_seconds:.3f} s (ms)")
     _draw_legend(axes, "lower right", 1.0)
 
@@ -216,10 +215,7 @@ def _draw_difference(axes: Axes, sketch: PairSketch) -> None:
 
 
 def _compared(sketch: PairSketch) -> str:
-    """Say how loud the difference is, and how far below the reference.
-
-    The one is the level over a sine of full scale, the other the signal-to-noise ratio.
-    """
+    """Write the level of the difference relative to a full-scale sine, and to the reference: the SNR."""
     if sketch.difference.mean_power == 0:
         return "none"
     if sketch.reference.mean_power == 0:
@@ -229,7 +225,7 @@ def _compared(sketch: PairSketch) -> str:
 
 
 def _draw_spectra(figure: Figure, axes: dict[str, Axes], sketch: PairSketch) -> None:
-    """Draw the spectrograms of both sides and of their difference on one scale of colours."""
+    """Draw the spectrograms of both sides and of their difference on one colour scale."""
     grids = {role: getattr(sketch, role).grid for role in axes}
     top = scale_top_db(grids.values())
     images = [draw_grid(axes[role], grid, sketch.sample_rate, top) for role, grid in grids.items()]
@@ -240,17 +236,17 @@ def _draw_spectra(figure: Figure, axes: dict[str, Axes], sketch: PairSketch) -> 
 
 
 def _draw_lags(axes: Axes, lags: list[NDArray[np.float64]]) -> None:
-    """Draw the lag of each window as a dot, one shape a channel, beside the band in which a lag is none."""
-    axes.axhspan(-_LAG_TOLERANCE, _LAG_TOLERANCE, color="0.88")
+    """Draw the lag of each window as a dot, one shape for each channel, and the band in which lags are negligible."""
+    axes.axhspan(-LAG_TOLERANCE, LAG_TOLERANCE, color="0.88")
     for channel, row in reversed(list(enumerate(lags))):
-        # Channels stand beside each other, since their dots would hide one another.
+        # Channels are side by side, since their dots would hide each other.
         places = np.arange(1, len(row) + 1) + 0.12 * (channel - (len(lags) - 1) / 2)
         marker = _MARKERS[channel % len(_MARKERS)]
         label = f"channel {channel + 1}"
         axes.plot(places, row, marker, color=COLOURS["restored"], markersize=7, fillstyle="none", label=label)
     windows = max(map(len, lags))
     reach = max(float(np.nanmax(np.abs(row))) for row in lags if np.isfinite(row).any())
-    axes.set_ylim(*(np.array([-1.25, 1.25]) * max(reach, 2.0 * _LAG_TOLERANCE)))
+    axes.set_ylim(*(np.array([-1.25, 1.25]) * max(reach, 2.0 * LAG_TOLERANCE)))
     axes.set_xlim(0.5, windows + 0.5)
     axes.set_xticks(range(1, windows + 1))
     axes.set(title="residual lag in windows from the start to the end", xlabel="window", ylabel="samples")

@@ -1,4 +1,4 @@
-"""What a record says of its pair, in words and numbers for a picture: how it was damaged, and how it was aligned."""
+"""How a pair was damaged and how it was aligned, in words and numbers for a picture or a page."""
 
 import math
 import textwrap
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from ..data.manifest import Record
 from ._canvas import printable
 
-_LINE_LENGTH = 112  # letters of the text above the panels
-_MOST_LINES = 3  # for each part of it; a chain can have many damages
+_LINE_LENGTH = 112  # letters in a line above the panels
+_MOST_LINES = 3  # for the damages, and for the alignment
 _MOST_PARAMETERS = 6
 _MOST_VALUES = 3  # of a list
 _LONGEST_VALUE = 24
 
 
-def told(record: Record) -> list[str]:
-    """Say in a few lines what was done to a pair: its damages, and how it was laid on each other."""
+def pair_lines(record: Record) -> list[str]:
+    """Describe in a few lines what was done to a pair: its damages and its alignment."""
     texts = []
     if record.get("damage"):
-        texts.append("damage: " + " | ".join(_damage(each) for each in record["damage"]))
+        texts.append("damage: " + " | ".join(damage_text(each) for each in record["damage"]))
     if isinstance(record.get("alignment"), dict):
         texts.append("alignment: " + _alignment(record["alignment"], record.get("sample_rate")))
     return [line for text in texts for line in _wrapped(printable(text))]
@@ -31,17 +31,18 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, _LINE_LENGTH, max_lines=_MOST_LINES, placeholder=" …", break_on_hyphens=False)
 
 
-def _damage(damage: Any) -> str:
+def damage_text(damage: Any) -> str:
     """Write a damage as its name and its first parameters.
 
-    >>> _damage({"name": "mp3", "kbps": 32, "joint": True, "gain": 0.123456})
+    >>> damage_text({"name": "mp3", "kbps": 32, "joint": True, "gain": 0.123456})
     'mp3 kbps=32 joint=yes gain=0.1235'
     """
     if not isinstance(damage, dict):
         return _value(damage)
     parameters = [(key, value) for key, value in damage.items() if key != "name" and value is not None]
     shown = [f"{key}={_value(value)}" for key, value in parameters[:_MOST_PARAMETERS]]
-    return " ".join([str(damage.get("name", "?")), *shown, *["…"][: len(parameters) > _MOST_PARAMETERS]])
+    more = ["…"] if len(parameters) > _MOST_PARAMETERS else []
+    return " ".join([str(damage.get("name", "?")), *shown, *more])
 
 
 def _value(value: Any) -> str:
@@ -50,8 +51,8 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):
-        shown = [_value(each) for each in value[:_MOST_VALUES]]
-        return f"[{','.join(shown + ['…'][: len(value) > _MOST_VALUES])}]"
+        shown = [_value(each) for each in value[:_MOST_VALUES]] + (["…"] if len(value) > _MOST_VALUES else [])
+        return f"[{','.join(shown)}]"
     if isinstance(value, dict):
         return "{…}"
     text = str(value)
@@ -59,39 +60,39 @@ def _value(value: Any) -> str:
 
 
 def _alignment(alignment: dict[str, Any], sample_rate: Any) -> str:
-    """Say how the degraded sound lay on the reference, and how it lies now.
+    """Describe how the degraded sound was shifted against the reference, and what is left of it.
 
     >>> _alignment({"lag": 441, "gain_db": -3.2, "residual_lag": 0.0, "level": "keep"}, 44100)
-    'was 441 samples (10 ms) late, gain −3.2 dB (kept), residual lag 0 samples'
+    'was delayed by 441 samples (10 ms), gain −3.2 dB (kept), residual lag 0 samples'
     """
     parts = []
     lags = _numbers(alignment.get("lag"))
     if any(lags):
         together = len({lag > 0 for lag in lags}) == 1  # else each needs its sign
-        side = "off" if not together else "late" if lags[0] > 0 else "early"
+        side = "shifted" if not together else "delayed" if lags[0] > 0 else "advanced"
         shown = [abs(lag) for lag in lags] if together else lags
         in_time = ""
         if isinstance(sample_rate, int) and sample_rate > 0:
             in_time = f" ({_joined([1000.0 * lag / sample_rate for lag in shown], 3)} ms)"
-        parts.append(f"was {_joined(shown, 6)} samples{in_time} {side}")
+        parts.append(f"was {side} by {_joined(shown, 6)} samples{in_time}")
     elif lags:
         parts.append("had no lag")
     gains = _numbers(alignment.get("gain_db"))
     if gains:
-        level = {"keep": " (kept)", "match": " (undone)"}.get(str(alignment.get("level")), "")
+        level = {"keep": " (kept)", "match": " (removed)"}.get(str(alignment.get("level")), "")
         parts.append(f"gain {_joined(gains, 4)} dB{level}")
     residuals = _numbers(alignment.get("residual_lag"))
     if residuals:
         parts.append(f"residual lag {_joined(residuals, 3)} samples")
     if alignment.get("warped"):
-        parts.append("the reference warped alike")
+        parts.append("the reference warped in the same way")
     if isinstance(alignment.get("found"), list) and alignment["found"]:
-        parts.append("let through: " + " and ".join(map(str, alignment["found"])))
+        parts.append("accepted despite " + " and ".join(map(str, alignment["found"])))
     return ", ".join(parts) or "measured"
 
 
 def _numbers(value: Any) -> list[float]:
-    """Take a number, or a list with one for each channel; what is none is left out."""
+    """Get a number, or a list with one for each channel, without what is not a number."""
     values = value if isinstance(value, list) else [value]
     return [float(each) + 0.0 for each in values if _is_number(each)]
 
@@ -108,7 +109,8 @@ def residual_lags(record: Record) -> list[NDArray[np.float64]]:
     """Get the lags that were measured in windows from the start to the end of a pair.
 
     Returns:
-        An array a channel, or one for all; in samples, NaN where a window says nothing. Empty where there are none.
+        An array for each channel, or one for all; in samples, NaN where a window has no lag. Empty where none was
+        measured.
 
     >>> residual_lags({"alignment": {"windows": [0.5, None]}})
     [array([0.5, nan])]

@@ -1,6 +1,6 @@
-"""How the phase of a sound differs from its reference's over time and frequency, in as few columns as a picture shows.
+"""The phase of a sound relative to its reference over time and frequency, in as few columns as a picture shows.
 
-The phase itself is no picture: it turns at every frequency with time, and looks like noise whatever the sound.
+The phase itself would not be a useful picture: it rotates with time at every frequency, and always looks like noise.
 """
 
 import numpy as np
@@ -17,18 +17,18 @@ Turns = NDArray[np.float32]  # shape (columns, bins)
 def phase_grid(
     reference: NDArray[np.floating], estimate: NDArray[np.floating], sample_rate: int, lowest_power: float
 ) -> Turns:
-    """Measure by what angle the estimate is ahead of the reference: that of their cross-spectrum in each column.
+    """Measure the angle by which the estimate is ahead of the reference: that of their cross-spectrum in each column.
 
-    Columns and bins are those of `power_grid`. Where a column has several frames or channels, loud ones decide.
+    Columns and bins are those of `power_grid`. If a column has several frames or channels, the loud ones dominate.
 
     Args:
         reference: Samples, shape (channels, time), time ≥ 1.
         estimate: The same of the other, same shape.
         sample_rate: In Hz.
-        lowest_power: Where either has less, 1 being a sine of full scale, there is no phase to speak of.
+        lowest_power: Where either has less power, there is no angle; a full-scale sine has 1.
 
     Returns:
-        Radians from −π to π, NaN where there is none, shape (columns, bins).
+        Radians from −π to π, NaN where there is no angle, shape (columns, bins).
     """
     n_fft, hop_length, count, per_column = ColumnPlan.of(reference.shape[-1], sample_rate)
     window = hann(n_fft) / (np.sum(hann(n_fft)) / 2.0)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ..signal.sound import Block, Sound
 from ..signal.stft import hann, power_spectra
 
-MAX_COLUMNS = 600  # about what a panel has pixels for
-FLOOR_DB = -200.0  # what silence is drawn as; float32 sound is never this quiet
+MAX_COLUMNS = 600  # about as many as a panel has pixels
+FLOOR_DB = -200.0  # for silence; float32 sound is never this quiet
 _FRAME_SECONDS = 0.04
 
 
@@ -20,12 +20,12 @@ class PowerGrid:
     """The power of a sound over time and frequency.
 
     Attributes:
-        power: The mean power over channels and over the frames of a column, shape (columns, bins); 1 is what a sine
-            of full scale has in its bin.
+        power: The mean power over channels and over the frames of a column, shape (columns, bins); a full-scale sine
+            has 1 in its bin.
         mean: The mean over all frames, shape (bins,).
-        column_seconds: How much time a column stands for.
-        left_seconds: Where the first column begins: half a hop before 0, since frames are centred.
-        bin_hz: Distance between bins; the first one lies at 0 Hz.
+        column_seconds: Duration of a column.
+        left_seconds: Where the first column starts: half a hop before 0, since frames are centred.
+        bin_hz: Distance between bins; the first one is at 0 Hz.
         duration_seconds: Length of the sound.
     """
 
@@ -38,18 +38,18 @@ class PowerGrid:
 
     @property
     def silent(self) -> bool:
-        """Whether there is no sound at all."""
+        """Whether all samples are zero."""
         return not self.power.any()
 
 
 class ColumnPlan(NamedTuple):
-    """Which frames a column of a picture stands for.
+    """How the frames of a sound are grouped into the columns of a picture.
 
     Attributes:
         n_fft: Length of a frame in samples, about 40 ms.
-        hop_length: Distance of frames, which are centred on samples 0, hop, 2 hops ….
-        frames: How many there are.
-        per_column: How many make a column; the last one may have fewer.
+        hop_length: Distance between frames, which are centred on samples 0, hop, 2 hops ….
+        frames: Number of frames.
+        per_column: Number of frames in a column; the last one may have fewer.
     """
 
     n_fft: int
@@ -67,7 +67,7 @@ class ColumnPlan(NamedTuple):
 
 
 def power_grid(waveform: NDArray[np.floating], sample_rate: int) -> PowerGrid:
-    """Measure where a sound has its power, see `PowerColumns`.
+    """Measure the power of a sound over time and frequency, see `PowerColumns`.
 
     Args:
         waveform: Samples, shape (channels, time), time ≥ 1.
@@ -81,14 +81,14 @@ def power_grid(waveform: NDArray[np.floating], sample_rate: int) -> PowerGrid:
 
 
 class PowerColumns:
-    """Measure where a sound has its power, from overlapping Hann frames of about 40 ms, as its blocks come.
+    """Measures the power of a sound that comes block by block, in overlapping Hann frames of about 40 ms.
 
-    Every sample counts, however long the sound is: where there are more frames than columns, a column is the mean power
-    of its frames. Channels are averaged in power too, so that none can cancel another.
+    Every sample counts, however long the sound is: a column is the mean power of its frames. The power of channels is
+    averaged, so that they cannot cancel each other.
 
     Args:
-        channels: How many there are.
-        samples: How many samples a channel has, at least one.
+        channels: Number of channels.
+        samples: Samples per channel, at least one.
         sample_rate: In Hz.
     """
 
@@ -105,7 +105,7 @@ class PowerColumns:
         self._make_columns()
 
     def finish(self) -> PowerGrid:
-        """Fill up with zeros what the last frames lack, and hand over all columns."""
+        """Fill up the last frames with zeros, and return all columns."""
         plan = self._plan
         self.push(np.zeros((self._held[0].shape[0], plan.n_fft), np.float32))
         power = np.concatenate(self._columns) / np.float32(np.square(np.sum(hann(plan.n_fft)) / 2.0))
@@ -120,7 +120,7 @@ class PowerColumns:
         )
 
     def _make_columns(self) -> None:
-        """Make all columns whose samples are there."""
+        """Make all columns whose samples have come."""
         n_fft, hop_length, _, per_column = self._plan
         ready = min(self._frames_left, (sum(block.shape[-1] for block in self._held) - n_fft) // hop_length + 1)
         if ready < self._frames_left:
@@ -146,7 +146,7 @@ def frame_length(sample_rate: int) -> int:
 
 
 def in_decibels(power: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Say powers in decibels over that of a sine of full scale; silence is −200 dB.
+    """Convert powers to decibels relative to a full-scale sine; silence is −200 dB.
 
     >>> in_decibels(np.array([1.0, 0.01, 0.0])).tolist()
     [0.0, -20.0, -200.0]

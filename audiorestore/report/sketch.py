@@ -1,4 +1,4 @@
-"""A sound reduced to what a picture can show of it, block by block: memory does not grow with its length."""
+"""A sound reduced to what a picture can show, block by block: memory does not grow with its length."""
 
 import math
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ ENVELOPE_COLUMNS = 1200  # about two for each pixel that a panel has
 
 @dataclass(frozen=True)
 class Sketch:
-    """What a picture shows of a sound.
+    """A sound reduced to what a picture shows.
 
     Attributes:
-        lowest: The least sample of any channel in each column of the envelope, shape (columns,).
-        highest: The greatest, shape (columns,).
-        column_seconds: How much time a column of the envelope stands for; the first begins at 0.
+        lowest: The lowest sample of any channel in each column of the envelope, shape (columns,).
+        highest: The highest, shape (columns,).
+        column_seconds: Duration of a column of the envelope; the first starts at 0.
         mean_power: Mean square over all channels and samples.
         grid: The spectrogram; the same as `power_grid` gives of the whole waveform.
     """
@@ -33,12 +33,12 @@ class Sketch:
 
     @property
     def peak(self) -> float:
-        """The greatest magnitude of any sample."""
+        """The largest magnitude of any sample."""
         return float(max(-self.lowest.min(), self.highest.max()))
 
 
 class Sketcher:
-    """Take a sound block by block, and make its sketch.
+    """Makes the sketch of a sound that comes block by block.
 
     Args:
         channels: Number of channels.
@@ -71,7 +71,7 @@ class Sketcher:
 
 
 class _Envelope:
-    """The least and the greatest sample in each of a bounded number of columns."""
+    """The lowest and the highest sample in each of a bounded number of columns."""
 
     def __init__(self, frames: int) -> None:
         self.per_column = math.ceil(frames / ENVELOPE_COLUMNS)
@@ -84,7 +84,7 @@ class _Envelope:
         first = self._position // self.per_column
         self._position += block.shape[-1]
         stop = math.ceil(self._position / self.per_column)
-        # Where each column starts in this block; the first may have started in the one before.
+        # Where each column starts in this block; the first may have started in an earlier block.
         starts = np.arange(first, stop) * self.per_column - (self._position - block.shape[-1])
         starts[0] = 0
         for side, pick, extreme in ((self.lowest, np.minimum, block.min(0)), (self.highest, np.maximum, block.max(0))):

@@ -1,8 +1,8 @@
-"""Spectrograms of a record's sounds, and of what each still has wrong: the pictures of ``ar eval --plot``.
+"""Spectrograms of a record's sounds, and of their differences from the reference: the pictures of ``ar eval --plot``.
 
-Above lies what Panchenko et al. 2025 show in Figure 1, with the reference and the mean spectra of the residuals beside
-it; below the phase, for Deshpande et al. 2021, Figure 4, and the frequency profiles of Lattner and Nistal 2021,
-Figure 5. Importing this file imports matplotlib, of which only the parts without a global current figure are used.
+At the top is what Panchenko et al. 2025 show in Figure 1, next to the reference and the mean spectra of the residuals;
+at the bottom the phase, for Deshpande et al. 2021, Figure 4, and the frequency profiles of Lattner and Nistal 2021,
+Figure 5. Importing this file imports matplotlib.
 """
 
 from pathlib import Path
@@ -35,19 +35,19 @@ from .power_grid import PowerGrid, in_decibels, power_grid
 
 __all__ = ["RANGE_DB", "draw", "name_apart", "plot_path", "plot_record", "title_of"]
 
-_LEAST_RANGE_DB = 60.0  # of the mean spectra, so that flat ones look flat
+_LEAST_RANGE_DB = 60.0  # of the mean spectra, so that flat spectra look flat
 
 
 def plot_record(record: Record, folder: Path) -> str:
-    """Draw a record's degraded and restored audio beside the reference, and below each what is still wrong with it.
+    """Draw a record's degraded and restored audio next to the reference, and the difference of each below it.
 
-    A picture that is there already is replaced. Without degraded or without restored audio, its column is left out.
-    The mean power over channels is drawn.
+    An existing picture is replaced. Without degraded or without restored audio, its column is left out. The mean power
+    over channels is drawn.
 
     Args:
         record: With ``reference``, and ``degraded`` or ``restored`` or both, of the same shape and rate; the SNR is
-            taken from ``metrics``, where it is.
-        folder: Where pictures go; ids are mirrored there.
+            taken from ``metrics``, where there is one.
+        folder: For the pictures; ids are mirrored there.
 
     Returns:
         The path of the PNG; its bytes depend on the sound, the record's id, sample and SNR, and the version of
@@ -80,15 +80,15 @@ def draw(
     title: str,
     snr_db: dict[str, float],
 ) -> Figure:
-    """Lay out spectrograms above and residuals below, all on one scale of colours, and phases under them.
+    """Draw spectrograms at the top, then residuals on the same colour scale, and phases at the bottom.
 
     Args:
         grids: Of ``reference``, and of ``degraded``, ``restored`` or both.
-        residuals: Of the latter, less the reference.
-        phases: Of the latter, against the reference's, see `phase_grid`.
+        residuals: Of the latter, minus the reference.
+        phases: Of the latter, relative to the reference, see `phase_grid`.
         sample_rate: In Hz.
         title: Of the whole picture.
-        snr_db: For the titles of ``degraded`` and ``restored``, where it is known.
+        snr_db: Of ``degraded`` and ``restored``, where it is known.
     """
     roles = list(residuals)
     figure = Figure(
@@ -113,17 +113,17 @@ def draw(
     draw_scale(figure, image, list(axes[:2].flat))
     scale = figure.colorbar(turns, ax=list(axes[2]), aspect=20, pad=0.01, ticks=[-np.pi, 0.0, np.pi])
     scale.set_ticklabels(["−π", "0", "π"])
-    scale.set_label("angle (grey: too soft)")
+    scale.set_label("phase difference (grey: level too low)")
     figure.suptitle(title, parse_math=False)
     return figure
 
 
 def _draw_phases(axes: Axes, phases: Turns, grid: PowerGrid, sample_rate: int) -> AxesImage:
-    """Draw angles over seconds and kilohertz: light where the phase is right, dark where it is upside down."""
+    """Draw angles over seconds and kilohertz: light where the phase is right, dark where it is inverted."""
     image = draw_grid(axes, grid, sample_rate, 0.0)
     image.set_data(np.ma.masked_invalid(phases.T))
     image.set(cmap="twilight_shifted", clim=(-np.pi, np.pi), interpolation="nearest")
-    axes.set_facecolor("0.6")  # shows where there is no angle
+    axes.set_facecolor("0.6")  # visible where there is no angle
     return image
 
 
@@ -136,17 +136,17 @@ def _draw_errors(axes: Axes, reference: PowerGrid, residuals: dict[str, PowerGri
 
 
 def _draw_profiles(axes: Axes, grids: dict[str, PowerGrid], sample_rate: int) -> None:
-    """Draw the mean spectra of all sounds: whether the bands that were lost are back."""
+    """Draw the mean spectra of all sounds, which show whether lost bands are restored."""
     _draw_means(axes, {role: (role, grid) for role, grid in grids.items()}, sample_rate)
     axes.set_title("frequency profiles: mean over time (dB)")
 
 
 def _draw_means(axes: Axes, sounds: dict[str, tuple[str, PowerGrid]], sample_rate: int) -> None:
-    """Draw mean spectra as curves; a silent one has none."""
+    """Draw mean spectra as curves, except those of silent sounds."""
     curves = {role: (label, in_decibels(grid.mean)) for role, (label, grid) in sounds.items() if not grid.silent}
     for role, (label, curve) in curves.items():
         frequencies = np.arange(len(curve)) * sounds[role][1].bin_hz / 1000.0
-        # The degraded one's is broad and lies below, so that it shows where another takes the same way.
+        # The degraded curve is wide and below, so that it can be seen where another one is the same.
         width, order = (3.0, 2) if role == "degraded" else (1.2, 3)
         axes.plot(frequencies, curve, color=COLOURS[role], label=label, linewidth=width, zorder=order)
     top = rounded_up(max((float(curve.max()) for _, curve in curves.values()), default=0.0))

@@ -1,8 +1,9 @@
-"""Tables of numbers, for a terminal or for a file."""
+"""Tables of numbers and of failed conditions, for a terminal or for a file."""
 
 import csv
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rich import box
@@ -12,23 +13,24 @@ from rich.text import Text
 from ..metrics._comparison import Number
 from ..scores.groups import MISSING
 from ..scores.summary import Entry, Summary
+from ..scores.verdict import Verdict
 
 _COLUMNS = ("row", "number", "count", "mean", "median", "gain", "low", "high")
 _COMPARED = ("difference", "p")  # where there are several systems
-_LEFT = ("row", "number")
+_MOST_NAMED = 20  # records in a note
 
 
 def summary_table(summary: Summary, intervals: bool = True) -> Table:
-    """Lay out a summary for a terminal: a section for each group and number, with a line for each row.
+    """Make a table of a summary for a terminal: a section for each group and number, with a line for each row.
 
     Args:
-        summary: What was measured.
-        intervals: Whether to show the 95 % intervals of the means, which take some room.
+        summary: The numbers.
+        intervals: Whether to show the 95 % intervals of the means, for which a narrow terminal has no room.
     """
     compared = len(summary.systems) > 1
     table = Table(title=Text(summary_title(summary)), box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
     headings = ["files", "mean", *(["95 % of the mean"] if intervals else []), "median", "gain"]
-    headings += [f"beyond {summary.systems[0]}", "p"] if compared else []
+    headings += [f"vs {summary.systems[0]}", "p"] if compared else []
     table.add_column("", overflow="fold")
     for heading in headings:
         table.add_column(Text(heading), justify="right", no_wrap=True)
@@ -42,13 +44,13 @@ def summary_table(summary: Summary, intervals: bool = True) -> Table:
         number = summary.numbers[key[1]]
         table.add_row(Text(f"{key[1]}{arrow_of(number)}", style="bold"))
         for entry in mine:
-            label = f" {entry['system']} {entry['row']}" if entry.get("system") else f" {entry['row']}"
+            label = f" {entry.system} {entry.row}" if entry.system else f" {entry.row}"
             table.add_row(Text(label), *_cells(entry, number, intervals, compared), end_section=entry is mine[-1])
     return table
 
 
 def summary_title(summary: Summary) -> str:
-    """Say what a summary's table is about."""
+    """Write the title of a summary's table."""
     failed = f", {summary.failed} failed" if summary.failed else ""
     others = len(summary.systems) - 1
     systems = f" of {others + 1} systems" if others > 0 else ""
@@ -60,39 +62,39 @@ def summary_title(summary: Summary) -> str:
 
 
 def summary_cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
-    """Lay out a summary as words: headings, and a row of cells for each entry."""
+    """Make a table of a summary as text: headings, and a row of cells for each entry."""
     compared = len(summary.systems) > 1
     headings = ["number", *summary.by, *(["system"] if summary.systems else []), "row"]
     headings += ["files", "mean", "95 % of the mean", "median", "gain"]
-    headings += [f"beyond {summary.systems[0]}", "p"] if compared else []
+    headings += [f"vs {summary.systems[0]}", "p"] if compared else []
     rows = []
     for entry in summary.table():
         place = [MISSING if each is None else str(each) for each in _place(entry, summary)]
-        number = summary.numbers[entry["number"]]
-        name = f"{entry['number']}{arrow_of(number)}"
-        rows.append([name, *place, entry["row"], *_cells(entry, number, True, compared)])
+        number = summary.numbers[entry.number]
+        name = f"{entry.number}{arrow_of(number)}"
+        rows.append([name, *place, entry.row, *_cells(entry, number, True, compared)])
     return headings, rows
 
 
 def arrow_of(number: Number) -> str:
-    """Say which way is better; nothing for an ingredient, which need not say so by itself."""
+    """Get an arrow for the better direction; none for an ingredient of another number, which has none by itself."""
     return "" if number.part_of else " ↑" if number.higher_is_better else " ↓"
 
 
 def _section(entry: Entry) -> tuple[str, str]:
-    """Name the part of the table that an entry is in: its group, in words, and its number."""
-    fields = entry.get("group", {}).items()
-    return ", ".join(f"{name} = {MISSING if value is None else value}" for name, value in fields), entry["number"]
+    """Get the section of the table that an entry is in: its group as text, and its number."""
+    fields = entry.group.items()
+    return ", ".join(f"{name} = {MISSING if value is None else value}" for name, value in fields), entry.number
 
 
 def _cells(entry: Entry, number: Number, intervals: bool, compared: bool) -> list[str]:
     style = number.style
-    cells = [str(entry["count"]), format_number(entry["mean"], style)]
+    cells = [str(entry.count), format_number(entry.mean, style)]
     if intervals:
-        cells.append("" if entry["low"] is None else f"[{entry['low']:{style}}, {entry['high']:{style}}]")
-    cells += [format_number(entry["median"], style), _signed(entry["gain"], style)]
+        cells.append("" if entry.low is None else f"[{entry.low:{style}}, {entry.high:{style}}]")
+    cells += [format_number(entry.median, style), _signed(entry.gain, style)]
     if compared:
-        cells += [_signed(entry["difference"], style), _chance(entry["p"])]
+        cells += [_signed(entry.difference, style), _chance(entry.p)]
     return cells
 
 
@@ -109,44 +111,45 @@ def _chance(probability: float | None) -> str:
 def summary_as(summary: Summary, format: str) -> str:
     """Write a summary as ``json`` (one object), ``csv`` or ``markdown`` (one line for each entry).
 
-    Fields that part the records into groups come first, then the system, where there are any.
+    The fields that records are grouped by come first, then the system, where there are any.
     """
     entries = summary.table()
+    named = ["system"] if summary.systems else []
     if format == "json":
+        columns = [*(["group"] if summary.by else []), *named, *_COLUMNS, *(_COMPARED if named else ())]
+        table = [{name: _short(getattr(entry, name)) for name in columns} for entry in entries]
         failures = [failure.as_object() for failure in summary.scores.failures]
-        table = [{name: _short(value) for name, value in entry.items()} for entry in entries]
-        told = {"records": summary.records, "failed": summary.failed, "table": table, "failures": failures}
-        return json.dumps(told) + "\n"
-    compared = len(summary.systems) > 1
-    headings = [*summary.by, *(["system"] if summary.systems else []), *_COLUMNS, *(_COMPARED if compared else ())]
-    places = [_place(entry, summary) for entry in entries]
+        counts = {"records": summary.records, "failed": summary.failed}
+        return json.dumps({**counts, "table": table, "failures": failures}) + "\n"
+    columns = [*_COLUMNS, *(_COMPARED if len(summary.systems) > 1 else ())]
+    headings = [*summary.by, *named, *columns]
     if format == "csv":
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(headings)
-        for entry, place in zip(entries, places, strict=True):
-            writer.writerow([*place, *(_short(entry[name]) for name in headings[len(place) :])])
+        for entry in entries:
+            writer.writerow([*_place(entry, summary), *(_short(getattr(entry, name)) for name in columns)])
         return text.getvalue()
-    return _markdown(summary, entries, places, headings)
+    return _markdown(summary, headings, columns)
 
 
 def _short(value: Any) -> Any:
-    """Keep nine digits of a number: what lies below is rounding, and makes differences where there are none."""
+    """Round a number to nine digits: the others are rounding errors, and differ where nothing else does."""
     return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 def _place(entry: Entry, summary: Summary) -> list[Any]:
-    return [*entry.get("group", {}).values(), *([entry["system"]] if summary.systems else [])]
+    return [*entry.group.values(), *([entry.system] if summary.systems else [])]
 
 
-def _markdown(summary: Summary, entries: list[Entry], places: list[list[Any]], headings: list[str]) -> str:
-    words = headings.index("count")  # those before it are words, the others numbers
+def _markdown(summary: Summary, headings: list[str], columns: list[str]) -> str:
+    words = headings.index("count")  # columns of text, before those of numbers
     lines = [_line(headings), f"|{'---|' * words}{'---:|' * (len(headings) - words)}"]
-    for entry, place in zip(entries, places, strict=True):
-        style = summary.numbers[entry["number"]].style
+    for entry in summary.table():
+        style = summary.numbers[entry.number].style
         styles = {"count": "d", "gain": f"+{style}", "difference": f"+{style}", "p": ".3g"}
-        cells = [MISSING if each is None else str(each) for each in place] + [entry[name] for name in _LEFT]
-        cells += [format_number(entry[name], styles.get(name, style)) for name in headings[words:]]
+        cells = [MISSING if each is None else str(each) for each in _place(entry, summary)] + [entry.row, entry.number]
+        cells += [format_number(getattr(entry, name), styles.get(name, style)) for name in columns[2:]]
         lines.append(_line(cells))
     failures = summary.scores.failures
     if failures:
@@ -164,9 +167,44 @@ def _one_line(text: str) -> str:
 
 
 def format_number(value: float | None, style: str) -> str:
-    """Write a number in its metric's style; – where there is none.
+    """Format a number in its metric's style; – where it is missing.
 
     >>> format_number(None, ".2f"), format_number(25.8512, ".2f")
     ('–', '25.85')
     """
     return MISSING if value is None else f"{value:{style}}"
+
+
+def notes_on(summary: Summary) -> list[str]:
+    """List what a reader of a summary has to know, in sentences: earlier failures, and doubtful groups and systems."""
+    notes = []
+    before = [failure.name for failure in summary.scores.failures if failure.stage != "eval"]
+    if before:
+        more = f" and {len(before) - _MOST_NAMED} more" if len(before) > _MOST_NAMED else ""
+        names = ", ".join(before[:_MOST_NAMED]) + more
+        notes.append(f"{len(before)} record(s) failed in an earlier stage and were not measured: {names}")
+    for field in summary.by:
+        if summary.records and summary.lacks(field):
+            notes.append(
+                f"no record has the field {field}, so --by {field} has no effect; try a field such as damage.mp3.kbps"
+            )
+    if different := summary.count_different_inputs():
+        notes.append(
+            f"{different} record(s) were restored from different degraded audio by different systems; the 'degraded' "
+            f"rows are those of {summary.systems[0]}"
+        )
+    return notes
+
+
+def verdict_table(verdicts: Sequence[Verdict], title: str) -> Table:
+    """Make a table for a terminal of the conditions that were not met, each with its reason and the worst files."""
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
+    table.add_column("failed", overflow="fold")
+    table.add_column("found", justify="right", no_wrap=True)
+    table.add_column("wanted", no_wrap=True)
+    table.add_column("reason and worst files", overflow="fold", ratio=1)
+    for verdict in verdicts:
+        if verdict.reason:
+            lines = [verdict.reason, *(f"{name}: {words}" for name, words in verdict.worst)]
+            table.add_row(*map(Text, (verdict.name, verdict.found, verdict.wanted, "\n".join(lines))))
+    return table

@@ -1,8 +1,9 @@
-"""Comparing a run with an earlier one, file by file: what has become worse, by how much, and where."""
+"""Comparing a run with an earlier one, file by file: what became worse, by how much, and where."""
 
+import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,23 +13,23 @@ from numpy.typing import NDArray
 from ..data.manifest import MANIFEST_SUFFIXES, read_records
 from ..errors import RecordError, UsageError
 from ..metrics._comparison import Number
-from .columns import ROWS, Columns, Scores
-from .gates import WORST, Verdict, check_number, named
+from .columns import ROWS, Columns, Key, Scores, Values, shared_places
+from .gates import check_number
+from .statistics import mean
+from .verdict import WORST, Verdict, name_some
 
-# Records hold six digits. A number that moved by less than one unit of the sixth has not moved.
+# Records hold six digits. A change of less than one unit of the sixth is not a change.
 _ROUNDING = 1e-5
-_MALFORMED = "baseline"  # the stage of lines that are no records
-
-Values = NDArray[np.float64]
+_MALFORMED = "baseline"  # the stage of lines that are not records
 
 
 @dataclass(frozen=True)
 class Tolerances:
-    """By how much numbers may become worse, in their own unit.
+    """How much worse numbers may become, in their own unit.
 
     Attributes:
-        mean: Of the mean over all files; 0 for what is not named.
-        each: Of any single file, for those that are named.
+        mean: The mean over all files, by number; 0 for numbers that are not in it.
+        each: Any single file, by number; unlimited for numbers that are not in it.
     """
 
     mean: Mapping[str, float] = field(default_factory=dict)
@@ -39,13 +40,13 @@ def parse_tolerances(texts: Iterable[str], measured: Mapping[str, Number]) -> To
     """Read tolerances such as ``lsd_db=0.05``, or ``all:lsd_db=0.5`` for every single file.
 
     Raises:
-        UsageError: One cannot be read, is negative, or is about what is not measured.
+        UsageError: One cannot be read or is negative, or its number is not measured.
     """
     mean: dict[str, float] = {}
     each: dict[str, float] = {}
     for text in texts:
         parts = re.fullmatch(r"\s*(all\s*:)?\s*(\w+)\s*=\s*(\S+)\s*", text)
-        value = _number(parts[3]) if parts else None
+        value = _amount(parts[3]) if parts else None
         if parts is None or value is None:
             raise UsageError(f"--tolerance {text!r} cannot be read; an example is 'lsd_db=0.05', or 'all:lsd_db=0.5'")
         check_number(parts[2], measured, f"--tolerance {text!r}")
@@ -53,7 +54,7 @@ def parse_tolerances(texts: Iterable[str], measured: Mapping[str, Number]) -> To
     return Tolerances(mean, each)
 
 
-def _number(text: str) -> float | None:
+def _amount(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
@@ -65,14 +66,15 @@ def read_baseline(path: Path) -> Scores:
     """Read the scores that an earlier ``ar eval`` wrote.
 
     Raises:
-        UsageError: It cannot be read, or holds no scores.
+        UsageError: It cannot be read, or contains no scores.
     """
     scores = Scores()
     if not path.is_file():
-        raise UsageError(f"--baseline {path} is no file; give the records that an earlier 'ar eval' wrote")
+        raise UsageError(f"--baseline {path} is not a file; give the records that an earlier 'ar eval' wrote")
     if (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower() not in MANIFEST_SUFFIXES:
-        endings = ", ".join(sorted(MANIFEST_SUFFIXES))
-        raise UsageError(f"--baseline {path} has no name of a manifest's; give it one that ends in {endings}")
+        raise UsageError(
+            f"--baseline {path} does not have a manifest extension ({', '.join(sorted(MANIFEST_SUFFIXES))})"
+        )
     for record in read_records([str(path)], "degraded", _MALFORMED, unique=False):
         if record.get("error", {}).get("stage") == _MALFORMED:
             raise UsageError(f"--baseline: {record['error']['message']}")
@@ -81,7 +83,7 @@ def read_baseline(path: Path) -> Scores:
         except RecordError as error:
             raise UsageError(f"--baseline {path}, {record['id']}: {error}") from None
     if not scores.records:
-        raise UsageError(f"--baseline {path} holds no scores; give the records that an earlier 'ar eval' wrote")
+        raise UsageError(f"--baseline {path} contains no scores; give the records that an earlier 'ar eval' wrote")
     return scores
 
 
@@ -90,96 +92,85 @@ def compare(
 ) -> list[Verdict]:
     """Compare the scores of a run with those of an earlier one.
 
-    Records are matched by id, sample and system; where the baseline names no system, each is compared with it. Numbers
-    are compared in the mean over the files in which both runs have them. A record that has gone missing fails, and so
-    does a number that is undefined now; what is new, or whose metric is not measured now, is not compared. Nor is one
-    that is part of another, whose ingredients may well move while it gets better, unless a tolerance is given for it.
+    Records are matched by id, sample and system; a baseline that names no system is that of each system. Means are
+    compared over the files in which both runs have the number. A record that is missing now fails, and so does a number
+    that is undefined now; new records are not compared, and neither are numbers that are not measured now. A number
+    that is an ingredient of another may well move while that one gets better, and is compared only where a tolerance
+    is given for it.
 
     Args:
         baseline: The earlier scores.
-        scores: Those of today.
-        numbers: What is compared, and which way is better.
-        tolerances: By how much it may become worse.
+        scores: The new scores.
+        numbers: The numbers to compare, and in which direction they are better.
+        tolerances: How much worse they may become.
 
     Returns:
         A verdict on the records of each system, and one on each row and number.
     """
+    tolerances = tolerances or Tolerances()
     verdicts = []
     compared = False
     plain = baseline.systems.get("") if len(baseline.systems) == 1 else None
     for system in dict.fromkeys([*scores.systems, *baseline.systems]):
         earlier = baseline.systems.get(system, plain)
         if earlier is None or (earlier is plain and system not in scores.systems and scores.systems):
-            continue  # nothing was asked of it, or it was asked of each system of today
+            continue  # there is nothing to compare it with, or it is compared with each of the new systems
         prefix = f"{system}: " if system else ""
         columns = scores.systems.get(system, Columns())
-        shared = _Shared.of(earlier, columns)
-        verdicts.append(shared.records(prefix))
-        found = shared.numbers(prefix, numbers, tolerances or Tolerances())
-        verdicts += found
-        compared = compared or bool(found)
+        here, there = shared_places(earlier, columns)
+        verdicts.append(_judge_records(f"{prefix}records", earlier, here))
+        for row, (name, number) in itertools.product(ROWS, numbers.items()):
+            before, after = earlier.column(row, name)[here], columns.column(row, name)[there]
+            wanted = not number.part_of or name in tolerances.mean or name in tolerances.each
+            if wanted and not np.isnan(before).all():
+                compared = True
+                allowed = tolerances.mean.get(name, 0.0), tolerances.each.get(name, math.inf)
+                keys = [earlier.keys[place] for place in here]
+                verdicts.append(_judge_number(f"{prefix}{row}.{name}", number, keys, before, after, allowed))
     if not compared:
-        verdicts.append(Verdict("numbers", "nothing that was measured now has a number in the baseline"))
+        verdicts.append(Verdict("baseline", "numbers", "no number that was measured now is in the baseline"))
     return verdicts
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """Two runs of one system, and where in each are the records that both have."""
+def _judge_records(name: str, earlier: Columns, here: NDArray[np.intp]) -> Verdict:
+    """Judge whether all records of the baseline are measured now."""
+    missing = np.ones(len(earlier.keys), bool)
+    missing[here] = False
+    reason = f"not measured now: {name_some(earlier.keys, missing)}" if missing.any() else ""
+    return Verdict("baseline", name, reason)
 
-    earlier: Columns
-    columns: Columns
-    here: NDArray[np.intp]
-    there: NDArray[np.intp]
 
-    @classmethod
-    def of(cls, earlier: Columns, columns: Columns) -> "_Shared":
-        places = {key: place for place, key in enumerate(columns.keys)}
-        pairs = [(place, places[key]) for place, key in enumerate(earlier.keys) if key in places]
-        here, there = np.array(pairs, np.intp).reshape(-1, 2).T
-        return cls(earlier, columns, here, there)
+def _judge_number(
+    name: str, number: Number, keys: Sequence[Key], before: Values, after: Values, allowed: tuple[float, float]
+) -> Verdict:
+    """Judge one number of the records that both runs have.
 
-    def records(self, prefix: str) -> Verdict:
-        """Tell of records that were measured earlier and are not now."""
-        gone = np.ones(len(self.earlier.keys), bool)
-        gone[self.here] = False
-        reason = f"not measured now: {named(self.earlier.keys, gone)}" if gone.any() else ""
-        return Verdict(f"{prefix}records", reason)
-
-    def numbers(self, prefix: str, numbers: Mapping[str, Number], tolerances: Tolerances) -> list[Verdict]:
-        """Compare each row and number that both runs have."""
-        verdicts = []
-        for row in ROWS:
-            for name, number in numbers.items():
-                before = self.earlier.column(row, name)[self.here]
-                after = self.columns.column(row, name)[self.there]
-                allowed = (tolerances.mean.get(name, 0.0), tolerances.each.get(name))
-                wanted = not number.part_of or name in tolerances.mean or name in tolerances.each
-                if wanted and not np.isnan(before).all():
-                    verdicts.append(self._verdict(f"{prefix}{row}.{name}", number, before, after, allowed))
-        return verdicts
-
-    def _verdict(
-        self, name: str, number: Number, before: Values, after: Values, allowed: tuple[float, float | None]
-    ) -> Verdict:
-        style, way = number.style, 1 if number.higher_is_better else -1
-        keys = [self.earlier.keys[place] for place in self.here]
-        lost = ~np.isnan(before) & np.isnan(after)
-        known = ~np.isnan(before - after)
-        worse = np.where(known, way * (before - after), -np.inf)
-        slack = _ROUNDING * np.fmax(np.abs(before), np.abs(after))
-        reasons, found, wanted = [], "", ""
-        if known.any():
-            was, now = (math.fsum(values[known]) / int(known.sum()) for values in (before, after))
-            found, wanted = f"{now:.6g}", f"{'>=' if way > 0 else '<='} {was - way * allowed[0]:.6g}"
-            if way * (was - now) > allowed[0] + _ROUNDING * max(abs(was), abs(now)):
-                reasons.append(f"the mean was {was:.6g} and is worse by {way * (was - now):.3g}")
-        if allowed[1] is not None and (beyond := worse > allowed[1] + slack).any():
-            reasons.append(f"worse by more than {allowed[1]:g}: {named(keys, beyond)}")
-        if lost.any():
-            reasons.append(f"undefined now: {named(keys, lost)}")
-        worst: tuple[tuple[str, str], ...] = ()
-        if reasons:
-            places = [place for place in np.argsort(-worse, kind="stable")[:WORST] if worse[place] > slack[place]]
-            worst = tuple((str(keys[each]), f"{before[each]:{style}} → {after[each]:{style}}") for each in places)
-        return Verdict(name, "; ".join(reasons), found, wanted, worst)
+    Args:
+        name: What to call it.
+        number: Its meaning.
+        keys: The records.
+        before: Its values in the baseline.
+        after: Its values now.
+        allowed: How much worse the mean may be, and how much any single file.
+    """
+    style, sign = number.style, 1 if number.higher_is_better else -1
+    lost = ~np.isnan(before) & np.isnan(after)
+    known = ~np.isnan(before - after)
+    worse = np.where(known, sign * (before - after), -np.inf)
+    slack = _ROUNDING * np.fmax(np.abs(before), np.abs(after))
+    beyond = worse > allowed[1] + slack
+    reasons, found, wanted = [], "", ""
+    if known.any():
+        was, now = mean(before[known]), mean(after[known])
+        found, wanted = f"{now:.6g}", f"{'>=' if sign > 0 else '<='} {was - sign * allowed[0]:.6g}"
+        if sign * (was - now) > allowed[0] + _ROUNDING * max(abs(was), abs(now)):
+            reasons.append(f"the mean was {was:.6g} and is worse by {sign * (was - now):.3g}")
+    if beyond.any():
+        reasons.append(f"worse by more than {allowed[1]:g}: {name_some(keys, beyond)}")
+    if lost.any():
+        reasons.append(f"undefined now: {name_some(keys, lost)}")
+    worst: tuple[tuple[str, str], ...] = ()
+    if reasons:
+        places = [place for place in np.argsort(-worse, kind="stable")[:WORST] if worse[place] > slack[place]]
+        worst = tuple((str(keys[each]), f"{before[each]:{style}} → {after[each]:{style}}") for each in places)
+    return Verdict("baseline", name, "; ".join(reasons), found, wanted, worst)

@@ -1,8 +1,7 @@
-"""Conditions that the numbers of a run have to meet: what a build server lets pass, and what it stops."""
+"""Gates: conditions that the numbers of a run have to meet, such as ``restored.snr_db>=degraded.snr_db+1.0``."""
 
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +11,15 @@ from ..errors import UsageError
 from ..metrics import METRICS
 from ..metrics._comparison import Number
 from ..registry import suggestion
-from .columns import ROWS, Columns, Key
+from .columns import ROWS, Columns, Scores, Values
+from .statistics import mean
+from .verdict import WORST, Verdict, name_some
 
-WORST = 5  # files that are named where a gate fails
-_ROUNDING = 1e-9  # of the largest term: what adding up floats may move
+_ROUNDING = 1e-9  # relative to the size of the terms: the error that adding floats may leave
 _EXAMPLE = "restored.snr_db>=degraded.snr_db+1.0"
 
-_STATISTICS: dict[str, Callable[[NDArray[np.float64]], float]] = {
-    "mean": lambda values: math.fsum(values) / len(values),
+_STATISTICS: dict[str, Callable[[Values], float]] = {
+    "mean": mean,
     "median": lambda values: float(np.median(values)),
 }
 _OPERATORS = (">=", "<=", "==", ">", "<")
@@ -29,49 +29,28 @@ _OPERAND = re.compile(
     re.ASCII,
 )
 
-Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether one condition was met.
-
-    Attributes:
-        name: What was asked for.
-        reason: Why it fails, for people; empty where it holds.
-        found: What was measured, where it can be said in a number.
-        wanted: What that had to reach.
-        worst: Files that are to blame, the worst first, each with its numbers in words.
-    """
-
-    name: str
-    reason: str = ""
-    found: str = ""
-    wanted: str = ""
-    worst: tuple[tuple[str, str], ...] = ()
-
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: numbers of the record that are added up, and a constant.
+    """One side of a comparison: a sum of the record's numbers and a constant.
 
     Attributes:
-        terms: Sign, row and number of each.
-        constant: What is added to them.
+        terms: Sign, row and number of each term.
+        constant: The constant.
     """
 
     terms: tuple[tuple[int, str, str], ...]
     constant: float
 
     def values(self, scores: Columns) -> Values:
-        """Work it out for each record; NaN where a number is undefined."""
+        """Compute it for each record; NaN where a number is undefined."""
         total = np.full(len(scores.keys), self.constant)
         for sign, row, number in self.terms:
             total += sign * scores.column(row, number)
         return total
 
     def sizes(self, scores: Columns) -> Values:
-        """Add up how large its terms are, in each record: what rounding errors grow with."""
+        """Sum up the magnitudes of its terms for each record; rounding errors are proportional to it."""
         columns = [np.abs(scores.column(row, number)) for _, row, number in self.terms]
         return abs(self.constant) + sum(columns, np.zeros(len(scores.keys)))
 
@@ -83,9 +62,9 @@ class Gate:
     Attributes:
         text: As the user wrote it.
         statistic: ``mean`` or ``median`` of each side over the records, or ``all`` of the records.
-        left: What is compared.
+        left: Left side.
         operator: ``>=``, ``<=``, ``==``, ``>`` or ``<``.
-        right: What it is compared with.
+        right: Right side.
     """
 
     text: str
@@ -96,15 +75,15 @@ class Gate:
 
     @property
     def terms(self) -> tuple[tuple[int, str, str], ...]:
-        """All numbers that it names."""
+        """The terms of both sides."""
         return self.left.terms + self.right.terms
 
 
 def parse_gate(text: str) -> Gate:
     """Read a condition such as ``restored.snr_db>=degraded.snr_db+1.0``.
 
-    Each side is a sum or difference of ``ROW.NUMBER`` and constants; ``all:``, ``median:`` or ``mean:`` in front says
-    what it is about, the mean by default.
+    Each side is a sum or difference of ``ROW.NUMBER`` and constants. The prefix ``all:``, ``median:`` or ``mean:`` says
+    what is compared; the default is the mean.
 
     Raises:
         UsageError: It cannot be read; the sentence says where.
@@ -140,7 +119,7 @@ def _side(text: str, side: str) -> Side:
         if place == len(side):
             break
         if side[place] not in "+-":
-            raise _unreadable(text, f"{side[place:].strip()!r} follows where + or - may")
+            raise _unreadable(text, f"{side[place:].strip()!r} where + or - is expected")
         sign, place = -1 if side[place] == "-" else 1, place + 1
     if not np.isfinite(constant):
         raise _unreadable(text, "its constant is too large")
@@ -151,23 +130,27 @@ def _unreadable(text: str, reason: str) -> UsageError:
     return UsageError(f"--require {text!r} cannot be read: {reason}; an example is '{_EXAMPLE}'")
 
 
-def check_gate(gate: Gate, measured: Mapping[str, Number]) -> None:
-    """Refuse a condition on what is not going to be there.
+def read_gates(texts: Sequence[str], measured: Mapping[str, Number]) -> list[Gate]:
+    """Read conditions, see `parse_gate`, and refuse those on something that is not going to be measured.
 
     Args:
-        gate: The condition.
+        texts: The conditions.
         measured: The numbers that are going to be measured.
 
     Raises:
-        UsageError: There is no such row or number, or it is not measured; the sentence lists what there is.
+        UsageError: One cannot be read, or its row or number does not exist or is not measured; the sentence lists those
+            that are.
     """
-    for _, row, number in gate.terms:
-        if row not in ROWS:
-            there = ", ".join(ROWS)
-            raise UsageError(
-                f"--require {gate.text!r}: there is no row {row!r}{suggestion(row, list(ROWS))}; there are: {there}"
-            )
-        check_number(number, measured, f"--require {gate.text!r}")
+    gates = [parse_gate(text) for text in texts]
+    for gate in gates:
+        for _, row, number in gate.terms:
+            if row not in ROWS:
+                raise UsageError(
+                    f"--require {gate.text!r}: there is no row {row!r}{suggestion(row, list(ROWS))}; there are: "
+                    f"{', '.join(ROWS)}"
+                )
+            check_number(number, measured, f"--require {gate.text!r}")
+    return gates
 
 
 def check_number(number: str, measured: Mapping[str, Number], asked: str) -> None:
@@ -176,67 +159,87 @@ def check_number(number: str, measured: Mapping[str, Number], asked: str) -> Non
     Args:
         number: Its name.
         measured: What is going to be measured.
-        asked: The option that names it, for the sentence.
+        asked: The option that names it, for the message.
 
     Raises:
-        UsageError: No metric gives it, or one that is not asked for.
+        UsageError: No metric gives it, or only one that is not measured.
     """
     if number in measured:
         return
     for metric in METRICS.names():
         if number in METRICS.load(metric).NUMBERS:
             raise UsageError(
-                f"{asked}: {number!r} is not going to be measured; give --metric {metric}, and a --metric for each "
-                "other one that you want, or --metric all"
+                f"{asked}: {number!r} is not going to be measured; add --metric {metric} (and name all others that "
+                "you want), or use --metric all"
             )
     there = ", ".join(measured)
     raise UsageError(
-        f"{asked}: there is no number {number!r}{suggestion(number, list(measured))}; measured are: {there}"
+        f"{asked}: there is no number {number!r}{suggestion(number, list(measured))}; these are measured: {there}"
     )
 
 
+def judge_gates(gates: Sequence[Gate], scores: Scores, numbers: Mapping[str, Number]) -> list[Verdict]:
+    """Judge each gate for each system, also for those of which no record could be measured.
+
+    Args:
+        gates: The conditions.
+        scores: What was measured. A failed record that names no system, such as a line that is not a record, may belong
+            to any of them, and counts against all.
+        numbers: What the numbers mean.
+    """
+    systems = dict(scores.systems)
+    for failure in scores.failures:
+        if failure.system or not systems:
+            systems.setdefault(failure.system, Columns())
+    failed = {system: sum(each.system in (system, "") for each in scores.failures) for system in systems}
+    return [
+        judge(gate, columns, numbers, failed.get(system, 0), system)
+        for gate in gates
+        for system, columns in (systems or {"": Columns()}).items()
+    ]
+
+
 def judge(gate: Gate, scores: Columns, numbers: Mapping[str, Number], failed: int = 0, system: str = "") -> Verdict:
-    """Say whether a condition holds for what was measured.
+    """Judge whether one system's numbers meet a condition.
 
     A number that is undefined in any record fails it, whatever the others are.
 
     Args:
         gate: The condition.
-        scores: What was measured.
+        scores: The system's numbers.
         numbers: What the numbers mean.
         failed: How many records could not be measured; none of them can meet a condition on ``all``.
-        system: Whose scores these are, where there are several.
+        system: The system's name, where there are several.
     """
     name = f"{system}: {gate.text}" if system else gate.text
     if not scores.keys:
-        return Verdict(name, "no record was measured")
+        return Verdict("require", name, "no record was measured")
     left, right = gate.left.values(scores), gate.right.values(scores)
     slack = _ROUNDING * (gate.left.sizes(scores) + gate.right.sizes(scores))
     known = ~np.isnan(left - right)
     missed = known & ~_holds(gate.operator, left - right, slack)
     reasons, found, wanted = [], "", ""
-    if known.any():
-        if gate.statistic == "all":
-            if missed.any():
-                reasons.append(f"{np.count_nonzero(missed)} of {len(scores.keys)} records do not meet it")
-        else:
-            reduce = _STATISTICS[gate.statistic]
-            ours, theirs = reduce(left[known]), reduce(right[known])
-            found, wanted = f"{ours:.6g}", f"{gate.operator} {theirs:.6g}"
-            if not _holds(gate.operator, np.array([ours - theirs]), slack[known].max(keepdims=True))[0]:
-                reasons.append(f"the {gate.statistic} is {found}, and not {wanted}")
+    if gate.statistic == "all":
+        if missed.any():
+            reasons.append(f"{np.count_nonzero(missed)} of {len(scores.keys)} records do not meet it")
+    elif known.any():
+        reduce = _STATISTICS[gate.statistic]
+        ours, theirs = reduce(left[known]), reduce(right[known])
+        found, wanted = f"{ours:.6g}", f"{gate.operator} {theirs:.6g}"
+        if not _holds(gate.operator, np.array([ours - theirs]), slack[known].max(keepdims=True))[0]:
+            reasons.append(f"the {gate.statistic} is {found}, not {wanted}")
     if not known.all():
-        reasons.append(f"undefined in {named(scores.keys, ~known)}")
+        reasons.append(f"undefined in {name_some(scores.keys, ~known)}")
     if failed and gate.statistic == "all":
         reasons.append(f"{failed} record(s) failed")
     worst: tuple[tuple[str, str], ...] = ()
     if reasons:
-        style, margins = numbers[gate.terms[0][2]].style, -np.abs(left - right)
-        margins = np.where(missed, margins, np.inf)
-        places = np.argsort(margins, kind="stable")[: min(WORST, int(missed.sum()))]
-        words = [f"{left[each]:{style}}, wanted {gate.operator} {right[each]:{style}}" for each in places]
-        worst = tuple((str(scores.keys[each]), word) for each, word in zip(places, words, strict=True))
-    return Verdict(name, "; ".join(reasons), found, wanted, worst)
+        style = numbers[gate.terms[0][2]].style
+        furthest = np.argsort(np.where(missed, -np.abs(left - right), np.inf), kind="stable")
+        places = furthest[: min(WORST, int(missed.sum()))]
+        texts = [f"{left[each]:{style}}, wanted {gate.operator} {right[each]:{style}}" for each in places]
+        worst = tuple((str(scores.keys[each]), text) for each, text in zip(places, texts, strict=True))
+    return Verdict("require", name, "; ".join(reasons), found, wanted, worst)
 
 
 def _holds(operator: str, difference: Values, slack: Values) -> NDArray[np.bool_]:
@@ -245,14 +248,3 @@ def _holds(operator: str, difference: Values, slack: Values) -> NDArray[np.bool_
     if operator == "==":
         return np.abs(difference) <= slack
     return difference > slack if operator in (">", "<") else difference >= -slack
-
-
-def named(keys: Iterable[Key], chosen: NDArray[np.bool_]) -> str:
-    """Count some of the records, and name the first of them.
-
-    >>> named([Key("a"), Key("b", 1), Key("c")], np.array([True, True, False]))
-    '2 record(s): a, b.1'
-    """
-    names = [str(key) for key, wanted in zip(keys, chosen, strict=True) if wanted]
-    more = f" and {len(names) - WORST} more" if len(names) > WORST else ""
-    return f"{len(names)} record(s): {', '.join(names[:WORST])}{more}"

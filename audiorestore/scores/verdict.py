@@ -1,51 +1,43 @@
-"""What a quality gate stopped, in a table for people."""
+"""Whether a run met a condition: what a build server asks, of gates and of comparisons with an earlier run alike."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from dataclasses import dataclass
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
+import numpy as np
+from numpy.typing import NDArray
 
+from .columns import Key
 
-class Verdict(Protocol):
-    """Whether one condition was met, see `engine.gates`."""
-
-    @property
-    def name(self) -> str:
-        """What was asked for."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why it fails; empty where it holds."""
-        ...
-
-    @property
-    def found(self) -> str:
-        """What was measured."""
-        ...
-
-    @property
-    def wanted(self) -> str:
-        """What that had to reach."""
-        ...
-
-    @property
-    def worst(self) -> tuple[tuple[str, str], ...]:
-        """Files that are to blame, each with its numbers."""
-        ...
+WORST = 5  # files that are named where a condition fails
 
 
-def verdict_table(verdicts: Iterable[Verdict], title: str) -> Table:
-    """Lay out the conditions that were not met for a terminal, each with its reason and the worst files."""
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
-    table.add_column("failed", overflow="fold")
-    table.add_column("found", justify="right", no_wrap=True)
-    table.add_column("wanted", no_wrap=True)
-    table.add_column("why, and the worst files", overflow="fold", ratio=1)
-    for verdict in verdicts:
-        if verdict.reason:
-            lines = [verdict.reason, *(f"{name}: {words}" for name, words in verdict.worst)]
-            table.add_row(*map(Text, (verdict.name, verdict.found, verdict.wanted, "\n".join(lines))))
-    return table
+@dataclass(frozen=True)
+class Verdict:
+    """Whether one condition was met.
+
+    Attributes:
+        kind: Which option asks for it: ``require`` or ``baseline``.
+        name: The condition.
+        reason: Why it is not met, for people; empty where it is.
+        found: What was measured, where one number says it.
+        wanted: What that number had to reach.
+        worst: The files with the worst values, worst first, each with its numbers as text.
+    """
+
+    kind: str
+    name: str
+    reason: str = ""
+    found: str = ""
+    wanted: str = ""
+    worst: tuple[tuple[str, str], ...] = ()
+
+
+def name_some(keys: Iterable[Key], chosen: NDArray[np.bool_]) -> str:
+    """Count the chosen records, and name the first of them.
+
+    >>> name_some([Key("a"), Key("b", 1), Key("c")], np.array([True, True, False]))
+    '2 record(s): a, b.1'
+    """
+    names = [str(key) for key, wanted in zip(keys, chosen, strict=True) if wanted]
+    more = f" and {len(names) - WORST} more" if len(names) > WORST else ""
+    return f"{len(names)} record(s): {', '.join(names[:WORST])}{more}"

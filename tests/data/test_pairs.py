@@ -28,19 +28,19 @@ def write(tmp_path: Path) -> Any:
         rate = options.pop("sample_rate", RATE)
         suffix = options.pop("suffix", ".wav")
         options.setdefault("subtype", "FLOAT")
-        for role, waveform in (("clean", reference), ("hurt", degraded)):
+        for role, waveform in (("clean", reference), ("degraded", degraded)):
             write_audio(tmp_path / f"{name}.{role}{suffix}", np.atleast_2d(waveform), rate, **options)
         return {
             "id": name,
             "reference": str(tmp_path / f"{name}.clean{suffix}"),
-            "degraded": str(tmp_path / f"{name}.hurt{suffix}"),
+            "degraded": str(tmp_path / f"{name}.degraded{suffix}"),
         }
 
     return pair
 
 
 def counting(frames: int, start: int = 1) -> np.ndarray:
-    """Make a waveform whose samples tell where they lie."""
+    """Make a waveform whose samples are their own places."""
     return (np.arange(start, start + frames) / 65536).astype(np.float32)
 
 
@@ -163,8 +163,8 @@ def test_memory_is_reckoned_over_all_channels_of_both_sides(write: Any, monkeypa
     for size, fits in ((16_000, True), (15_999, False)):
         monkeypatch.setattr(pairs, "MEMORY_BYTES", size)
         assert PairDataset(records, RATE).in_memory is fits
-        told = [{**records[0], "frames": 1_000, "channels": 2}]
-        assert PairDataset(told, RATE).in_memory is fits
+        sized = [{**records[0], "frames": 1_000, "channels": 2}]
+        assert PairDataset(sized, RATE).in_memory is fits
 
 
 def test_other_rates_are_resampled_and_zero_means_as_it_comes(write: Any) -> None:
@@ -198,12 +198,12 @@ def test_a_limit_is_shared_evenly_and_taken_from_the_middles(write: Any) -> None
     assert sum(reference.shape[1] for _, reference in data.walk(7, limit=10**9)) == 1_106
 
 
-def test_parts_that_do_not_lie_on_each_other_are_refused(write: Any) -> None:
+def test_sides_of_different_shapes_are_refused(write: Any) -> None:
     for name, degraded in (("short", np.zeros((1, 999))), ("stereo", np.zeros((2, 1_000)))):
-        with pytest.raises(RecordError, match=f"'{name}'.*'ar pair' lays them over each other"):
+        with pytest.raises(RecordError, match=f"'{name}'.*use 'ar pair' to align them"):
             PairDataset([write(name, counting(1_000), degraded.astype(np.float32))], RATE)
 
 
-def test_nothing_to_learn_from_is_refused() -> None:
+def test_no_pairs_are_refused() -> None:
     with pytest.raises(RecordError, match="no pairs"):
         PairDataset([], RATE)

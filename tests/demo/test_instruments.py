@@ -1,4 +1,4 @@
-"""Facts about the instruments: what is in tune, what dies away when, and where in the spectrum it lies."""
+"""Facts about the instruments: pitch, decay times, and where in the spectrum they are."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_a_plucked_string_is_in_tune(name: str, sample_rate: int) -> None:
         assert abs(cents(peak_hz(string, sample_rate, harmonic * meant_hz, 0.1), harmonic * meant_hz)) < 1.0
 
 
-def test_a_plucked_string_dies_away_in_its_decay_time_and_its_overtones_sooner() -> None:
+def test_a_plucked_string_decays_in_its_decay_time_and_its_overtones_faster() -> None:
     string = pluck(220.0, 2.0, 22050, rng(), decay_seconds=2.0)
     early, late = string[2205:6615], string[13230:17640]  # half a second, 15 dB, apart
     assert fallen_db(early, late, 220.0) == pytest.approx(15.0, abs=0.5)
@@ -68,14 +68,14 @@ def test_noise_is_the_same_noise_at_every_sample_rate() -> None:
     assert np.mean(noise(1.0, 22050, rng()) ** 2) == pytest.approx(1.0, abs=0.05)
 
 
-def test_noise_keeps_to_its_band() -> None:
+def test_noise_is_in_its_band() -> None:
     band = noise(1.0, 44100, rng(), 2000.0, 4000.0)
     inside = power(band, 44100, 2000, 4000)
     assert decibels(power(band, 44100, 0, 500) / inside) < -30.0
     assert decibels(power(band, 44100, 16000, 22050) / inside) < -30.0
 
 
-def test_drums_lie_where_drums_lie() -> None:
+def test_drums_are_in_their_bands() -> None:
     low, wide, high = kick(44100, rng()), snare(44100, rng()), hi_hat(44100, rng())
     assert power(low, 44100, 30, 150) > 0.8 * power(low, 44100, 0, 22050)
     assert power(wide, 44100, 150, 400) > 0.1 * power(wide, 44100, 0, 22050)
@@ -84,7 +84,7 @@ def test_drums_lie_where_drums_lie() -> None:
     assert power(high, 44100, 16000, 22050) > 0.1 * power(high, 44100, 0, 22050)
 
 
-def test_a_bell_has_a_hum_and_partials_that_are_no_harmonics() -> None:
+def test_a_bell_has_a_hum_and_partials_that_are_not_harmonics() -> None:
     stroke = bell(440.0, 3.0, 22050, rng())
     assert peak_hz(stroke, 22050, 1.19 * 440.0, 0.05) == pytest.approx(1.19 * 440.0, abs=1.0)
     tail = stroke[-22050:]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from audiorestore.demo.score import PIECE_SECONDS, laid_out, note_hz, picked, sung
+from audiorestore.demo.score import PIECE_SECONDS, mixed, note_hz, picked, sung
 from audiorestore.demo.voice import Syllable
 
 
@@ -33,7 +33,7 @@ def test_a_waiting_step_is_silent_and_a_strum_has_a_note_for_each_string() -> No
 
 
 def test_notes_add_up_and_end_with_the_piece() -> None:
-    waveform = laid_out([(0.0, np.ones(8)), (0.0005, np.ones(8)), (PIECE_SECONDS - 0.001, np.ones(80))], 8000)
+    waveform = mixed([(0.0, np.ones(8)), (0.0005, np.ones(8)), (PIECE_SECONDS - 0.001, np.ones(80))], 8000)
     assert waveform.size == 8000 * PIECE_SECONDS
     np.testing.assert_array_equal(waveform[:13], [1, 1, 1, 1, 2, 2, 2, 2, 1, 1, 1, 1, 0])
     assert waveform.sum() == 16 + 8

@@ -22,7 +22,7 @@ def power(waveform: NDArray[np.floating], sample_rate: int, low_hz: float, high_
     return float(spectrum[(frequency_hz >= low_hz) & (frequency_hz < high_hz)].sum())
 
 
-def test_a_room_rings_on_after_the_sound_and_dies_in_its_decay_time() -> None:
+def test_a_room_decays_in_its_decay_time() -> None:
     clap = np.zeros(22050)
     clap[0] = 1.0
     tail = room(clap, 22050, np.random.default_rng(7), decay_seconds=0.6, wet=1.0)[300:]
@@ -47,10 +47,10 @@ def test_a_piece_is_level_centred_and_silent_at_its_ends(name: str) -> None:
     assert abs(float(np.mean(piece, dtype=np.float64))) < 1e-7
     assert np.abs(piece[0, :2]).max() < 1e-4
     assert np.abs(piece[0, -22:]).max() < 1e-4
-    assert decibels(float(np.mean(piece**2))) > -30.0  # and there is something to hear
+    assert decibels(float(np.mean(piece**2))) > -30.0  # and it is not silent
 
 
-@pytest.mark.parametrize("name", DEMO_PIECES)
+@pytest.mark.parametrize("name", ["plucked-01", "drums-01", "voice-01", "bells-01", "organ-01", "mix-01"])
 def test_a_piece_is_the_same_each_time(name: str) -> None:
     assert render_demo(name).tobytes() == rendered(name).tobytes()
 
@@ -60,7 +60,7 @@ def test_pieces_differ() -> None:
     assert np.abs(together - np.eye(len(DEMO_PIECES))).max() < 0.2
 
 
-@pytest.mark.parametrize("name", ["plucked-02", "drums-01", "voice-03", "mix-02"])
+@pytest.mark.parametrize("name", ["plucked-02", "mix-02"])  # a mix has drums and a voice
 def test_a_higher_sample_rate_only_adds_highs(name: str) -> None:
     shares = [_octave_shares_db(rendered(name, sample_rate)[0], sample_rate) for sample_rate in RATES]
     for share in shares[:2]:
@@ -92,7 +92,7 @@ def test_there_are_pauses(name: str) -> None:
 
 
 def test_an_unknown_piece_is_an_error_that_lists_the_pieces() -> None:
-    with pytest.raises(ValueError, match=r"'kazoo-01'.*plucked-01, .*mix-02"):
+    with pytest.raises(ValueError, match=r"'kazoo-01' is not a demo piece.*plucked-01, .*mix-02"):
         render_demo("kazoo-01")
     with pytest.raises(ValueError, match="4000 Hz is too low"):
         render_demo("drums-01", 4000)

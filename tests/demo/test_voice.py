@@ -58,7 +58,7 @@ def test_a_mouth_resonates_at_the_formants_of_its_vowel(vowel: str, sample_rate:
         assert np.abs(tops_hz / formant_hz - 1.0).min() < 0.04
 
 
-def test_a_mouth_answers_in_time_and_not_before() -> None:
+def test_a_mouth_is_causal() -> None:
     tap = np.zeros(22050)
     tap[5000] = 1.0
     ring = vocal_tract(tap, np.tile(VOWELS_HZ["a"], (100, 1)), 22050)
@@ -75,7 +75,7 @@ def test_a_sung_vowel_is_in_tune_and_shows_its_formants() -> None:
     assert decibels(power(steady, 22050, 2100, 2500) / valley) > 10.0
 
 
-def test_a_hiss_comes_before_its_vowel_and_lies_above_it() -> None:
+def test_a_hiss_comes_before_its_vowel_and_is_higher() -> None:
     voice = sing([Syllable("s", "a", (120.0, 120.0), 0.6)], 44100, rng())
     hiss, vowel = voice[2205:5292], voice[13230:22050]
     assert power(hiss, 44100, 5000, 22050) > 0.9 * power(hiss, 44100, 0, 22050)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 from torch import nn
 
@@ -310,6 +311,27 @@ def test_a_family_without_a_network_is_never_int8(tmp_path: Path, family: str) -
     path = tmp_path / "model.safetensors"
     save_model(path, family, make_model(family, {}), {"quantized": {"dtype": "int8", "arithmetic": {}}})
     assert "no layers to quantize" in refusal(path)
+
+
+def test_a_checkpoint_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "new").touch()
+    save_arrays(tmp_path / "model.safetensors", {"gain": np.ones(1)}, {"format": 1})
+    assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "new").stat().st_mode
+
+
+def test_a_disk_that_refuses_is_reported_and_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: Any) -> None:
+    path = tmp_path / "model.safetensors"
+    save_arrays(path, {"gain": np.ones(1)}, {"format": 1})
+    before = path.read_bytes()
+
+    def full(*arguments: Any) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(module, "save_file", full)
+    with pytest.raises(AudioFileError, match=r"model\.safetensors cannot be written .*No space left"):
+        save_arrays(path, {"gain": np.zeros(1)}, {"format": 1})
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_bare_name_is_a_family_and_anything_with_a_slash_or_the_suffix_a_file() -> None:

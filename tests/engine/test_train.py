@@ -54,7 +54,7 @@ def muffled(reference: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def records(tmp_path: Path) -> list[Record]:
-    """Two pairs to learn from, one to validate on; the test split's files are not there at all."""
+    """Two pairs to train on, one to validate on; the test split's files are not there at all."""
     made: list[Record] = []
     for index, split in enumerate(["train", "train", "val"]):
         rng = np.random.default_rng(index)
@@ -353,7 +353,7 @@ def test_no_pairs_to_learn_from_are_refused(begin: Any, records: list[Record]) -
     for record in records:
         record["split"] = "val"
     records.pop()
-    with pytest.raises(RecordError, match="no pairs to learn from"):
+    with pytest.raises(RecordError, match="no pairs to train on"):
         begin()
 
 

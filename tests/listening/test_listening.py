@@ -1,4 +1,4 @@
-"""A listening test as a folder: blind, equally loud, the same place for all, and the key outside."""
+"""A listening test as a folder: blind, equally loud, the same stretch for all, and the key outside."""
 
 import json
 import math
@@ -13,7 +13,8 @@ import pytest
 from audiorestore.data.audio_file import audio_info, read_audio, write_audio
 from audiorestore.errors import AudioFileError, RecordError, UsageError
 from audiorestore.listening import KINDS, key_path, write_listening_test
-from audiorestore.listening.excerpts import busiest_start, k_weighted_power, loudness_gain_db
+from audiorestore.listening.excerpts import k_weighted_power, loudness_gain_db
+from audiorestore.signal.busiest import busiest_start
 from audiorestore.signal.sound import Sound
 
 RATE = 16000
@@ -71,7 +72,7 @@ def page_of(folder: Path) -> dict[str, Any]:
     return page
 
 
-def heard(folder: Path, id: str) -> dict[str, np.ndarray]:
+def excerpts_of(folder: Path, id: str) -> dict[str, np.ndarray]:
     """Read what listeners hear of an item: name to samples."""
     key = key_of(folder)
     codes = {code for trial in key["trials"].values() if trial["id"] == id for code in trial["stimuli"]}
@@ -112,9 +113,9 @@ def test_nothing_in_the_folder_tells_what_is_what(make: Make, tmp_path: Path, ki
     folder = tmp_path / "page"
     names = {"zebra-net": 0.5, "<b>&'\"": 0.9}
     write_listening_test(folder, make(gains=names, ids=("se|cret/<script>", "se|cret/two")), kind, seconds=0.5)
-    told = (folder / "test.js").read_text() + "".join(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    listed = (folder / "test.js").read_text() + "".join(str(path.relative_to(folder)) for path in folder.rglob("*"))
     for name in ("zebra", "<b>", "cret", "script>", "reference.wav", "degraded", "anchor", str(tmp_path)):
-        assert name not in told
+        assert name not in listed
     page, key = page_of(folder), key_of(folder)
     for trial in page["trials"]:
         assert trial["stimuli"] == sorted(trial["stimuli"])
@@ -136,7 +137,7 @@ def test_codes_do_not_stand_in_the_order_of_the_systems(make: Make, tmp_path: Pa
     assert len(set(firsts.values())) >= 2
 
 
-def test_the_key_lies_beside_the_folder_and_warns(make: Make, tmp_path: Path) -> None:
+def test_the_key_is_beside_the_folder_and_warns(make: Make, tmp_path: Path) -> None:
     write_listening_test(tmp_path / "tests" / "page", make(), "mos", seconds=0.1)
     assert sorted(path.name for path in (tmp_path / "tests").iterdir()) == ["page", "page.key.json"]
     assert "keep it from the listeners" in key_of(tmp_path / "tests" / "page")["note"]
@@ -163,14 +164,14 @@ def test_other_sound_makes_another_test(make: Make, tmp_path: Path) -> None:
     assert key_of(tmp_path / "a")["test"] != key_of(tmp_path / "b")["test"]
 
 
-def test_excerpts_are_the_loudest_place_of_all_versions(make: Make, tmp_path: Path) -> None:
+def test_excerpts_are_the_same_busiest_stretch_of_all_versions(make: Make, tmp_path: Path) -> None:
     quiet = 0.01 * noise(1, 6 * RATE)
     quiet[:, 3 * RATE : 4 * RATE] *= 50.0
     quiet[:, RATE] = 1.0  # a click outweighs no second of music
     folder = tmp_path / "page"
     write_listening_test(folder, make(quiet, ids=("one",)), "mos", seconds=1.0)
     inside = slice(RATE // 50, -RATE // 50)
-    for name, sound in heard(folder, "one").items():
+    for name, sound in excerpts_of(folder, "one").items():
         assert sound.shape == (1, RATE)
         reference = quiet[:, 3 * RATE : 4 * RATE][:, inside]
         assert np.abs(sound[:, inside] - reference).max() < 1e-3, name
@@ -180,7 +181,7 @@ def test_excerpts_are_the_loudest_place_of_all_versions(make: Make, tmp_path: Pa
 def test_all_versions_are_as_loud_as_the_reference(make: Make, tmp_path: Path) -> None:
     folder = tmp_path / "page"
     write_listening_test(folder, make(gains={"half": 0.5, "double": 2.0}), "mos", seconds=0.5)
-    sounds = heard(folder, "album/one")
+    sounds = excerpts_of(folder, "album/one")
     powers = {name: float(np.mean(np.square(sound, dtype=np.float64))) for name, sound in sounds.items()}
     for power in powers.values():
         assert abs(10.0 * math.log10(power / powers["reference"])) < 0.02
@@ -195,19 +196,19 @@ def test_what_would_clip_lowers_all_of_its_item_alike(make: Make, tmp_path: Path
         for role in ("reference", "degraded", "restored"):
             write_audio(record[role], 1.5 * tone(500.0, RATE), RATE, subtype="FLOAT", overwrite=True)
     write_listening_test(folder, systems, "mos", seconds=0.5)
-    peaks = {name: float(np.abs(sound).max()) for name, sound in heard(folder, "loud").items()}
+    peaks = {name: float(np.abs(sound).max()) for name, sound in excerpts_of(folder, "loud").items()}
     assert all(0.99 < peak <= 1.0 for peak in peaks.values()), peaks
     key = key_of(folder)
     gains = {trial["id"]: key["stimuli"][code] for trial in key["trials"].values() for code in trial["stimuli"]}
     assert gains["loud"]["gain_db"] == -3.53  # 1.5 is 3.52 dB
-    assert np.abs(heard(folder, "soft")["reference"]).max() > 0.3
+    assert np.abs(excerpts_of(folder, "soft")["reference"]).max() > 0.3
 
 
 def test_both_ends_are_faded_over_ten_milliseconds(make: Make, tmp_path: Path) -> None:
     write_listening_test(
         tmp_path / "page", make(0.5 * tone(RATE / 4, RATE) + 0.5 * tone(RATE / 4, RATE + 1)[:, 1:]), "acr", seconds=0.5
     )
-    for sound in heard(tmp_path / "page", "album/one").values():
+    for sound in excerpts_of(tmp_path / "page", "album/one").values():
         (row,) = np.abs(sound)
         assert row[0] < 0.001
         assert row[-1] < 0.001
@@ -217,7 +218,7 @@ def test_both_ends_are_faded_over_ten_milliseconds(make: Make, tmp_path: Path) -
 
 def test_anchors_are_the_reference_without_its_highs(make: Make, tmp_path: Path) -> None:
     write_listening_test(tmp_path / "page", make(noise(3, 4 * RATE)), "mushra", seconds=4.0)
-    sounds = heard(tmp_path / "page", "album/one")
+    sounds = excerpts_of(tmp_path / "page", "album/one")
     spectra = {name: np.abs(np.fft.rfft(sound[0])) ** 2 for name, sound in sounds.items()}
     hz = np.fft.rfftfreq(4 * RATE, 1.0 / RATE)
 
@@ -233,7 +234,7 @@ def test_anchors_are_the_reference_without_its_highs(make: Make, tmp_path: Path)
 
 def test_a_rate_that_ends_below_an_anchor_goes_without_it(make: Make, tmp_path: Path) -> None:
     write_listening_test(tmp_path / "page", make(noise(3, 8000), 8000), "mushra", seconds=0.5)
-    assert set(heard(tmp_path / "page", "album/one")) == {"reference", "degraded", "cnn", "gan", "anchor_3500_hz"}
+    assert set(excerpts_of(tmp_path / "page", "album/one")) == {"reference", "degraded", "cnn", "gan", "anchor_3500_hz"}
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ def test_several_samples_of_an_item_are_items_of_their_own(make: Make, tmp_path:
 def test_nothing_that_is_there_is_overwritten(make: Make, tmp_path: Path, before: str) -> None:
     (tmp_path / before).parent.mkdir(exist_ok=True)
     (tmp_path / before).write_text("mine")
-    with pytest.raises(AudioFileError, match=r"page.* already"):
+    with pytest.raises(AudioFileError, match=r"page.* exists"):
         write_listening_test(tmp_path / "page", make(), "mos", seconds=0.1)
     assert (tmp_path / before).read_text() == "mine"
     assert not list(tmp_path.rglob("index.html"))
@@ -312,7 +313,7 @@ def break_records(systems: dict[str, list[dict[str, Any]]], how: str) -> None:
     ("how", "message"),
     [
         ("failed", "'album/two' of gan failed earlier"),
-        ("missing", "'album/two' is in one of cnn and gan only"),
+        ("missing", "'album/two' is in only one of cnn and gan"),
         ("twice", "gan has two records 'album/two'"),
         ("other degraded", "different degraded audio for 'album/two'"),
         ("no restored", "no restored"),
@@ -327,13 +328,13 @@ def test_records_that_do_not_fit_are_refused(make: Make, tmp_path: Path, how: st
     assert not list(tmp_path.glob("page*"))
 
 
-def test_wishes_that_cannot_be_met_are_refused(make: Make, tmp_path: Path) -> None:
+def test_impossible_options_are_refused(make: Make, tmp_path: Path) -> None:
     systems = make()
     for name, given, kind, seconds in (
-        ("no listening test 'abx'", systems, "abx", 1.0),
-        ("no restored system", {}, "mos", 1.0),
+        ("'abx' is not a kind of listening test", systems, "abx", 1.0),
+        ("nothing restored to listen to", {}, "mos", 1.0),
         ("no records", {"cnn": []}, "mos", 1.0),
-        ("'reference', which means something else", {"reference": systems["cnn"]}, "mos", 1.0),
+        ("'reference', which is reserved", {"reference": systems["cnn"]}, "mos", 1.0),
         ("compared by ear", systems, "mos", 0.0),
         ("compared by ear", systems, "mos", math.nan),
         ("give up to 8 systems", {str(index): systems["cnn"] for index in range(9)}, "mushra", 1.0),
@@ -363,7 +364,7 @@ def test_the_gain_ignores_polarity_and_phase_which_nobody_hears() -> None:
     assert loudness_gain_db(sound, 0.0 * sound, RATE) == 0.0
 
 
-def test_the_place_does_not_depend_on_how_the_recording_is_read() -> None:
+def test_the_stretch_does_not_depend_on_how_the_recording_is_read() -> None:
     sound = noise(2, 20 * RATE, 2)
     sound[:, 7 * RATE : 9 * RATE] *= 3.0
     starts = {busiest_start(Sound.of(sound, RATE, block), 2 * RATE) for block in (777, 65536, 10**9)}

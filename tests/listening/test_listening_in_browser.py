@@ -12,7 +12,7 @@ import pytest
 
 from audiorestore.data.audio_file import write_audio
 from audiorestore.listening import key_path, write_listening_test
-from audiorestore.listening.ratings import read_ratings, summed
+from audiorestore.listening.ratings import read_ratings, summarise
 
 pytest.importorskip("selenium", reason="selenium is not installed: no test in a browser")
 
@@ -90,7 +90,7 @@ class Listener:
             self.press(" ")
         assert not self.may_go_on()
         self.wait(lambda: not self.find("#main").get_attribute("innerHTML").count("playing"))
-        assert self.browser.execute_script(whole) - before >= 250, "heard to its end"
+        assert self.browser.execute_script(whole) - before >= 250, "played to its end"
         if not by_mouse:
             self.press(str(wanted))
         elif self.kind == "mos":
@@ -198,7 +198,7 @@ def test_what_is_rated_is_what_comes_out(sit_down: Callable[[str], Listener], ki
     path = listener.download()
     assert path.name == f"ratings-{listener.key['test']}-ann-1.csv"
     ratings = read_ratings([path])
-    assert {row.system: (row.mean, row.n) for row in summed(ratings)} == {
+    assert {row.system: (row.mean, row.n) for row in summarise(ratings)} == {
         name: (score, 1 if kind == "acr" else 2) for name, score in WANTED[kind].items()
     }
     assert {(rating.listener, rating.group) for rating in ratings.kept} == {("ann-1", "professional")}
@@ -211,7 +211,7 @@ def test_what_is_rated_is_what_comes_out(sit_down: Callable[[str], Listener], ki
     assert all(url.startswith(("file:", "data:", "blob:", "about:")) for url in urls), "it asks for nothing elsewhere"
 
 
-def test_a_reload_goes_on_where_it_was(sit_down: Callable[[str], Listener]) -> None:
+def test_a_reload_resumes_the_test(sit_down: Callable[[str], Listener]) -> None:
     listener = sit_down("mushra")
     listener.begin("ann", "amateur")
     listener.rate()
@@ -233,17 +233,17 @@ def test_a_reload_goes_on_where_it_was(sit_down: Callable[[str], Listener]) -> N
     assert listener.errors() == []
 
 
-def test_nobody_goes_on_before_all_is_heard_and_rated(sit_down: Callable[[str], Listener]) -> None:
+def test_a_trial_needs_all_to_be_played_and_rated(sit_down: Callable[[str], Listener]) -> None:
     listener = sit_down("mushra")
     listener.begin("ann", "other")
-    for keys, told in (
+    for keys, words in (
         ("", "listen to the reference first"),
         ("r", "listen to A, B, C, D and E"),
         ("abd", "listen to C and E"),
         ("ce", "rate A, B, C, D and E"),
     ):
         listener.press(*keys, Keys.ENTER)
-        assert told in listener.find("#hint").text
+        assert words in listener.find("#hint").text
         assert listener.count == "1 of 2"
 
 
@@ -269,11 +269,13 @@ def test_each_listener_has_an_order_that_follows_from_the_name(sit_down: Callabl
     assert len(set.union(*orders.values())) > 1
 
 
-def test_an_acr_excerpt_is_heard_once(sit_down: Callable[[str], Listener]) -> None:
+def test_an_acr_excerpt_plays_once(sit_down: Callable[[str], Listener]) -> None:
     listener = sit_down("acr")
     listener.begin("ann", "other")
     listener.press("5")
-    assert not listener.browser.find_elements("css selector", "input:checked"), "nothing is rated unheard"
+    assert not listener.browser.find_elements("css selector", "input:checked"), (
+        "nothing can be rated before it was played"
+    )
     listener.press(" ")
     listener.wait(lambda: listener.browser.find_elements("css selector", "fieldset:enabled"))
     assert not listener.find("button.sound").is_enabled()
@@ -281,10 +283,10 @@ def test_an_acr_excerpt_is_heard_once(sit_down: Callable[[str], Listener]) -> No
     assert "playing" not in listener.find("button.sound").get_attribute("class")
 
 
-def test_versions_go_on_at_the_same_place(sit_down: Callable[[str], Listener]) -> None:
+def test_versions_continue_at_the_same_position(sit_down: Callable[[str], Listener]) -> None:
     listener = sit_down("cmp")
     listener.begin("ann", "other")
-    # The audio elements are not in the document: what they are told is written down on the way.
+    # The audio elements are not in the document, so their positions are recorded when they are played.
     listener.browser.execute_script(
         "window.places = []; const play = Audio.prototype.play;"
         "HTMLMediaElement.prototype.play = function () { places.push(this.currentTime); return play.call(this); };"

@@ -47,6 +47,16 @@ def test_all_frames_that_touch_a_recording_are_there(spectra: ShortTimeSpectra, 
     np.testing.assert_allclose(as_complex(found), literal(waveform.double().numpy(), n_fft, starts), atol=1e-4)
 
 
+def test_spectra_stay_in_single_precision_where_networks_do_not() -> None:
+    spectra, waveform = ShortTimeSpectra(64, 16), torch.randn(1, 500)
+    pairs = spectra(waveform)
+    back = spectra.inverse(pairs, 500)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(spectra(waveform), pairs)
+        assert torch.equal(spectra.inverse(pairs, 500), back)
+        assert torch.equal(spectra.inverse(pairs.bfloat16(), 500), spectra.inverse(pairs.bfloat16().float(), 500))
+
+
 def test_frames_inside_are_those_without_padding() -> None:
     spectra = ShortTimeSpectra(1023, 248)
     waveform = sound(100_000)

@@ -1,4 +1,4 @@
-"""What a build server reads: well-formed XML with the right counts, whatever ids look like."""
+"""What a build server reads: well-formed XML with the right counts, whatever ids contain."""
 
 import io
 import xml.etree.ElementTree as ElementTree
@@ -9,18 +9,20 @@ from rich.console import Console
 
 from audiorestore.errors import AudioFileError
 from audiorestore.report.junit import write_junit
+from audiorestore.report.tables import verdict_table
 from audiorestore.scores.columns import Failure
-from audiorestore.scores.gates import Verdict
-from audiorestore.scores.verdict import verdict_table
+from audiorestore.scores.verdict import Verdict
 
-MET = Verdict("restored.snr_db>=10", found="12", wanted=">= 10")
-MISSED = Verdict("all: restored.lsd_db<1", "1 of 2 records do not meet it", worst=(("album/a", "3.00, wanted < 1.00"),))
+MET = Verdict("require", "restored.snr_db>=10", found="12", wanted=">= 10")
+MISSED = Verdict(
+    "baseline", "all: restored.lsd_db<1", "1 of 2 records do not meet it", worst=(("album/a", "3.00, wanted < 1.00"),)
+)
 
 
 def test_conditions_and_failed_records_are_cases(tmp_path: Path) -> None:
     path = tmp_path / "new" / "out.xml"
     failed = Failure("b", "cnn", "restore", "it broke")
-    write_junit(path, [("require", MET), ("baseline", MISSED)], [failed])
+    write_junit(path, [MET, MISSED], [failed])
     root = ElementTree.parse(path).getroot()
     (suite,) = root
     assert (root.tag, suite.tag) == ("testsuites", "testsuite")
@@ -43,7 +45,7 @@ def test_conditions_and_failed_records_are_cases(tmp_path: Path) -> None:
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write_junit(tmp_path / name, [("require", MISSED)], [])
+        write_junit(tmp_path / name, [MISSED], [])
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert not {"time", "timestamp", "hostname"} & set(ElementTree.parse(tmp_path / "one").getroot()[0].attrib)
 
@@ -53,29 +55,29 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     [
         ("<b> & \"c\" ]]> 'd'", "<b> & \"c\" ]]> 'd'"),
         ("null\x00bell\x07", "null\\x00bell\\x07"),
-        ("\udcff", "\\udcff"),  # a file name that is no UTF-8
+        ("\udcff", "\\udcff"),  # a file name that is not UTF-8
         ("\ufffe 𝄞 ü", "\\ufffe 𝄞 ü"),
         ("two\nlines", "two\nlines"),
     ],
 )
 def test_hostile_names_are_escaped(tmp_path: Path, id: str, read: str) -> None:
-    verdict = Verdict(id, id, worst=((id, id),))
-    write_junit(tmp_path / "out.xml", [("require", verdict)], [Failure(id, "", id, id)])
+    verdict = Verdict("require", id, id, worst=((id, id),))
+    write_junit(tmp_path / "out.xml", [verdict], [Failure(id, "", id, id)])
     case, broken = ElementTree.parse(tmp_path / "out.xml").getroot()[0]
     assert case.get("name") == broken.get("name") == read
     assert case[0].text == f"{read}\n{read}: {read}"
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AudioFileError, match="is a folder"):
         write_junit(tmp_path, [], [])
 
 
-def test_people_see_what_failed_and_whose_fault_it_is() -> None:
+def test_the_terminal_shows_what_failed_and_in_which_files() -> None:
     console = Console(width=120, file=io.StringIO(), color_system=None)
-    console.print(verdict_table([MET, MISSED, Verdict("[red]", "[/] is no markup")], "2 of 3"))
+    console.print(verdict_table([MET, MISSED, Verdict("require", "[red]", "[/] is not markup")], "2 of 3"))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "album/a: 3.00, wanted < 1.00" in text
     assert "restored.snr_db>=10" not in text
     assert "[red]" in text
-    assert "[/] is no markup" in text
+    assert "[/] is not markup" in text

@@ -1,4 +1,4 @@
-"""The list of metrics tells all that its numbers know about themselves, at any width of the terminal."""
+"""The list of metrics contains everything that is known about their numbers, at any width of the terminal."""
 
 import io
 import re
@@ -20,12 +20,12 @@ def shown(width: int = 4000) -> str:
 
 
 def squeezed(text: str) -> str:
-    """Only letters and digits: lines may break anywhere."""
+    """Keep only letters and digits: lines may break anywhere."""
     return re.sub(r"[^\w]|_", "", text)
 
 
 @pytest.mark.parametrize("width", [72, 100, 200])
-def test_all_that_the_numbers_say_is_there(width: int) -> None:
+def test_everything_known_about_the_numbers_is_there(width: int) -> None:
     text = squeezed(shown(width))
     for name in METRICS.names():
         assert squeezed(name) in text
@@ -38,13 +38,13 @@ def test_no_line_is_wider_than_the_terminal() -> None:
     assert max(map(len, shown(80).splitlines())) <= 80
 
 
-def test_the_arrow_points_to_the_better_side() -> None:
+def test_the_arrow_points_to_the_better_direction() -> None:
     lines = shown().splitlines()
     for key, arrow in (("snr_db", "↑ dB"), ("lsd_db", "↓ dB"), ("mse", "↓"), ("ssim", "↑")):
         assert any(f" {key} {arrow} " in line for line in lines), key
 
 
-def test_what_is_missing_and_what_must_be_asked_for_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_and_what_is_on_request_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (Number("", True, f"meaning {n}", "the same source", limits=f"limit {n % 2}") for n in (1, 3))
     made = ModuleType("made", "What it is\nfor.\n\nMore.")
     made.__dict__.update(
@@ -57,8 +57,8 @@ def test_what_is_missing_and_what_must_be_asked_for_is_said(monkeypatch: pytest.
     text = shown()
     assert "What it is for" in text
     assert "More" not in text
-    assert "not here: pip install 'audiorestore[speech]'" in text
-    assert text.count("not here") == 1
-    assert text.count("only where asked for by name") == 1
+    assert "not installed: pip install 'audiorestore[speech]'" in text
+    assert text.count("not installed") == 1
+    assert text.count("only on request, with --metric") == 1
     assert text.count("the same source") == 2, "once a metric"
     assert text.count("limit 1") == 2

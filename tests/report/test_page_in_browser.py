@@ -1,4 +1,4 @@
-"""The page of a report in a real browser: what is heard is the version that was chosen, at the same position."""
+"""The page of a report in a real browser: the chosen version plays, at the same position."""
 
 import json
 import time
@@ -16,8 +16,8 @@ RATE = 16000
 SECONDS = 8.0
 TONES = {"reference": 500.0, "degraded": 1000.0, "restored": 2000.0}  # each version is known by its pitch
 
-# Laid over the browser's own functions before the page is there: it keeps all that goes to the loudspeaker, and notes
-# when each source was told to start.
+# Replaces functions of the browser before the page is loaded: it records everything that goes to the loudspeaker, and
+# when each source is started.
 LISTENER = """
 window.heard = []; window.starts = [];
 const connect = AudioNode.prototype.connect;
@@ -62,18 +62,18 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser: Any, report: Path) -> Iterator[Any]:
-    """The report, just opened; at the end no complaint in the console, and nothing asked of any network."""
+    """The opened report; at the end there is no message in the console, and there was no request to a network."""
     script = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LISTENER})
     for log in ("browser", "performance"):
-        browser.get_log(log)  # what others did
+        browser.get_log(log)  # from earlier tests
     browser.get(report.as_uri())
     yield browser
     console = browser.get_log("browser")
-    # ScriptProcessorNode, by which the test listens, is deprecated: that complaint is about the test.
+    # ScriptProcessorNode, with which the test listens, is deprecated: that message is about the test.
     assert [each for each in console if "ScriptProcessorNode" not in each["message"]] == []
-    told = [json.loads(each["message"])["message"] for each in browser.get_log("performance")]
-    asked = [each["params"]["request"]["url"] for each in told if each["method"] == "Network.requestWillBeSent"]
-    assert asked, "the page itself was asked for, so the log does tell"
+    events = [json.loads(each["message"])["message"] for each in browser.get_log("performance")]
+    asked = [each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"]
+    assert asked, "the page itself was requested, so the log works"
     assert {url.split(":")[0] for url in asked} <= {"file", "data"}
     assert [url for url in asked if url.startswith("file:")] == [report.as_uri()]
     browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
@@ -81,10 +81,10 @@ def opened(browser: Any, report: Path) -> Iterator[Any]:
 
 
 def wait_for(true: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Wait until it is so, and return what it is."""
+    """Wait until the value is true, and return it."""
     until = time.monotonic() + seconds
     while not (found := true()):
-        assert time.monotonic() < until, "it never came to be"
+        assert time.monotonic() < until, "timed out"
         time.sleep(0.05)
     return found
 
@@ -108,7 +108,7 @@ def press(page: Any, key: str) -> None:
 
 
 def pitches(page: Any, blocks: int = 2) -> tuple[list[float], float]:
-    """Listen anew: the loudest frequency of each block, and the amplitude of a tone that has as much power."""
+    """Listen from now: the loudest frequency of each block, and the amplitude of a tone with the same power."""
     page.execute_script("window.heard = []")
     heard = wait_for(lambda: page.execute_script(f"return heard.length > {blocks} && heard.slice(1)"))[:blocks]
     rate = page.execute_script("return context.sampleRate")
@@ -118,7 +118,7 @@ def pitches(page: Any, blocks: int = 2) -> tuple[list[float], float]:
     return frequencies.tolist(), float(np.sqrt(2 * np.mean(np.square(samples))))
 
 
-def test_switching_changes_what_is_heard_and_not_where(opened: Any) -> None:
+def test_switching_changes_the_version_and_not_the_position(opened: Any) -> None:
     play_button(opened).click()
     wait_for(lambda: position(opened) > 0.3)
     for key, role in (("1", "reference"), ("2", "degraded"), ("3", "restored"), ("1", "reference")):
@@ -128,9 +128,9 @@ def test_switching_changes_what_is_heard_and_not_where(opened: Any) -> None:
         assert found == pytest.approx([TONES[role]] * 2, abs=15.0), role
         assert loudness == pytest.approx(0.5, rel=0.02)  # one version alone, as loud as its file
         went_on = opened.execute_script("return context.currentTime") - clock
-        assert position(opened) - before == pytest.approx(went_on, abs=0.3)  # it is shown when the browser finds time
+        assert position(opened) - before == pytest.approx(went_on, abs=0.3)  # the page shows it a little later
     starts = opened.execute_script("return starts")
-    assert len(starts) == 3, "all versions were started once, and none anew"
+    assert len(starts) == 3, "all versions were started once, and none again"
     assert starts[0] == starts[1] == starts[2], "at the same time, and from the same sample"
 
 
@@ -142,7 +142,7 @@ def test_there_is_no_gap_where_versions_change(opened: Any) -> None:
     window = int(0.004 * rate)  # two periods of the lowest tone
     steepest = 0.5 * 2 * np.pi * TONES["restored"] / rate  # from sample to sample, of the highest tone
     found = []
-    for _ in range(3):  # a busy browser may lose what the test listens to; a gap of the player's would be there always
+    for _ in range(3):  # a busy browser may lose blocks of the test; a gap of the player would always be there
         opened.execute_script("window.heard = []")
         for key in "23121323":
             press(opened, key)
@@ -156,7 +156,7 @@ def test_there_is_no_gap_where_versions_change(opened: Any) -> None:
     raise AssertionError(f"gaps or clicks: {found}, the steepest tone has {steepest:.3f}")
 
 
-def test_space_pauses_and_goes_on_where_it_was(opened: Any) -> None:
+def test_space_pauses_and_resumes(opened: Any) -> None:
     play_button(opened).click()
     wait_for(lambda: position(opened) > 0.3)
     opened.find_element("css selector", "#record-1 .versions input:checked").send_keys(" ")
@@ -203,7 +203,7 @@ def test_one_player_at_a_time_and_a_click_in_a_picture(opened: Any) -> None:
     assert playing(opened, 2)
 
 
-def test_levels_are_matched_where_it_is_wished(opened: Any) -> None:
+def test_levels_are_matched_if_chosen(opened: Any) -> None:
     play_button(opened).click()
     wait_for(lambda: position(opened) > 0.2)
     opened.find_element("css selector", "#record-1 .level").click()

@@ -1,4 +1,4 @@
-"""Pictures of pairs: each side in its place, the difference with its level, and what the record says in words."""
+"""Pictures of pairs: each side in its panel, the level of the difference, and text about damage and alignment."""
 
 import math
 import threading
@@ -15,7 +15,7 @@ from audiorestore.data.audio_file import AudioReader, write_audio
 from audiorestore.errors import AudioFileError, RecordError
 from audiorestore.report._canvas import RANGE_DB
 from audiorestore.report.pair_pictures import PairSketch, draw, plot_pair, sketch_pair
-from audiorestore.report.pair_words import residual_lags, told
+from audiorestore.report.pair_words import pair_lines, residual_lags
 
 RATE = 16000
 ALIGNMENT = {"lag": 160.0, "gain_db": -3.2, "residual_lag": 0.0, "level": "keep", "windows": [0.0, None, 0.02]}
@@ -49,7 +49,7 @@ def sketch_of(record: dict[str, Any]) -> PairSketch:
 
 
 def figure_of(record: dict[str, Any]) -> Figure:
-    return draw(sketch_of(record), "song", told(record), residual_lags(record))
+    return draw(sketch_of(record), "song", pair_lines(record), residual_lags(record))
 
 
 def panel(figure: Figure, title: str) -> Axes:
@@ -69,7 +69,7 @@ def extent(axes: Axes, label: str) -> tuple[float, float]:
     return heights.min(), heights.max()
 
 
-def test_each_spectrogram_stands_in_its_panel(pair: Any) -> None:
+def test_each_spectrogram_is_in_its_panel(pair: Any) -> None:
     figure = figure_of(pair(tone(1000.0), tone(1000.0) + tone(3000.0)))
     clean, dirty = panel(figure, "reference, −6.0 dB"), panel(figure, "degraded, −3.0 dB")
     difference = panel(figure, "degraded − reference")
@@ -80,7 +80,7 @@ def test_each_spectrogram_stands_in_its_panel(pair: Any) -> None:
     assert scale == (-5.0 - RANGE_DB, -5.0)
 
 
-def test_the_difference_tells_its_level_and_how_far_below_the_reference_it_is(pair: Any) -> None:
+def test_the_difference_has_its_level_relative_to_the_reference(pair: Any) -> None:
     figure = figure_of(pair(tone(1000.0), tone(1000.0) + tone(3000.0, amplitude=0.05)))
     axes = panel(figure, "difference: −26.0 dB, 20.0 dB below the reference")
     assert extent(axes, "difference") == pytest.approx((-0.05, 0.05), rel=0.02)
@@ -92,7 +92,7 @@ def test_the_difference_tells_its_level_and_how_far_below_the_reference_it_is(pa
     ("reference", "degraded", "title"),
     [(0.1, 0.1, "none"), (0.0, 0.0, "none"), (0.0, 0.5, "−6.0 dB, of a silent reference")],
 )
-def test_silence_on_either_side_is_told(pair: Any, reference: float, degraded: float, title: str) -> None:
+def test_silence_on_either_side_is_reported(pair: Any, reference: float, degraded: float, title: str) -> None:
     figure = figure_of(pair(tone(1000.0, amplitude=reference), tone(1000.0, amplitude=degraded)))
     assert panel(figure, f"difference: {title}")
 
@@ -106,7 +106,9 @@ def test_the_waveforms_show_what_only_one_side_reaches(pair: Any) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 12_345, 70_000, 149_999])
-def test_the_close_up_holds_the_peak_of_the_reference_and_the_same_place_of_the_other(pair: Any, position: int) -> None:
+def test_the_close_up_holds_the_peak_of_the_reference_and_the_same_stretch_of_the_other(
+    pair: Any, position: int
+) -> None:
     reference = 0.1 * noise(0, 150_000, 2)
     reference[1, position] = 0.9
     close_up = sketch_of(pair(reference, -reference)).close_up
@@ -115,13 +117,11 @@ def test_the_close_up_holds_the_peak_of_the_reference_and_the_same_place_of_the_
     assert close_up.reference[position - start] == np.float32(0.9)
     np.testing.assert_array_equal(close_up.reference, reference[1, start : start + 192])
     np.testing.assert_array_equal(close_up.degraded, -close_up.reference)
-    lines = {
-        line.get_label(): line for line in panel(figure_of(pair(reference, -reference)), "the loudest moment").lines
-    }
+    lines = {line.get_label(): line for line in panel(figure_of(pair(reference, -reference)), "around the peak").lines}
     np.testing.assert_array_equal(lines["degraded"].get_ydata(), close_up.degraded)
 
 
-def test_windows_are_dots_one_row_a_channel_and_gaps_stay_gaps(pair: Any) -> None:
+def test_windows_are_dots_in_a_row_for_each_channel_and_gaps_stay_gaps(pair: Any) -> None:
     made = pair(noise(0, channels=2), noise(1, channels=2), alignment={"windows": [[0.0, None, 0.5], [0.1, 0.2, 0.3]]})
     axes = panel(figure_of(made), "residual lag in windows from the start to the end")
     first, second = sorted((line for line in axes.lines), key=lambda line: str(line.get_label()))
@@ -131,7 +131,7 @@ def test_windows_are_dots_one_row_a_channel_and_gaps_stay_gaps(pair: Any) -> Non
     assert axes.get_ylim()[1] > 0.5
 
 
-def test_a_record_that_says_nothing_has_no_empty_panels(pair: Any) -> None:
+def test_a_record_without_alignment_or_damage_has_no_empty_panels(pair: Any) -> None:
     plain, rich = (pair(noise(0), noise(1), **fields) for fields in ({}, {"alignment": ALIGNMENT, "damage": [{}]}))
     assert len(figure_of(rich).axes) == len(figure_of(plain).axes) + 2
     assert figure_of(rich).get_figheight() > figure_of(plain).get_figheight()
@@ -140,7 +140,7 @@ def test_a_record_that_says_nothing_has_no_empty_panels(pair: Any) -> None:
 def test_the_same_record_gives_the_same_bytes_from_any_thread(pair: Any, tmp_path: Path) -> None:
     made = pair(noise(0), noise(1), alignment=ALIGNMENT, damage=[{"name": "hiss", "snr_db": 20}], sample=2)
     first = Path(plot_pair(made, tmp_path / "a"))
-    folders = [tmp_path / str(number) for number in range(2)]
+    folders = [tmp_path / "b", tmp_path / "c"]
     threads = [threading.Thread(target=plot_pair, args=(made, folder)) for folder in folders]
     for thread in threads:
         thread.start()
@@ -152,17 +152,15 @@ def test_the_same_record_gives_the_same_bytes_from_any_thread(pair: Any, tmp_pat
     assert matplotlib_image.imread(first).shape[1] == 1300
 
 
-@pytest.mark.parametrize(
-    ("frames", "channels", "gain"), [(1, 1, 1.0), (2, 6, 0.0), (700, 2, 1e-20), (700, 1, 1e6), (1199, 1, -1.0)]
-)
-def test_short_silent_and_strange_sounds_are_drawn(
+@pytest.mark.parametrize(("frames", "channels", "gain"), [(1, 1, 1e6), (2, 6, 0.0), (1199, 2, 1e-20)])
+def test_short_silent_and_extreme_sounds_are_drawn(
     pair: Any, tmp_path: Path, frames: int, channels: int, gain: float
 ) -> None:
     made = pair(noise(0, frames, channels), np.float32(gain) * noise(1, frames, channels), id="price $5 and $x^{$")
     assert np.isfinite(matplotlib_image.imread(plot_pair(made, tmp_path / "plots"))).all()
 
 
-def test_what_is_no_pair_is_refused(pair: Any, tmp_path: Path) -> None:
+def test_what_is_not_a_pair_is_refused(pair: Any, tmp_path: Path) -> None:
     made = pair(noise(0), noise(1, 100))
     with pytest.raises(RecordError, match="differ in length, rate or channels"):
         plot_pair(made, tmp_path / "plots")

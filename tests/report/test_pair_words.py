@@ -1,4 +1,4 @@
-"""What is told of a pair: its damages in order, and its alignment as it stands in the record."""
+"""The text about a pair: its damages in order, and its alignment as in the record."""
 
 import math
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audiorestore.report.pair_words import residual_lags, told
+from audiorestore.report.pair_words import pair_lines, residual_lags
 
 RATE = 16000
 ALIGNMENT = {"lag": 160.0, "gain_db": -3.2, "residual_lag": 0.0, "level": "keep", "windows": [0.0, None, 0.02]}
@@ -24,7 +24,7 @@ ALIGNMENT = {"lag": 160.0, "gain_db": -3.2, "residual_lag": 0.0, "level": "keep"
         ([True, "x", float("inf"), 2], [[math.nan, math.nan, math.nan, 2.0]]),
     ],
 )
-def test_lags_are_read_as_they_come(windows: Any, lags: list[list[float]]) -> None:
+def test_lags_of_any_shape_are_read(windows: Any, lags: list[list[float]]) -> None:
     found = residual_lags({"alignment": {"windows": windows}})
     assert len(found) == len(lags)
     for row, expected in zip(found, lags, strict=True):
@@ -34,32 +34,35 @@ def test_lags_are_read_as_they_come(windows: Any, lags: list[list[float]]) -> No
 @pytest.mark.parametrize(
     ("alignment", "words"),
     [
-        (ALIGNMENT, "was 160 samples (10 ms) late, gain −3.2 dB (kept), residual lag 0 samples"),
-        ({"lag": -0.5, "gain_db": 1, "level": "match"}, "was 0.5 samples (0.0312 ms) early, gain 1 dB (undone)"),
-        ({"lag": [16, 32.25]}, "was 16 / 32.25 samples (1 / 2.02 ms) late"),
-        ({"lag": [-16, 32.0]}, "was −16 / 32 samples (−1 / 2 ms) off"),
+        (ALIGNMENT, "was delayed by 160 samples (10 ms), gain −3.2 dB (kept), residual lag 0 samples"),
+        ({"lag": -0.5, "gain_db": 1, "level": "match"}, "was advanced by 0.5 samples (0.0312 ms), gain 1 dB (removed)"),
+        ({"lag": [16, 32.25]}, "was delayed by 16 / 32.25 samples (1 / 2.02 ms)"),
+        ({"lag": [-16, 32.0]}, "was shifted by −16 / 32 samples (−1 / 2 ms)"),
         ({"lag": 0.0, "residual_lag": [0.01, None]}, "had no lag, residual lag 0.01 samples"),
-        ({"lag": 0.0, "warped": True, "found": ["drift", "polarity"]}, "had no lag, the reference warped alike, let "),
+        (
+            {"lag": 0.0, "warped": True, "found": ["drift", "polarity"]},
+            "had no lag, the reference warped in the same way, acc",
+        ),
         ({"lag": None, "gain_db": "loud"}, "measured"),
     ],
 )
-def test_the_alignment_is_told_in_words(alignment: dict[str, Any], words: str) -> None:
-    (line,) = told({"sample_rate": RATE, "alignment": alignment})
+def test_the_alignment_is_described_in_words(alignment: dict[str, Any], words: str) -> None:
+    (line,) = pair_lines({"sample_rate": RATE, "alignment": alignment})
     assert line.startswith("alignment: " + words)
 
 
-def test_the_damages_are_told_in_order_and_briefly() -> None:
+def test_the_damages_are_described_in_order_and_briefly() -> None:
     damages = [
         {"name": "mp3", "kbps": 32, "joint": False, "gain": 1 / 3, "empty": None},
         {"name": "clicks", "at": [0.25, None, 3, 4], "few": [1], "map": {"a": 1}, "shape": "a" * 99},
     ]
-    assert " ".join(told({"damage": damages})) == (
+    assert " ".join(pair_lines({"damage": damages})) == (
         f"damage: mp3 kbps=32 joint=no gain=0.3333 | clicks at=[0.25,None,3,…] few=[1] map={{…}} shape={'a' * 23}…"
     )
-    long = told({"damage": 20 * [{"name": "hum", **{f"partial_{number}": 0.5 for number in range(9)}}]})
+    long = pair_lines({"damage": 20 * [{"name": "hum", **{f"partial_{number}": 0.5 for number in range(9)}}]})
     assert len(long) == 3
     assert long[-1].endswith("…")
     assert "partial_5" in long[0]
     assert "partial_6" not in long[0]
-    assert told({"damage": ["odd\n你"]}) == ["damage: odd��"]
-    assert told({"id": "plain"}) == []
+    assert pair_lines({"damage": ["odd\n你"]}) == ["damage: odd��"]
+    assert pair_lines({"id": "plain"}) == []

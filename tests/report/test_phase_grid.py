@@ -1,4 +1,4 @@
-"""Phases against a reference: where they lie, and that a turn, a delay and a flip are told for what they are."""
+"""Phases relative to a reference: the angle, the bin and the column of a shift, a delay and an inversion."""
 
 import numpy as np
 import pytest
@@ -42,8 +42,8 @@ def test_a_delay_turns_high_frequencies_further() -> None:
         assert np.exp(1j * turn) == pytest.approx(np.exp(-2j * np.pi * hz[index] * 3 / RATE), abs=0.1)
 
 
-@pytest.mark.parametrize("frames", [RATE, 700_000])  # a column a frame, and several frames in a column
-def test_upside_down_is_half_a_turn(frames: int) -> None:
+@pytest.mark.parametrize("frames", [RATE, 700_000])  # one frame in a column, and several
+def test_inverted_polarity_is_half_a_turn(frames: int) -> None:
     sound = noise(0, frames)
     grid = phase_grid(sound, -0.5 * sound, RATE, 0.0)
     np.testing.assert_allclose(np.abs(grid), np.pi, atol=1e-3)
@@ -55,7 +55,7 @@ def test_the_louder_channel_decides() -> None:
     assert np.median(np.abs(phase_grid(*pair, RATE, 0.0))) == pytest.approx(np.pi, abs=0.01)
 
 
-def test_where_either_is_soft_there_is_none() -> None:
+def test_where_either_is_quiet_there_is_no_angle() -> None:
     sound, silence = noise(0), np.zeros((1, RATE), np.float32)
     for pair in ((sound, silence), (silence, sound), (silence, silence)):
         assert np.isnan(phase_grid(*pair, RATE, 1e-12)).all()

@@ -1,4 +1,4 @@
-"""Where a sound has its power: a tone in its row, a click in its column, and nothing left out of long ones."""
+"""Power over time and frequency: a tone in its row, a click in its column, and no gaps in long sounds."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def tone(frequency_hz: float, seconds: float, rate: int = RATE) -> np.ndarray:
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100, 96000])
 @pytest.mark.parametrize("frequency_hz", [250.0, 1000.0, 3500.0])
-def test_a_tone_lies_in_the_row_of_its_frequency(frequency_hz: float, rate: int) -> None:
+def test_a_tone_is_in_the_row_of_its_frequency(frequency_hz: float, rate: int) -> None:
     grid = power_grid(tone(frequency_hz, 1.0, rate), rate)
     # Away from the ends, where the tone is cut off: a frame is up to eight columns long.
     rows = grid.power[8:-8].argmax(axis=1) * grid.bin_hz
@@ -22,21 +22,21 @@ def test_a_tone_lies_in_the_row_of_its_frequency(frequency_hz: float, rate: int)
     assert abs(grid.mean.argmax() * grid.bin_hz - frequency_hz) <= grid.bin_hz / 2
 
 
-def test_a_tone_of_full_scale_has_0_db_and_half_of_it_6_db_less() -> None:
+def test_a_full_scale_tone_has_0_db_and_half_of_it_6_db_less() -> None:
     full = power_grid(tone(1000.0, 1.0), RATE)  # 1000 Hz is the middle of bin 32
     half = power_grid(0.5 * tone(1000.0, 1.0), RATE)
     assert in_decibels(full.power[8:-8].max(axis=1)) == pytest.approx(0.0, abs=0.01)
     assert in_decibels(half.power[8:-8].max(axis=1)) == pytest.approx(-6.02, abs=0.01)
 
 
-def test_what_lies_far_from_a_tone_is_below_what_a_picture_shows() -> None:
+def test_far_from_a_tone_the_power_is_below_what_a_picture_shows() -> None:
     grid = power_grid(tone(1000.0, 1.0), RATE)
     rows = np.arange(grid.power.shape[1]) * grid.bin_hz
     assert in_decibels(grid.power[8:-8, abs(rows - 1000.0) > 1000.0]).max() < -90
 
 
 @pytest.mark.parametrize("seconds", [0.25, 1.0, 7.5])
-def test_a_click_lies_in_the_column_of_its_time(seconds: float) -> None:
+def test_a_click_is_in_the_column_of_its_time(seconds: float) -> None:
     waveform = np.zeros((1, 8 * RATE), np.float32)
     waveform[0, int(seconds * RATE)] = 1.0
     grid = power_grid(waveform, RATE)
@@ -65,12 +65,12 @@ def test_one_click_in_five_minutes_is_seen_wherever_it_is(position: int) -> None
     waveform = np.zeros((1, 300 * RATE), np.float32)
     waveform[0, position] = 1.0
     power = power_grid(waveform, RATE).power.sum(axis=1)
-    assert np.count_nonzero(power) in (1, 2)  # it may lie in a frame of each of two columns
+    assert np.count_nonzero(power) in (1, 2)  # it may be in a frame of each of two columns
 
 
 def test_the_mean_is_over_frames_and_not_over_columns() -> None:
     waveform = np.zeros((1, 200 * RATE + 1), np.float32)
-    waveform[:, -RATE // 100 :] = 1.0  # the last column stands for fewer frames than the others
+    waveform[:, -RATE // 100 :] = 1.0  # the last column has fewer frames than the others
     grid = power_grid(waveform, RATE)
     frames = -(-waveform.shape[-1] // 256)
     per_column = -(-frames // MAX_COLUMNS)
@@ -93,7 +93,7 @@ def test_silence_and_a_single_sample_are_finite() -> None:
     single = power_grid(np.ones((1, 1), np.float32), RATE)
     assert not single.silent
     assert single.power.shape[0] == 1
-    assert np.ptp(in_decibels(single.power)) < 0.01  # a click holds all frequencies alike
+    assert np.ptp(in_decibels(single.power)) < 0.01  # a click has all frequencies equally
     loud = power_grid(1e6 * tone(1000.0, 0.1), RATE)
     assert in_decibels(loud.power).max() == pytest.approx(120.0, abs=0.1)
     assert np.isfinite(in_decibels(np.array([np.inf, 0.0, 1e300]))).all()

@@ -1,4 +1,4 @@
-"""Sketches of sounds: the same however the sound is cut, and nothing left out of long ones."""
+"""Sketches of sounds: independent of the blocks, and without gaps in long sounds."""
 
 import tracemalloc
 

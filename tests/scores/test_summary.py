@@ -1,4 +1,4 @@
-"""Groups and systems in the summary: who is compared with whom, over which records."""
+"""Groups and systems in the summary: what is compared with what, over which records."""
 
 import csv
 import io
@@ -57,8 +57,8 @@ def shown(summary: Summary) -> str:
     ],
 )
 def test_a_field_leads_into_the_record(field: str, value: Any) -> None:
-    told = {"group": "album", "good": True, "alignment": {"level": "keep", "lag": [0, 1]}, **coded(32)}
-    assert group_value(told, field) == value
+    result = {"group": "album", "good": True, "alignment": {"level": "keep", "lag": [0, 1]}, **coded(32)}
+    assert group_value(result, field) == value
 
 
 def test_a_damage_applied_twice_gives_both_values() -> None:
@@ -67,21 +67,21 @@ def test_a_damage_applied_twice_gives_both_values() -> None:
 
 
 @pytest.mark.parametrize("record", [{"damage": "mp3"}, {"damage": [3, None]}, {"damage": {}}, {"damage": None}])
-def test_odd_damages_are_no_group(record: dict[str, Any]) -> None:
+def test_malformed_damages_have_no_group(record: dict[str, Any]) -> None:
     assert group_value(record, "damage.mp3.kbps") is None
 
 
 @pytest.mark.parametrize("field", ["", ".", "damage..kbps", "group."])
-def test_what_names_no_field_is_refused(field: str) -> None:
-    with pytest.raises(UsageError, match="names no field"):
+def test_a_name_that_is_not_a_field_is_refused(field: str) -> None:
+    with pytest.raises(UsageError, match="is not the name of a field"):
         check_field(field)
 
 
 def test_each_group_is_summed_up_by_itself_in_order_of_size() -> None:
     records = [record("a", 10, 12, **coded(128)), record("b", 0, 1, **coded(32)), record("c", 20, 26, **coded(128))]
     table = gathered([*records, record("d", 5, 5)], by=["damage.mp3.kbps"]).table()
-    told = [(entry["group"]["damage.mp3.kbps"], entry["count"], entry["mean"], entry["gain"]) for entry in table]
-    assert told == [
+    result = [(entry.group["damage.mp3.kbps"], entry.count, entry.mean, entry.gain) for entry in table]
+    assert result == [
         (32, 1, 0.0, None),
         (32, 1, 1.0, 1.0),
         (128, 2, 15.0, None),
@@ -91,10 +91,10 @@ def test_each_group_is_summed_up_by_itself_in_order_of_size() -> None:
     ]
 
 
-def test_odd_numbers_part_records_too() -> None:
+def test_unusual_numbers_make_groups_too() -> None:
     values = [10**400, math.nan, 3, math.nan, 2.5]
     table = gathered([record(str(value), 1, 2, mood=value) for value in values], by=["mood"]).table()
-    found = {entry["group"]["mood"]: entry["count"] for entry in table if entry["row"] == "restored"}
+    found = {entry.group["mood"]: entry.count for entry in table if entry.row == "restored"}
     assert list(found.items()) == [(2.5, 1), (3, 1), (10**400, 1), ("nan", 2)]
 
 
@@ -119,19 +119,19 @@ SYSTEMS = [
 ]
 
 
-def test_systems_stand_side_by_side_and_what_they_started_from_is_counted_once() -> None:
+def test_systems_are_side_by_side_and_their_input_is_counted_once() -> None:
     summary = gathered(SYSTEMS)
-    told = [(entry["system"], entry["row"], entry["count"], entry["mean"]) for entry in summary.table()]
-    assert told == [(None, "degraded", 3, 20.0), ("cnn", "restored", 3, 22.0), ("mlp", "restored", 3, 24.0)]
-    assert summary.unlike() == 0
+    result = [(entry.system, entry.row, entry.count, entry.mean) for entry in summary.table()]
+    assert result == [(None, "degraded", 3, 20.0), ("cnn", "restored", 3, 22.0), ("mlp", "restored", 3, 24.0)]
+    assert summary.count_different_inputs() == 0
     assert "mlp restored" in shown(summary)
     assert "against cnn" in shown(summary)
 
 
-def test_each_group_has_what_it_started_from_where_systems_are_in_groups_of_their_own() -> None:
+def test_each_group_has_its_input_where_each_system_is_a_group() -> None:
     records = [record("a", 10, 12, system=name, model=name) for name in ("cnn", "mlp")]
     table = gathered(records, by=["model"]).table()
-    assert [(each["group"]["model"], each["count"], each["mean"]) for each in table if each["row"] == "degraded"] == [
+    assert [(each.group["model"], each.count, each.mean) for each in table if each.row == "degraded"] == [
         ("cnn", 1, 10.0),
         ("mlp", 1, 10.0),
     ]
@@ -139,17 +139,17 @@ def test_each_group_has_what_it_started_from_where_systems_are_in_groups_of_thei
 
 def test_a_system_is_compared_with_the_first_pair_by_pair() -> None:
     _, first, second = gathered(SYSTEMS).table()
-    assert (first["difference"], first["p"]) == (None, None)
-    assert second["difference"] == 2.0
-    assert second["p"] == 0.25  # of eight patterns of signs, two are as lopsided as three of one sign
+    assert (first.difference, first.p) == (None, None)
+    assert second.difference == 2.0
+    assert second.p == 0.25  # of eight patterns of signs, two are as lopsided as three of one sign
 
 
 def test_pairs_are_found_by_id_and_only_where_both_are_defined() -> None:
     cnn = [record(id, 0, after, system="cnn") for id, after in zip("abcd", (1, 2, None, 4), strict=True)]
     mlp = [record(id, 0, after, system="mlp") for id, after in zip("dcbx", (5, 5, 1, 9), strict=True)]
     second = gathered(cnn + mlp).table()[-1]
-    assert second["difference"] == 0.0  # d gains one, b loses one; c and x have no partner
-    assert second["p"] == 1.0
+    assert second.difference == 0.0  # d gains one, b loses one; c and x have no partner
+    assert second.p == 1.0
 
 
 def test_a_lower_number_is_a_gain_where_less_is_better() -> None:
@@ -157,35 +157,35 @@ def test_a_lower_number_is_a_gain_where_less_is_better() -> None:
     for system, value in (("a", 4.0), ("b", 1.0)):
         for id in "xy":
             summary.add({"id": id, "system": system, "metrics": {"restored": {"mse": value}}})
-    assert summary.table()[-1]["difference"] == 3.0
+    assert summary.table()[-1].difference == 3.0
 
 
-def test_more_than_two_systems_are_corrected_for_and_it_is_said() -> None:
+def test_p_values_of_more_than_two_systems_are_adjusted_and_the_title_says_so() -> None:
     third = [{**each, "system": "unet"} for each in SYSTEMS[3:]]
     summary = gathered([*SYSTEMS, *third])
-    assert [entry["p"] for entry in summary.table()] == [None, None, 0.5, 0.5]  # twice 0.25
+    assert [entry.p for entry in summary.table()] == [None, None, 0.5, 0.5]  # twice 0.25
     assert "by Holm over 2 comparisons" in shown(summary)
     assert "Holm" not in shown(gathered(SYSTEMS))
 
 
-def test_systems_that_started_from_other_audio_are_told() -> None:
+def test_systems_with_different_inputs_are_counted() -> None:
     other = [record(id, before, 40, system="other") for id, before in zip("abc", (10, 25, None), strict=True)]
     summary = gathered([*SYSTEMS[:3], *other])
-    assert summary.unlike() == 2
-    assert summary.table()[0]["mean"] == 20.0
+    assert summary.count_different_inputs() == 2
+    assert summary.table()[0].mean == 20.0
 
 
 def test_the_same_id_twice_in_one_system_is_two_records() -> None:
     summary = gathered([*SYSTEMS, record("a", 10, 50, system="cnn")])
-    assert [entry["count"] for entry in summary.table()] == [4, 4, 3]
+    assert [entry.count for entry in summary.table()] == [4, 4, 3]
 
 
-def test_samples_of_one_id_are_told_apart() -> None:
+def test_samples_of_one_id_are_separate_records() -> None:
     records = [record("a", 1, 2, sample=sample, system=system) for system in ("x", "y") for sample in (0, 1)]
-    assert [entry["count"] for entry in gathered(records).table()] == [2, 2, 2]
+    assert [entry.count for entry in gathered(records).table()] == [2, 2, 2]
 
 
-def test_failed_samples_of_one_id_are_told_apart() -> None:
+def test_failed_samples_of_one_id_are_separate_records() -> None:
     error = {"error": {"stage": "eval", "message": "broken"}}
     summary = gathered([{"id": "a", **error}, *({"id": "a", "sample": sample, **error} for sample in (0, 1))])
     assert [line for line in summary_as(summary, "markdown").splitlines() if line.startswith("- ")] == [
@@ -196,7 +196,7 @@ def test_failed_samples_of_one_id_are_told_apart() -> None:
     assert [each.get("sample") for each in json.loads(summary_as(summary, "json"))["failures"]] == [None, 0, 1]
 
 
-def test_words_of_users_are_no_markup() -> None:
+def test_text_of_users_is_not_markup() -> None:
     summary = gathered([record("a", 1, 2, system="[red]x|y", group="[/]")], by=["group"])
     assert "[red]x|y restored" in shown(summary)
     assert "group = [/]" in shown(summary)
@@ -214,12 +214,12 @@ def test_words_of_users_are_no_markup() -> None:
         {"r": {"x": 10**400}},
     ],
 )
-def test_scores_that_are_no_numbers_are_refused(metrics: Any) -> None:
+def test_scores_that_are_not_numbers_are_refused(metrics: Any) -> None:
     with pytest.raises(RecordError):
         gathered([{"id": "a", "metrics": metrics}])
 
 
-def test_a_record_is_held_as_its_numbers_only() -> None:
+def test_only_the_numbers_of_a_record_are_kept() -> None:
     import tracemalloc
 
     names = {f"number_{index}": 1.0 + index for index in range(20)}
@@ -231,4 +231,31 @@ def test_a_record_is_held_as_its_numbers_only() -> None:
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < 500 * (4 * 21 * 8 * 1.3 + 700)
-    assert np.isclose(summary.table()[0]["mean"], 249.5)
+    assert np.isclose(summary.table()[0].mean, 249.5)
+
+
+def test_the_table_is_summed_up_once_until_a_record_is_added() -> None:
+    summary = gathered(SYSTEMS, by=["id"])
+    table = summary.table()
+    assert summary.table() is table
+    assert "mlp restored" in shown(summary)
+    assert summary.table() is table
+    summary.add(record("d", 1, 2, system="cnn"))
+    assert len(summary.table()) == len(table) + 3
+
+
+def test_without_groups_there_is_one_group_with_the_same_numbers() -> None:
+    records = [record(id, before, before + 2, mood=id) for id, before in zip("abc", (1.0, 2.0, 6.0), strict=True)]
+    grouped = gathered(records, by=["mood"])
+    assert len(grouped.table()) == 6
+    assert grouped.ungrouped().table() == gathered(records).table()
+    assert gathered([], by=["mood"]).ungrouped().table() == []
+
+
+def test_a_series_has_a_value_and_a_gain_for_each_record() -> None:
+    summary = gathered([record("a", 10, 12), record("b", 20, None)])
+    assert summary.lines() == [("degraded", None), ("restored", None)]
+    keys, values, gains = summary.series("restored", None, "snr_db")
+    assert [str(key) for key in keys] == ["a", "b"]
+    assert np.array_equal(values, [12.0, np.nan], equal_nan=True)
+    assert np.array_equal(gains, [2.0, np.nan], equal_nan=True)

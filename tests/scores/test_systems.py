@@ -17,30 +17,30 @@ def systems(*parts: tuple[str, list[dict[str, Any]]]) -> list[tuple[str, str | N
 
 
 def test_manifests_of_the_same_items_are_systems() -> None:
-    told = systems(("out/cnn.jsonl", records("a", "b")), ("mlp.jsonl", records("b", "c")))
-    assert told == [("a", "cnn"), ("b", "cnn"), ("b", "mlp"), ("c", "mlp")]
+    result = systems(("out/cnn.jsonl", records("a", "b")), ("mlp.jsonl", records("b", "c")))
+    assert result == [("a", "cnn"), ("b", "cnn"), ("b", "mlp"), ("c", "mlp")]
 
 
-def test_manifests_of_different_items_are_parts_of_one_whole() -> None:
-    told = systems(("1.jsonl", records("a", "a")), ("2.jsonl", records("b")))
-    assert told == [("a", None), ("a", None), ("b", None)]
+def test_manifests_of_different_items_are_one_set() -> None:
+    result = systems(("1.jsonl", records("a", "a")), ("2.jsonl", records("b")))
+    assert result == [("a", None), ("a", None), ("b", None)]
 
 
-def test_degraded_audio_alone_makes_no_system() -> None:
+def test_degraded_audio_alone_is_not_a_system() -> None:
     assert systems(("1.jsonl", [{"id": "a"}]), ("2.jsonl", [{"id": "a"}])) == [("a", None), ("a", None)]
 
 
-def test_samples_are_items_of_their_own() -> None:
-    told = systems(("1.jsonl", records("a", sample=0)), ("2.jsonl", records("a", sample=1)))
-    assert told == [("a", None), ("a", None)]
+def test_each_sample_is_an_item() -> None:
+    result = systems(("1.jsonl", records("a", sample=0)), ("2.jsonl", records("a", sample=1)))
+    assert result == [("a", None), ("a", None)]
 
 
-def test_what_failed_belongs_to_its_system() -> None:
+def test_a_failed_record_belongs_to_its_system() -> None:
     failed = [{"id": "b", "error": {"stage": "restore", "message": "broken"}}]
     assert systems(("x.jsonl", records("a") + failed), ("y.jsonl", records("a")))[1] == ("b", "x")
 
 
-def test_a_stranger_among_systems_is_refused() -> None:
+def test_a_manifest_of_other_items_among_systems_is_refused() -> None:
     with pytest.raises(UsageError, match=r"songs\.jsonl shares no restored record"):
         systems(("x.jsonl", records("a")), ("y.jsonl", records("a")), ("songs.jsonl", records("z")))
 
@@ -52,7 +52,7 @@ def test_records_keep_the_system_that_they_name_unless_two_manifests_have_it() -
     assert systems(old, ("new.jsonl", records("a", system="../up"))) == [("a", "cnn"), ("a", "new")]
 
 
-def test_a_manifest_that_is_called_like_a_system_of_another_is_a_system_of_its_own() -> None:
+def test_a_manifest_with_the_name_of_another_manifest_s_system_is_a_separate_system() -> None:
     both = ("both.jsonl", records("a", system="cnn") + records("a", system="mlp"))
     assert systems(both, ("cnn.jsonl", records("a"))) == [("a", "both/cnn"), ("a", "mlp"), ("a", "cnn")]
     nested = ("new/cnn.jsonl", records("a")), ("old/cnn.jsonl", records("a", system="new/cnn"))
@@ -73,14 +73,14 @@ def test_a_manifest_that_is_called_like_a_system_of_another_is_a_system_of_its_o
         ([".jsonl", "x.jsonl"], [".jsonl", "x"]),
     ],
 )
-def test_names_are_short_and_tell_apart(paths: list[str], names: list[str]) -> None:
+def test_names_are_short_and_distinct(paths: list[str], names: list[str]) -> None:
     assert distinct_names(paths) == names
 
 
-def test_records_are_parted_by_system() -> None:
+def test_records_are_grouped_by_system() -> None:
     odd = records("a", system="../y") + records("a", system=3)
-    parted = by_system([*records("a", system="x"), *records("b"), *records("c", system="x"), *odd], "restored")
-    assert {name: [record["id"] for record in held] for name, held in parted.items()} == {
+    grouped = by_system([*records("a", system="x"), *records("b"), *records("c", system="x"), *odd], "restored")
+    assert {name: [record["id"] for record in held] for name, held in grouped.items()} == {
         "x": ["a", "c"],
         "restored": ["b", "a"],
         "../y": ["a"],

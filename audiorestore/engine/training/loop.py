@@ -94,16 +94,8 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least_1 = (
-            "batch_size",
-            "segment_frames",
-            "accumulate",
-            "validate_every",
-            "steps",
-            "plateau_patience",
-            "cycle_steps",
-        )
-        for name in at_least_1:
+        counts = ("batch_size", "segment_frames", "accumulate", "steps")
+        for name in (*counts, "validate_every", "plateau_patience", "cycle_steps"):
             require(getattr(self, name) >= 1, f"{name}={getattr(self, name)} is not possible; it is at least 1")
         for name in ("weight_decay", "warmup_steps", "patience", "clip_norm"):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name)} is not possible; it is at least 0")
@@ -288,13 +280,13 @@ def _step(learner: Learner, state: TrainState, done: float, batches: list[Batch]
     sums: dict[str, Tensor] = {}
     learner.optimizer.zero_grad(set_to_none=True)
     for part, (degraded, reference) in enumerate(batches):
-        place = (player.name, state.step, turn, *([part] if part else []))
+        place: list[str | int] = [player.name, state.step, turn, *([part] if part else [])]
         torch.manual_seed(seed_for(config.seed, "torch", *place))
         with autocast(config.precision, degraded.device):
             losses = player.objective(degraded, reference, generator(config.seed, "train", *place))
         shares = {name: loss / len(batches) for name, loss in losses.items()}
         torch.autograd.backward([scaler.scale(share) for share in shares.values()])
-        sums = {name: share.detach() + sums.get(name, 0.0) for name, share in shares.items()}
+        sums = {name: share.detach().float() + sums.get(name, 0.0) for name, share in shares.items()}
     for group in learner.optimizer.param_groups:
         group["lr"] = _learning_rate(state, config, done)
     if config.clip_norm:

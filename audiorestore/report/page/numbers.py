@@ -1,167 +1,122 @@
-"""What was measured of one or several restorers, beside doing nothing: the numbers behind the page of a report."""
+"""The numbers on the page: those of the summary, so that every table shows the same, in a column for each system."""
 
-import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...data.manifest import Record
-from ...metrics import METRICS
 from ...metrics._comparison import Number
-from ...scores.summary import numbers
-
-Key = tuple[str, int | None, int]  # id, sample, and which of the records that share both
-Values = dict[str, dict[Key, float]]
+from ...scores.columns import ROWS, Key, Values
+from ...scores.summary import Entry, Summary
 
 
 @dataclass(frozen=True)
 class Column:
-    """One thing that was measured in many records: the degraded sound, or what one system made of it.
+    """What was measured of the degraded sound, or of what one system made of it.
 
     Attributes:
-        label: What heads it.
+        label: Its heading.
         index: 0 for doing nothing, then a number for each system.
         leveled: Whether it was measured with the best single gain.
-        values: What each record measured: number to record to value; undefined ones are not there.
-        before: Of a system, what it started from, in the same form.
+        cells: Each number, summed up over the records.
+        values: Each number, record by record, where it is defined.
+        gains: How much better than doing nothing it is, likewise.
     """
 
     label: str
     index: int
     leveled: bool
-    values: Values = field(default_factory=dict)
-    before: Values = field(default_factory=dict)
+    cells: Mapping[str, Entry] = field(default_factory=dict)
+    values: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
+    gains: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What a column says of one number, over all its records.
-
-    Attributes:
-        count: In how many records it is defined.
-        mean: Over these; None where there is none.
-        median: Likewise.
-        gain: By how much it is better than doing nothing, raw or levelled as the column is: the mean of the
-            distances in the better direction, over the records where both are defined.
-    """
-
-    count: int
-    mean: float | None = None
-    median: float | None = None
-    gain: float | None = None
+def summed(systems: Mapping[str, Sequence[Record]], metrics: Sequence[str] | None = None) -> Summary:
+    """Sum up the records of several systems, by the systems' names; `Summary` says which metrics are the default."""
+    summary = Summary(metrics)
+    for name, records in systems.items():
+        for record in records:
+            summary.add({**record, "system": name})
+    return summary
 
 
-def keyed(records: Sequence[Record]) -> Iterator[tuple[Key, Record]]:
-    """Give each record a name of its own, by which it is found again in other systems."""
-    seen: Counter[tuple[str, int | None]] = Counter()
-    for record in records:
-        name = (str(record.get("id", "")), record.get("sample"))
-        yield (*name, seen[name]), record
-        seen[name] += 1
-
-
-def is_measured(record: Record) -> bool:
-    """Tell whether a record has numbers; one that has none has failed."""
-    return "error" not in record and isinstance(record.get("metrics"), dict)
-
-
-def columns(systems: Mapping[str, Sequence[Record]]) -> list[Column]:
-    """Gather all that was measured: doing nothing, raw and levelled, and then the same of each system.
-
-    What was measured of the degraded sound is taken from the first system that has it; each system's gain is over what
-    that system itself started from.
-    """
-    nothing = [Column("degraded", 0, False), Column("degraded, leveled", 0, True)]
-    found = list(nothing)
-    for index, (name, records) in enumerate(systems.items(), 1):
-        mine = [Column(name, index, False), Column(f"{name}, leveled", index, True)]
-        for key, record in keyed(records):
-            if is_measured(record):
-                for leveled, nothing_done, restored in zip(("", "_leveled"), nothing, mine, strict=True):
-                    before = record["metrics"].get(f"degraded{leveled}")
-                    _take(nothing_done.values, key, before)
-                    _take(restored.before, key, before)
-                    _take(restored.values, key, record["metrics"].get(f"restored{leveled}"))
-        found += mine
-    return [column for column in found if column.values]
-
-
-def _take(values: Values, key: Key, measured: object) -> None:
-    if isinstance(measured, dict):
-        for name, value in measured.items():
-            known = values.setdefault(str(name), {})
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-                known.setdefault(key, float(value))
-
-
-def numbers_in(found: Sequence[Column], metrics: Sequence[str] | None = None) -> dict[str, Number | None]:
-    """List the numbers that a report is about, and what they mean; None for one that no metric here gives.
+def columns(summary: Summary, names: Sequence[str]) -> list[Column]:
+    """Arrange a summary in columns: doing nothing, raw and levelled, and then the same of each system.
 
     Args:
-        found: What was measured.
-        metrics: Names of metrics; by default all whose numbers are there.
+        summary: The numbers; groups are ignored.
+        names: Of the systems, also of that whose records name none.
     """
-    there = dict.fromkeys(name for column in found for name in column.values)
-    meant = numbers(METRICS.names() if metrics is None else metrics)
-    listed: dict[str, Number | None] = {name: number for name, number in meant.items() if name in there}
-    return listed if metrics is not None else listed | {name: meant.get(name) for name in there}
+    whole = summary.ungrouped()
+    cells = {(entry.row, entry.system, entry.number): entry for entry in whole.table()}
+    unnamed = next((name for name in names if name not in summary.scores.systems), "")
+    found = []
+    for row, system in whole.lines():
+        role, leveled = row.removesuffix("_leveled"), row.endswith("_leveled")
+        label = role if role == "degraded" else system or unnamed
+        series = {name: whole.series(row, system, name) for name in whole.numbers}
+        found.append(
+            Column(
+                f"{label}, leveled" if leveled else label,
+                0 if role == "degraded" else 1 + list(names).index(label),
+                leveled,
+                {name: cells[row, system, name] for name in series},
+                {name: _defined(each.keys, each.values) for name, each in series.items()},
+                {name: _defined(each.keys, each.gains) for name, each in series.items()},
+            )
+        )
+    return found
 
 
-def cell(column: Column, name: str, number: Number | None) -> Cell:
-    """Sum up one number of one column."""
-    values = column.values.get(name, {})
-    if not values:
-        return Cell(0)
-    gains = list(_gains(column, name, number).values())
-    listed = list(values.values())
-    gain = float(np.mean(gains)) if gains else None
-    return Cell(len(values), float(np.mean(listed)), float(np.median(listed)), gain)
+def _defined(keys: Sequence[Key], values: Values) -> dict[Key, float]:
+    return {key: float(value) for key, value in zip(keys, values, strict=True) if value == value}
 
 
-def _gains(column: Column, name: str, number: Number | None) -> dict[Key, float]:
-    """Say for each record how much better it is than doing nothing."""
-    if number is None:
-        return {}
-    nothing = column.before.get(name, {})
-    direction = 1 if number.higher_is_better else -1
-    return {key: direction * (value - nothing[key]) for key, value in column.values[name].items() if key in nothing}
+def numbers_in(summary: Summary) -> dict[str, Number]:
+    """List the numbers of a summary that any record has, and what they mean."""
+    held = summary.scores.systems.values()
+    return {
+        name: number
+        for name, number in summary.numbers.items()
+        if any((row, name) in columns for columns in held for row in ROWS)
+    }
 
 
-def best(cells: Sequence[Cell], number: Number | None) -> set[int]:
-    """Say which cells have the best mean, as it is written; only those over as many records as any are compared.
+def best(cells: Sequence[Entry], number: Number) -> set[int]:
+    """Find the cells with the best mean, as it is written; only those over as many records as any are compared.
 
     >>> from audiorestore.metrics.snr import NUMBERS
-    >>> best([Cell(9, 12.0), Cell(9, 15.0), Cell(2, 99.0), Cell(9, 14.999)], NUMBERS["snr_db"])
+    >>> means = [(9, 12.0), (9, 15.0), (2, 99.0), (9, 14.999)]
+    >>> best([Entry("restored", "snr_db", *each) for each in means], NUMBERS["snr_db"])
     {1, 3}
     """
     full = max((each.count for each in cells), default=0)
     means = {place: each.mean for place, each in enumerate(cells) if each.count == full and each.mean is not None}
-    if number is None or not means:
+    if not means:
         return set()
     top = (max if number.higher_is_better else min)(means.values())
     marked = {place for place, mean in means.items() if f"{mean:{number.style}}" == f"{top:{number.style}}"}
     return marked if len(marked) < len(means) else set()
 
 
-def ranked(found: Sequence[Column], meant: Mapping[str, Number | None], keys: Sequence[Key]) -> list[Key]:
+def ranked(found: Sequence[Column], meant: Mapping[str, Number], keys: Sequence[Key]) -> list[Key]:
     """Order records from those where the first system did worst to those where it did best.
 
-    Each number ranks the records by what was gained over doing nothing (by its own value, where nothing was
-    restored), and the mean of all ranks counts: no number alone decides, and none for its unit. The ingredients of a
-    grade have no rank of their own.
+    Each number ranks the records by the gain over doing nothing (by its own value, where nothing was restored), and the
+    mean of all ranks counts, so that no number decides by itself or by its unit. Ingredients of another number have no
+    rank.
     """
     judged = next((column for column in found if column.index == 1 and not column.leveled), None)
     places: dict[Key, list[float]] = {key: [] for key in keys}
     for name, number in meant.items():
-        if number is None or number.part_of:
+        if number.part_of or not found:
             continue
         if judged is not None:
-            scores = _gains(judged, name, number) if name in judged.values else {}
+            scores = judged.gains[name]
         else:
-            direction = 1 if number.higher_is_better else -1
-            scores = {key: direction * value for key, value in found[0].values.get(name, {}).items()} if found else {}
+            sign = 1 if number.higher_is_better else -1
+            scores = {key: sign * value for key, value in found[0].values[name].items()}
         known = sorted(set(scores.values()))
         rank = {score: place / max(1, len(known) - 1) for place, score in enumerate(known)}
         for key, score in scores.items():
@@ -174,7 +129,7 @@ def ranked(found: Sequence[Column], meant: Mapping[str, Number | None], keys: Se
 def picked(order: Sequence[Key], count: int) -> list[Key]:
     """Choose some of many: a third from the start, a third around the middle, a third from the end.
 
-    >>> [key[0] for key in picked([(letter, None, 0) for letter in "abcdefghijk"], 6)]
+    >>> [key.id for key in picked([Key(letter) for letter in "abcdefghijk"], 6)]
     ['a', 'b', 'e', 'f', 'j', 'k']
     """
     if len(order) <= count:

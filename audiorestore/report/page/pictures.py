@@ -1,141 +1,100 @@
-"""Spectrograms for a page: PNG images made with nothing but zlib, inside drawings that have axes.
+"""Spectrograms of the page: images inside of axes, and a line that the player moves.
 
-The colours are the cubehelix of D. A. Green, "A colour scheme for the display of astronomical intensity images",
-Bulletin of the Astronomical Society of India 39, 2011, equation 2: they get lighter evenly, so that a print in grey
-and eyes that see few colours read the same.
+Importing this file imports matplotlib.
 """
 
 import base64
-import math
-import struct
-import zlib
-from collections.abc import Iterable
+import io
+import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from markupsafe import Markup
+from matplotlib import colormaps
 from numpy.typing import NDArray
+from PIL import Image
 
+from .._canvas import COLOUR_MAP, RANGE_DB, scale_axes
 from ..power_grid import PowerGrid, in_decibels
-from .text import escaped
+from .svg import page_figure, svg, written
 
-RANGE_DB = 90.0  # how far below the top of the scale its bottom lies
-STEP_DB = 5.0  # the top of the scale is the peak rounded up to a multiple of this
-ROWS = 256  # pixels that a spectrogram is high, at the most
-COLOURS = 128  # steps of 0.7 dB: no edge is seen between two, and the file is small
-_START, _TURNS, _HUE, _GAMMA = 0.25, 0.5, 1.35, 1.0  # from a dark blue over purple and orange to a light yellow
+ROWS, COLUMNS = 200, 400  # pixels of an image, at the most
+COLOURS = 128  # steps of 0.7 dB, which nobody sees
+_SIZE = (300, 196)
+_AXES = (38 / 300, 40 / 196, 254 / 300, 148 / 196)  # left, bottom, width, height in the picture
 
-# Of a drawing, in its own units: about pixels on a phone.
-WIDTH, HEIGHT = 300, 186
-LEFT, TOP, RIGHT, BOTTOM = 26, 8, 292, 156
-
-
-def palette() -> NDArray[np.uint8]:
-    """Mix the colours from quiet to loud, shape (COLOURS, 3): red, green and blue."""
-    light = np.linspace(0.0, 1.0, COLOURS) ** _GAMMA
-    angle = 2.0 * np.pi * (_START / 3.0 + 1.0 + _TURNS * light)
-    strength = _HUE * light * (1.0 - light) / 2.0
-    mixed = np.array([[-0.14861, 1.78277], [-0.29227, -0.90649], [1.97294, 0.0]])
-    turned = np.stack([np.cos(angle), np.sin(angle)], axis=1) @ mixed.T
-    colours = np.clip(light[:, np.newaxis] + strength[:, np.newaxis] * turned, 0.0, 1.0)
-    told: NDArray[np.uint8] = np.rint(255.0 * colours).astype(np.uint8)
-    return told
+# The inner element cuts off what of the image is outside of the axes.
+_INSIDE = Markup(
+    '<svg x="{left:.2f}" y="{top:.2f}" width="{width:.2f}" height="{height:.2f}"><image x="{x:.2f}" y="{y:.2f}" '
+    'width="{image_width:.2f}" height="{image_height:.2f}" preserveAspectRatio="none" href="{image}"/></svg>'
+)
+_PLAYHEAD = Markup('<line class="playhead" x1="{0:.2f}" x2="{0:.2f}" y1="{1:.2f}" y2="{2:.2f}"/>')
 
 
-def scale_top_db(grids: Iterable[PowerGrid]) -> float:
-    """Choose where the scale of colours ends: at the loudest of all spectrograms, rounded up to a multiple of 5 dB."""
-    peak = max((float(grid.power.max()) for grid in grids), default=0.0)
-    return STEP_DB * math.ceil(float(in_decibels(np.array(peak))) / STEP_DB) if peak > 0 else 0.0
+def spectrograms(
+    grids: Sequence[tuple[str, PowerGrid]], sample_rate: int, top_db: float, start_seconds: float, name: str
+) -> Iterator[tuple[str, Markup]]:
+    """Draw sounds of the same length and rate over seconds and kilohertz; their axes are the same, and drawn once.
+
+    Args:
+        grids: What to draw, each with words that say what it shows; at least one.
+        sample_rate: In Hz.
+        top_db: Top of the colour scale.
+        start_seconds: Where in the recording they begin.
+        name: Unique on the page.
+
+    Returns:
+        The words and the drawing of each.
+    """
+    with page_figure(*_SIZE) as figure:
+        axes = figure.add_axes(_AXES)
+        axes.patch.set_visible(False)
+        axes.set(xlabel="time (s)", ylabel="frequency (kHz)")
+        left, right, low, high = scale_axes(axes, grids[0][1], sample_rate, start_seconds)
+        frame = written(figure, name)
+        box = axes.get_window_extent()
+        (x0, y0), (x1, y1) = axes.transData.transform([(left, low), (right, high)])
+    top, bottom = _SIZE[1] - box.y1, _SIZE[1] - box.y0  # an SVG counts from the top
+    place = {"left": box.x0, "top": top, "width": box.width, "height": box.height, "x": x0 - box.x0, "y": box.y1 - y1}
+    place |= {"image_width": x1 - x0, "image_height": y1 - y0}
+    for number, (words, grid) in enumerate(grids):
+        inside = _INSIDE.format(**place, image=image_uri(pixels_of(grid, top_db)))
+        unique = Markup(re.sub(r"\bm[0-9a-f]{10}\b", rf"\g<0>-{number}", frame))  # ids of the tick marks
+        content = inside + _PLAYHEAD.format(box.x0, top, bottom) + unique
+        yield words, svg(_SIZE, content, "spectrogram", f"Spectrogram of {words}")
 
 
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Write an image whose pixels are numbers of colours of the `palette`, shape (height, width), row 0 at the top."""
-    height, width = pixels.shape
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels], axis=1)  # each row says first: not filtered
-    chunks = [
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-        (b"PLTE", palette().tobytes()),
-        (b"IDAT", zlib.compress(rows.tobytes(), 9)),
-        (b"IEND", b""),
-    ]
-    parts = (
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+def colour_scale(top_db: float, name: str) -> Markup:
+    """Draw what the colours of spectrograms mean."""
+    with page_figure(_SIZE[0], 60) as figure:
+        axes = figure.add_axes((_AXES[0], 0.7, _AXES[2], 0.2))
+        ramp = np.linspace(0.0, 1.0, COLOURS)[np.newaxis]
+        axes.imshow(ramp, cmap=COLOUR_MAP, aspect="auto", extent=(top_db - RANGE_DB, top_db, 0.0, 1.0))
+        axes.set(yticks=[], xlabel="power in a bin (dB; 0 dB: a full-scale sine)")
+        words = f"Colours from {top_db - RANGE_DB:g} to {top_db:g} dB"
+        return svg((_SIZE[0], 60), written(figure, name), "scale", words)
 
 
 def pixels_of(grid: PowerGrid, top_db: float) -> NDArray[np.uint8]:
-    """Colour a spectrogram on a scale of 90 dB whose top is given; high frequencies above, shape (rows, columns)."""
-    bins = grid.power.shape[1]
-    edges = np.linspace(0, bins, min(ROWS, bins) + 1).astype(int)
-    power = np.add.reduceat(grid.power, edges[:-1], axis=1) / np.diff(edges)
+    """Average a spectrogram down to what a picture shows, as numbers of colours.
+
+    Returns:
+        From 0, 90 dB below the top or less, to `COLOURS` − 1; high frequencies first, shape (rows, columns).
+    """
+    power: NDArray[np.floating] = grid.power
+    for axis, most in enumerate((COLUMNS, ROWS)):
+        edges = np.linspace(0, power.shape[axis], min(most, power.shape[axis]) + 1).astype(int)
+        counts = np.diff(edges).reshape((-1, 1) if axis == 0 else (1, -1))
+        power = np.add.reduceat(power, edges[:-1], axis=axis) / counts
     share = (in_decibels(power) - (top_db - RANGE_DB)) / RANGE_DB
     pixels: NDArray[np.uint8] = np.rint(np.clip(share, 0.0, 1.0) * (COLOURS - 1)).astype(np.uint8).T[::-1]
     return pixels
 
 
 def image_uri(pixels: NDArray[np.uint8]) -> str:
-    """Write an image as text that stands where an address would."""
-    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
-
-
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Choose about this many round numbers from low to high: multiples of 1, 2 or 5 times a power of ten.
-
-    >>> ticks(0.0, 22.05), ticks(-3.2, 1.1)
-    ([0.0, 5.0, 10.0, 15.0, 20.0], [-3.0, -2.0, -1.0, 0.0, 1.0])
-    """
-    if not high > low:
-        return [low]
-    power = 10.0 ** math.floor(math.log10((high - low) / count))
-    step = next(size * power for size in (1, 2, 5, 10, 20) if (high - low) / (size * power) <= count)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [float(f"{place * step:.12g}") + 0.0 for place in range(first, last + 1)]
-
-
-def spectrogram(grid: PowerGrid, sample_rate: int, top_db: float, start_seconds: float, words: str) -> str:
-    """Draw a spectrogram over seconds and kilohertz.
-
-    Args:
-        grid: What to draw.
-        sample_rate: In Hz.
-        top_db: Where the scale of colours ends.
-        start_seconds: Where in the recording it begins.
-        words: What it shows, for those who do not see it.
-    """
-    duration, highest = grid.duration_seconds, sample_rate / 2000.0
-    across = (RIGHT - LEFT) / duration
-    # Frames are centred on their time, so that the image begins half a frame's distance before the sound.
-    left = LEFT + grid.left_seconds * across
-    width = grid.power.shape[0] * grid.column_seconds * across
-    marks = []
-    for value in ticks(0.0, highest):
-        at = BOTTOM - (BOTTOM - TOP) * value / highest
-        marks.append(f'<path class="tick" d="M{LEFT - 3} {at:.1f}h3"/>')
-        marks.append(f'<text class="left" x="{LEFT - 6}" y="{at + 3.5:.1f}">{value:g}</text>')
-    for value in ticks(start_seconds, start_seconds + duration):
-        at = LEFT + (value - start_seconds) * across
-        marks.append(f'<path class="tick" d="M{at:.1f} {BOTTOM}v3"/>')
-        marks.append(f'<text class="below" x="{at:.1f}" y="{BOTTOM + 14}">{value:g}</text>')
-    return (
-        f'<svg class="spectrogram" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escaped(words)}">'
-        f'<svg x="{LEFT}" y="{TOP}" width="{RIGHT - LEFT}" height="{BOTTOM - TOP}">'
-        f'<image x="{left - LEFT:.2f}" width="{width:.2f}" height="{BOTTOM - TOP}" preserveAspectRatio="none" '
-        f'href="{image_uri(pixels_of(grid, top_db))}"/></svg>'
-        f'<line class="playhead" x1="{LEFT}" x2="{LEFT}" y1="{TOP}" y2="{BOTTOM}"/>{"".join(marks)}'
-        f'<text class="unit" x="{LEFT - 26}" y="{BOTTOM + 27}">kHz</text>'
-        f'<text class="unit" x="{RIGHT - 8}" y="{BOTTOM + 27}">s</text></svg>'
-    )
-
-
-def scale(top_db: float) -> str:
-    """Draw what the colours mean."""
-    ramp = image_uri(np.arange(COLOURS, dtype=np.uint8)[np.newaxis])
-    marks = []
-    for value in ticks(top_db - RANGE_DB, top_db, 5):
-        at = LEFT + (RIGHT - LEFT) * (value - top_db + RANGE_DB) / RANGE_DB
-        marks.append(f'<path class="tick" d="M{at:.1f} 18v3"/><text class="below" x="{at:.1f}" y="32">{value:g}</text>')
-    return (
-        f'<svg class="scale" viewBox="0 0 {WIDTH} 52" role="img" aria-label="colours from {top_db - RANGE_DB:g} to '
-        f'{top_db:g} dB"><image x="{LEFT}" y="6" width="{RIGHT - LEFT}" height="12" preserveAspectRatio="none" '
-        f'href="{ramp}"/>{"".join(marks)}<text class="unit" x="{LEFT}" y="47">power in a bin, dB; 0 dB: a sine of '
-        f"full scale</text></svg>"
-    )
+    """Write an image as PNG, as text that stands where an address would."""
+    image = Image.fromarray(pixels, "P")
+    image.putpalette(colormaps[COLOUR_MAP](np.linspace(0.0, 1.0, COLOURS), bytes=True)[:, :3].tobytes())
+    file = io.BytesIO()
+    image.save(file, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

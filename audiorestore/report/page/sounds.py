@@ -1,4 +1,4 @@
-"""What of a record can be heard and seen on a page: the busiest stretch of the reference, and the same of the rest."""
+"""The excerpts of a record that are on a page: the busiest ten seconds of the reference, and the same of the others."""
 
 import base64
 import io
@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from ...data.audio_file import AudioReader, Waveform
 from ...data.manifest import Record
 from ...errors import AudioRestoreError, RecordError
-from ...listening.excerpts import busiest_start
+from ...signal.busiest import busiest_start
 from ...signal.resample import resample
 from ...signal.sound import Sound
 
-SECONDS = 10.0  # an excerpt lasts at the most
+SECONDS = 10.0  # the longest excerpt
 MAX_RATE = 48000  # Hz
 MAX_CHANNELS = 2
-MOST_GAIN_DB = 24.0  # beyond this a level is not matched: nobody's ears shall be hurt
+MOST_GAIN_DB = 24.0  # beyond this a level is not matched, to protect people's ears
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a recording.
+    """An excerpt's place in a recording.
 
     Attributes:
         start: Its first sample.
@@ -45,12 +45,12 @@ class Stretch:
 
     @property
     def start_seconds(self) -> float:
-        """Where it begins."""
+        """Start in seconds."""
         return self.start / self.sample_rate
 
     @property
     def duration_seconds(self) -> float:
-        """How long it lasts."""
+        """Length in seconds."""
         return self.frames / self.sample_rate
 
 
@@ -62,7 +62,7 @@ class Version:
         label: What it is.
         index: −1 for the reference, 0 for degraded, then a number for each system.
         path: Its file.
-        gain_db: How loud it is beside the reference, where that was measured.
+        gain_db: Its level relative to the reference, where that was measured.
     """
 
     label: str
@@ -76,9 +76,9 @@ class Excerpts:
     """The same stretch of all versions of a record.
 
     Attributes:
-        stretch: Which; None where nothing could be read.
+        stretch: Its place; None where nothing could be read.
         waveforms: By the version's index, shape (channels, time).
-        troubles: What could not be read, in sentences.
+        troubles: What could not be read and why, for people.
     """
 
     stretch: Stretch | None = None
@@ -108,15 +108,15 @@ def _gain(record: Record, role: str) -> float | None:
     if role == "reference":
         return 0.0
     check: Any = record.get("check")
-    told = check.get(role) if isinstance(check, dict) else None
-    gain = told.get("gain_db") if isinstance(told, dict) else None
+    found = check.get(role) if isinstance(check, dict) else None
+    gain = found.get("gain_db") if isinstance(found, dict) else None
     if isinstance(gain, int | float) and not isinstance(gain, bool) and abs(gain) <= MOST_GAIN_DB:
         return float(gain)
     return None
 
 
-def excerpts(versions: Sequence[Version]) -> Excerpts:
-    """Read the same stretch of all versions: the busiest of the first that can be read."""
+def read_excerpts(versions: Sequence[Version]) -> Excerpts:
+    """Read the same stretch of all versions: the busiest one of the first version that can be read."""
     found = Excerpts()
     for version in versions:
         try:
@@ -130,7 +130,7 @@ def excerpts(versions: Sequence[Version]) -> Excerpts:
 
 
 def busiest_stretch(reader: AudioReader) -> Stretch:
-    """Find the ten seconds that hold the most sound; all of what is shorter."""
+    """Find the ten seconds with the most sound; a shorter recording is taken whole."""
     info = reader.info
     frames = min(info.frames, math.floor(SECONDS * info.sample_rate))
     start = 0
@@ -146,23 +146,24 @@ def _read(reader: AudioReader, stretch: Stretch) -> Waveform:
     return reader.read(stretch.start, stretch.frames)
 
 
-def for_ears(waveform: Waveform, sample_rate: int) -> tuple[NDArray[np.int16], int, int]:
-    """Bring an excerpt into what a page carries: 16 bit, two channels and 48 kHz at the most; its level is kept.
+def playable(waveform: Waveform, sample_rate: int) -> tuple[NDArray[np.int16], int, int]:
+    """Convert an excerpt to what a page holds: 16 bit, at most two channels and 48 kHz; its level is kept.
 
     Returns:
-        The samples, shape (channels, time), their rate in Hz, and how many were over full scale and are cut there.
+        The samples, shape (channels, time), their rate in Hz, and how many were clipped because they were over full
+        scale.
     """
-    heard = waveform[:MAX_CHANNELS]
+    kept = waveform[:MAX_CHANNELS]
     if sample_rate > MAX_RATE:
-        heard = resample(heard, sample_rate, MAX_RATE).astype(np.float32)
+        kept = resample(kept, sample_rate, MAX_RATE).astype(np.float32)
         sample_rate = MAX_RATE
-    steps = np.rint(heard * np.float32(1 << 15))
+    steps = np.rint(kept * np.float32(1 << 15))
     over = int(np.count_nonzero((steps < -(1 << 15)) | (steps > (1 << 15))))
     return np.clip(steps, -(1 << 15), (1 << 15) - 1).astype(np.int16), sample_rate, over
 
 
 def flac(samples: NDArray[np.int16], sample_rate: int) -> str:
-    """Pack samples, shape (channels, time), as FLAC in base64."""
+    """Encode samples, shape (channels, time), as FLAC in base64."""
     file = io.BytesIO()
     soundfile.write(file, samples.T, sample_rate, format="FLAC", subtype="PCM_16")
     return base64.b64encode(file.getvalue()).decode()

@@ -1,30 +1,41 @@
-"""Words of others on a page: what a record says is shown, and never obeyed."""
+"""Text of others on a page: what cannot be seen becomes visible, and what is very long is cut."""
 
-import html
-import json
 from typing import Any
 
+from markupsafe import Markup, escape
+
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_LONGEST = 1000  # letters of any text
 
 
-def escaped(text: object, longest: int = 300) -> str:
-    """Make any text safe inside an element or a quoted attribute.
+def cleaned(value: Any) -> Any:
+    """Prepare a value for the page, which escapes it afterwards; markup of the page's own is left alone.
 
-    What cannot be seen (control characters, signs that turn the direction of writing, broken file names) becomes a
-    sign that says so, and what is very long is cut.
+    Control characters, signs that change the direction of writing and broken file names become a visible sign.
 
-    >>> escaped('<b> & "c"')
-    '&lt;b&gt; &amp; &quot;c&quot;'
+    >>> cleaned("a\\u202eb")
+    'a�b'
     """
-    shown = "".join(each if each.isprintable() else " " if each in "\n\t" else _UNKNOWN for each in str(text))
-    return html.escape(shown if len(shown) <= longest else shown[: longest - 1] + "…")
+    if isinstance(value, Markup):
+        return value
+    shown = "".join(each if each.isprintable() else " " if each in "\n\t" else _UNKNOWN for each in str(value))
+    return cut(shown, _LONGEST)
 
 
-def script_json(value: Any) -> str:
-    """Write JSON that may stand inside a script element: nothing in it can end that element.
+def cut(value: object, longest: int) -> str:
+    """Shorten a text to a number of letters.
 
-    >>> script_json({"id": "</script>"})
-    '{"id":"\\\\u003c/script\\\\u003e"}'
+    >>> cut("violoncello", 6)
+    'violo…'
     """
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    text = str(value)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def breakable(name: str) -> Markup:
+    """Let a number's name break where a line is short.
+
+    >>> breakable("snr_db")
+    Markup('snr_<wbr>db')
+    """
+    return escape(cleaned(name)).replace("_", Markup("_<wbr>"))

@@ -73,10 +73,9 @@ class Model(NetworkRestorer):
 
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
         """Squared error, and what the critic makes of the result."""
-        inner = slice(self.context, degraded.shape[-1] - self.context)
-        restored = self(degraded, self.draw(rng))[..., inner]
-        opinion = self._judge(degraded[..., inner], restored).mean()
-        error = functional.mse_loss(restored, reference[..., inner])
+        restored = self.without_context(self(degraded, self.draw(rng)))
+        opinion = self._judge(self.without_context(degraded), restored).mean()
+        error = functional.mse_loss(restored, self.without_context(reference))
         return {"mse": error, "adversarial": -self.config.adversarial * opinion}
 
     def players(self) -> list[Player]:
@@ -88,10 +87,9 @@ class Model(NetworkRestorer):
         ]
 
     def _criticism(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
-        inner = slice(self.context, degraded.shape[-1] - self.context)
         with torch.no_grad():
-            restored = self(degraded, self.draw(rng))[..., inner]
-        degraded, reference = degraded[..., inner], reference[..., inner]
+            restored = self.without_context(self(degraded, self.draw(rng)))
+        degraded, reference = self.without_context(degraded), self.without_context(reference)
         between = torch.lerp(reference, restored, float(rng.random())).requires_grad_()
         slope = torch.autograd.grad(self._judge(degraded, between).sum(), between, create_graph=True)[0]
         penalty = (slope.flatten(1).square().sum(1).add(1e-12).sqrt() - 1.0).square().mean()
