@@ -28,8 +28,6 @@ from audiorestore.engine.quantize import (
 )
 from audiorestore.engine.restoring.restore import RestoreConfig, restore_record, restore_waveform
 from audiorestore.errors import AudioFileError, CheckpointError, UsageError
-from audiorestore.models import mlp
-from audiorestore.models._network import NetworkRestorer, Player
 from audiorestore.quantization import operators
 from audiorestore.quantization.study import SHARED
 
@@ -350,45 +348,20 @@ def test_what_a_float16_checkpoint_says_of_its_layers_has_to_be_true(tmp_path: P
 # Parts that do not restore.
 
 
-class Critic(torch.nn.Module):
-    """Two layers that only help to train."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = torch.nn.Sequential(torch.nn.Conv1d(1, 8, 9), torch.nn.Conv1d(8, 1, 9))
-
-
-class Contested(NetworkRestorer):
-    """A network that restores, and a critic beside it."""
-
-    def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        self.restorer, self.critic = mlp.Model(mlp.Config(**TINY["mlp"])), Critic()
-        self.stride, self.context = self.restorer.stride, self.restorer.context
-
-    def restoring_part(self) -> torch.nn.Module:
-        return self.restorer
-
-    def forward(self, degraded: torch.Tensor, draw: Any = None) -> torch.Tensor:
-        return self.restorer(degraded, draw)  # type: ignore[no-any-return]
-
-    def players(self) -> list[Player]:
-        return []
-
-
 @pytest.mark.parametrize("dtype", ["int8", "float16"])
 def test_only_the_part_that_restores_is_timed_counted_and_written(tmp_path: Path, dtype: Any) -> None:
-    loaded = LoadedModel("gan", "mlp", Contested(mlp.Config(**TINY["mlp"])), {}, "")
-    alone = LoadedModel("mlp", "mlp", loaded.model.restoring_part(), {}, "")
-    (model, layers), (single, others) = (quantize(each, dtype) for each in (loaded, alone))
-    assert [layer.name for layer in layers] == [f"restorer.{layer.name}" for layer in others]
-    assert sum(layer.multiply_adds for layer in layers) == sum(layer.multiply_adds for layer in others)
-    assert coverage(model, layers, dtype)["stored"] == coverage(single, others, dtype)["stored"]
+    loaded = saved(tmp_path, "two_players")  # a generator, and a critic beside it
+    model, layers = quantize(loaded, dtype)
+    assert [layer.name for layer in layers] == ["generator.0", "generator.2"]
+    assert sum(layer.multiply_adds for layer in layers) == sum(layer.weights for layer in layers)
+    assert coverage(model, layers, dtype)["stored"] > 0.7
     assert left_in_float32(model, layers, dtype) == {}
-    save_quantized(tmp_path / "small.safetensors", loaded, model, layers, False, dtype)
+    small = shrunk(loaded, tmp_path, dtype=dtype)
     arrays, _ = read_arrays(tmp_path / "small.safetensors")
-    assert arrays.keys() == {f"restorer.{name}" for name in single.state()}
-    assert model.critic.layers[0].weight.dtype == torch.float32  # type: ignore[attr-defined]
+    assert all(name.startswith("generator.") for name in arrays)
+    drawn = model.draw(np.random.default_rng(0))  # type: ignore[attr-defined]
+    restored, wanted = (each.restore(sound()[None], drawn) for each in (small.model, loaded.model))  # type: ignore[attr-defined]
+    assert np.square(restored - wanted).mean() < 1e-3 * np.square(wanted).mean()
 
 
 # Speeds and other numbers.
