@@ -2,6 +2,7 @@
 
 from functools import cache
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -88,9 +89,11 @@ def test_untagged_mp3_is_1105_samples_late_at_the_coded_rate(sample_rate: int, k
     assert not scan_mpeg(encoded).tagged
 
 
-@pytest.mark.parametrize("sample_rate", RATES)
-@pytest.mark.parametrize(("kbps", "channels"), [(16, 1), (32, 2), (64, 1), (64, 6)])
-def test_degraded_audio_lies_at_lag_0_with_the_exact_length(sample_rate: int, kbps: int, channels: int) -> None:
+@pytest.mark.parametrize(
+    ("sample_rate", "kbps", "channels"),
+    [(rate, *stream) for rate, stream in zip(RATES, cycle([(16, 1), (32, 2), (64, 1), (64, 6)]), strict=False)],
+)
+def test_degraded_audio_has_lag_0_and_the_exact_length(sample_rate: int, kbps: int, channels: int) -> None:
     clean = sound(sample_rate, channels)
     degraded, reported = apply_damage(mp3, clean, sample_rate, parameters(kbps))
     assert degraded.shape == clean.shape
@@ -98,13 +101,13 @@ def test_degraded_audio_lies_at_lag_0_with_the_exact_length(sample_rate: int, kb
     assert abs(worst_lag(clean, degraded)) < 0.1 * sample_rate / reported["coded_rate"]  # a tenth of a coded sample
 
 
-@pytest.mark.parametrize("frames", [1, 2, 10, 575, 576, 577, 1151, 1152, 1153, 5000])
 @pytest.mark.parametrize(("sample_rate", "kbps"), [(8000, 16), (22050, 32), (44100, 16), (96000, 128)])
-def test_the_length_is_exact_down_to_one_sample(frames: int, sample_rate: int, kbps: int) -> None:
-    clean = np.full((2, frames), 0.25, np.float32)
-    degraded, _ = apply_damage(mp3, clean, sample_rate, parameters(kbps))
-    assert degraded.shape == clean.shape
-    assert np.isfinite(degraded).all()
+def test_the_length_is_exact_down_to_one_sample(sample_rate: int, kbps: int) -> None:
+    for frames in (1, 2, 575, 576, 577, 1151, 1152, 1153):
+        clean = np.full((2, frames), 0.25, np.float32)
+        degraded, _ = apply_damage(mp3, clean, sample_rate, parameters(kbps))
+        assert degraded.shape == clean.shape
+        assert np.isfinite(degraded).all(), frames
 
 
 def test_the_end_of_the_sound_is_there() -> None:
@@ -191,8 +194,7 @@ def test_what_was_not_asked_for_is_refused(sample_rate: int, kbps: int, coded_ra
     assert f"coded_rate={coded_rate}" in words
 
 
-@pytest.mark.parametrize("kbps", BITRATES_KBPS)
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("kbps", "channels"), list(zip(BITRATES_KBPS, cycle([1, 2]), strict=False)))
 def test_the_bit_rate_in_the_frames_is_the_one_asked_for(kbps: int, channels: int) -> None:
     coded_rate = 48000 if kbps > 160 else 24000
     encoded = encode(sound(coded_rate, channels, 0.3), coded_rate, parameters(kbps, coded_rate))
