@@ -12,6 +12,7 @@ is 1 where the better one is true, and near 0 where both are as good: then the n
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,16 @@ from .level import apparent_gain, dot
 Mono = NDArray[np.floating]
 
 LAG_TOLERANCE = 0.05  # samples: a lag below this is no lag
-_TAPS = 64  # length of the interpolating kernel to each side, for fractions of a sample
+TAPS = 64  # length of the interpolating kernel to each side, for fractions of a sample
 _OFFSETS = np.linspace(-1.0, 1.0, 65)  # samples: where the correlation is interpolated, then by a parabola
-_BETWEEN = np.sinc(_OFFSETS[:, None] - np.arange(-_TAPS, _TAPS + 1)) * np.kaiser(2 * _TAPS + 1, 9.0)
+_BETWEEN = np.sinc(_OFFSETS[:, None] - np.arange(-TAPS, TAPS + 1)) * np.kaiser(2 * TAPS + 1, 9.0)
 _PEAK = 64  # samples to each side of a peak that belong to it
 _BESIDE = (-1, 0, 1)  # samples: a lag between two samples shows on both of them
 _MOST_RIVALS = 8
+_LAGS_AT_ONCE = 1 << 16  # are looked at, so that memory stays small
+_DECIMATION = 4
+_BINS_AT_ONCE = 1 << 16
+_LONG_FFT = 1 << 22  # samples: from here on, memory matters
 _TONAL = 30.0  # prominence: a peak this low is one of many that held notes make
 _CLEARLY_LESS = 0.25  # of the unexplained is left at a lag that has no peak of its own
 _RIVAL = 0.75  # of the highest peak
@@ -49,19 +54,6 @@ class Found:
     sign: int
     prominence: float
     rivals: tuple[tuple[int, int], ...]
-
-
-def find_lag(reference: Mono, degraded: Mono) -> float:
-    """Find by how many samples one waveform is late against another: the peak of their weighted cross-correlation.
-
-    >>> click = np.zeros(64); click[20] = 1.0
-    >>> round(find_lag(click, np.roll(click, 5)), 3)
-    5.0
-    """
-    correlation = _correlate(reference, degraded)
-    heights, first = _heights(correlation, len(reference), len(degraded))
-    best = int(np.argmax(heights)) + first
-    return best + _fraction(correlation, best)
 
 
 def find(reference: Mono, degraded: Mono) -> Found:
@@ -90,22 +82,62 @@ def _most_explaining(reference: Mono, degraded: Mono) -> tuple[int, int]:
     Of struck and held notes, the loudest part may lie on the other recording only where nothing else does.
     """
     products, first = _heights(_correlate(reference, degraded, weighted=False), len(reference), len(degraded))
-    energy = np.concatenate([[0.0], np.cumsum(np.square(reference, dtype=np.float64))])
-    lags = np.arange(first, first + len(products))
-    powers = energy[np.clip(len(degraded) - lags, 0, len(reference))] - energy[np.maximum(-lags, 0)]
-    explained = np.square(products) / np.maximum(powers, 1e-9 * energy[-1])
-    best = int(np.argmax(explained))
+    energy = np.zeros(len(reference) + 1)
+    np.cumsum(np.square(reference, dtype=np.float64), out=energy[1:])
+    best, most = 0, -1.0
+    for start in range(0, len(products), _LAGS_AT_ONCE):
+        here = products[start : start + _LAGS_AT_ONCE]
+        lags = np.arange(first + start, first + start + len(here))
+        powers = energy[np.clip(len(degraded) - lags, 0, len(reference))] - energy[np.maximum(-lags, 0)]
+        explained = np.square(here) / np.maximum(powers, 1e-9 * energy[-1])
+        peak = int(np.argmax(explained))
+        if explained[peak] > most:
+            best, most = start + peak, explained[peak]
     return best + first, 1 if products[best] >= 0 else -1
 
 
 def _correlate(reference: Mono, degraded: Mono, weighted: bool = True) -> Mono:
     """Correlate at every lag, loud frequencies held back where ``weighted``; the FFT wraps negative lags to the end."""
     n_fft = 1 << (len(reference) + len(degraded) - 1).bit_length()
-    cross = np.fft.rfft(degraded, n_fft) * np.conj(np.fft.rfft(reference, n_fft))
-    if not weighted:
-        return np.fft.irfft(cross, n_fft)
-    magnitude = np.sqrt(np.abs(cross))
-    return np.fft.irfft(np.divide(cross, magnitude, out=np.zeros_like(cross), where=magnitude > 0), n_fft)
+    cross, other = _spectrum(degraded, n_fft), _spectrum(reference, n_fft)
+    cross *= np.conj(other, out=other)  # in place: of a long excerpt, each array takes 32 MB
+    del other
+    if weighted:
+        magnitude = np.abs(cross)
+        np.sqrt(magnitude, out=magnitude)
+        np.divide(cross, magnitude, out=cross, where=magnitude > 0)
+        del magnitude
+    return np.fft.irfft(cross, n_fft)
+
+
+def _spectrum(waveform: Mono, n_fft: int) -> NDArray[np.complexfloating]:
+    """Compute `np.fft.rfft`, of a long waveform in half the memory, since that works in double precision.
+
+    It takes every R-th sample at a time: X[k] = Σ w^(rk) F_r[k mod n_fft/R] with w = exp(-2πi/n_fft), where F_r is the
+    spectrum of the samples r, r + R, r + 2R … (decimation in time; Cooley and Tukey, Math. Comput. 1965).
+    """
+    size = n_fft // _DECIMATION
+    if n_fft < _LONG_FFT or waveform.dtype != np.float32:
+        return np.fft.rfft(waveform, n_fft)
+    parts = [np.fft.rfft(waveform[first::_DECIMATION].astype(np.float64), size) for first in range(_DECIMATION)]
+    spectrum = np.empty(n_fft // 2 + 1, np.complex64)
+    turns = np.exp(-2j * np.pi / n_fft * np.arange(_BINS_AT_ONCE))
+    for start in range(0, n_fft // 2, _BINS_AT_ONCE):
+        place = start % size
+        if place < size // 2:
+            rows = [part[place : place + _BINS_AT_ONCE] for part in parts]
+        else:  # the upper half of a real signal's spectrum mirrors the lower one
+            stop = size - place
+            rows = [np.conj(part[stop : stop - _BINS_AT_ONCE : -1]) for part in parts]
+        turn = turns * np.exp(-2j * np.pi / n_fft * start)
+        total = rows[-1] * turn
+        for row in rows[-2:0:-1]:
+            total += row
+            total *= turn
+        total += rows[0]
+        spectrum[start : start + _BINS_AT_ONCE] = total
+    spectrum[-1] = sum((-1) ** first * part[0].real for first, part in enumerate(parts))
+    return spectrum
 
 
 def _heights(correlation: Mono, frames: int, degraded_frames: int) -> tuple[Mono, int]:
@@ -120,7 +152,7 @@ def _heights(correlation: Mono, frames: int, degraded_frames: int) -> tuple[Mono
 
 def _fraction(correlation: Mono, lag: int, sign: int = 1) -> float:
     """Climb from the best whole sample to the true peak, between the samples of a correlation."""
-    near = sign * np.take(correlation, np.arange(lag - _TAPS, lag + _TAPS + 1), mode="wrap")
+    near = sign * np.take(correlation, np.arange(lag - TAPS, lag + TAPS + 1), mode="wrap")
     curve = _BETWEEN @ near
     best = int(np.argmax(curve))
     if best in (0, len(curve) - 1):
@@ -204,10 +236,22 @@ def _difference(reference: Mono, frames: int, first: tuple[int, Mono], second: t
     return dot(difference, difference)
 
 
+def overlap_range(frames: int, degraded_frames: int, lag: int) -> tuple[int, int, int]:
+    """Find where two recordings overlap when the degraded one is delayed by ``lag`` samples.
+
+    Returns:
+        Where the overlap begins in the reference and in the degraded recording, and its length.
+
+    >>> overlap_range(10, 10, -3)
+    (3, 0, 7)
+    """
+    ahead, behind = max(0, -lag), max(0, lag)
+    return ahead, behind, max(0, min(frames - ahead, degraded_frames - behind))
+
+
 def overlap(reference: Mono, degraded: Mono, lag: int) -> tuple[Mono, Mono]:
     """Cut both waveforms to where they lie on each other when the degraded one is ``lag`` samples late."""
-    ahead, behind = max(0, -lag), max(0, lag)
-    frames = max(0, min(reference.shape[-1] - ahead, degraded.shape[-1] - behind))
+    ahead, behind, frames = overlap_range(reference.shape[-1], degraded.shape[-1], lag)
     return reference[..., ahead : ahead + frames], degraded[..., behind : behind + frames]
 
 
@@ -240,16 +284,21 @@ def shift(waveform: NDArray[np.floating], lag: float, frames: int) -> NDArray[np
     """
     whole = round(lag)
     fraction = lag - whole
-    margin = 0 if abs(fraction) < LAG_TOLERANCE else _TAPS
+    margin = 0 if abs(fraction) < LAG_TOLERANCE else TAPS
     first, last = whole - margin, whole + frames + margin
     inside = waveform[..., max(0, first) : max(0, last)]
     before = min(max(0, -first), last - first)
     after = last - first - before - inside.shape[-1]
     padded = np.pad(inside, [(0, 0)] * (waveform.ndim - 1) + [(before, after)]).astype(np.float32)
-    if not margin:
-        return padded
-    times = np.arange(-_TAPS, _TAPS + 1)
-    kernel = np.sinc(times + fraction) * np.kaiser(2 * _TAPS + 1, 9.0)
-    return np.apply_along_axis(lambda row: np.convolve(row, kernel / kernel.sum(), "valid"), -1, padded).astype(
-        np.float32
-    )
+    return interpolate(padded, fraction) if margin else padded
+
+
+def interpolate(waveform: NDArray[np.floating], fraction: float) -> NDArray[np.float32]:
+    """Read a waveform between its samples, ``fraction`` after each; `TAPS` samples at either end are used up."""
+    return np.apply_along_axis(np.convolve, -1, waveform, _kernel(fraction), "valid").astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _kernel(fraction: float) -> NDArray[np.float64]:
+    kernel = np.sinc(np.arange(-TAPS, TAPS + 1) + fraction) * np.kaiser(2 * TAPS + 1, 9.0)
+    return np.asarray(kernel / kernel.sum())

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import mean_power
 
 from audiorestore.damage import clicks
 from audiorestore.damage._damage import Run
 from audiorestore.data.audio_file import read_audio
-from audiorestore.signal.level import decibels, mean_power
+from audiorestore.signal.level import decibels
 from audiorestore.signal.resample import resample
 from audiorestore.signal.sound import Sound, joined
 

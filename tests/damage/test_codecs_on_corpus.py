@@ -10,6 +10,7 @@ from in_memory import apply_chain
 from audiorestore.data.audio_file import AudioReader
 from audiorestore.signal.align import measure
 from audiorestore.signal.level import decibels, dot
+from audiorestore.signal.sound import Sound
 
 SPEECH = [
     "ljspeech/LJ001-0002.flac",  # 22,050 Hz, mono
@@ -38,7 +39,7 @@ def damaged(chain: str, clean: np.ndarray, rate: int) -> tuple[np.ndarray, list[
     degraded, reported = apply_chain(clean, rate, chain)
     assert degraded.shape == clean.shape
     assert degraded.dtype == np.float32
-    for channel in measure(clean, degraded):
+    for channel in measure(Sound.of(clean, 1), Sound.of(degraded, 1)):
         assert channel is not None
         assert channel.lag == 0.0
     return degraded, reported

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import find_lag
 from rich.console import Console
 
 from audiorestore.damage import DAMAGES
@@ -21,7 +22,6 @@ from audiorestore.data.audio_file import write_audio
 from audiorestore.errors import AudioRestoreError, UsageError
 from audiorestore.randomness import generator
 from audiorestore.report.damages import damage_listing, explained
-from audiorestore.signal.align import find_lag
 from audiorestore.signal.resample import resample
 from audiorestore.signal.sound import Sound, joined
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from in_memory import apply_damage
+from oracles import closest_gain, find_lag
 
 from audiorestore.damage import _ffmpeg_program, ffmpeg
 from audiorestore.damage._chain import Chains
@@ -22,8 +23,7 @@ from audiorestore.damage._damage import Outcome, Run
 from audiorestore.damage.ffmpeg import CODECS
 from audiorestore.demo.synthesis import render_demo
 from audiorestore.errors import AudioRestoreError, UsageError
-from audiorestore.signal.align import find_lag
-from audiorestore.signal.level import closest_gain, dot
+from audiorestore.signal.level import dot
 from audiorestore.signal.resample import resample
 from audiorestore.signal.sound import Sound, joined
 

@@ -5,10 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import active_power, mean_power
 
 from audiorestore.damage import hiss
 from audiorestore.errors import AudioRestoreError
-from audiorestore.signal.level import active_power, decibels, mean_power
+from audiorestore.signal.level import decibels
 
 RATE = 44100
 SECONDS = 4

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 from in_memory import apply_damage
+from oracles import closest_gain, find_lag, mean_power
 
 from audiorestore.damage import mp3
 from audiorestore.damage._damage import Run
 from audiorestore.damage.mp3 import BITRATES_KBPS, DELAY
 from audiorestore.data.mpeg_frames import scan_mpeg
 from audiorestore.errors import AudioRestoreError
-from audiorestore.signal.align import find_lag
-from audiorestore.signal.level import closest_gain, decibels, dot, mean_power
+from audiorestore.signal.level import decibels, dot
 from audiorestore.signal.sound import Sound, joined
 
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 37800, 44100, 48000, 88200, 96000, 176400, 192000)

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import active_power, mean_power
 
 from audiorestore.damage import noise
 from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.errors import AudioRestoreError, UsageError
 from audiorestore.randomness import generator
-from audiorestore.signal.level import active_power, decibels, mean_power
+from audiorestore.signal.level import decibels
 
 RATE = 16000
 

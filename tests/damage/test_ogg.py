@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 from in_memory import apply_damage
+from oracles import find_lag
 
 from audiorestore.damage import opus, vorbis
 from audiorestore.damage._damage import Run
 from audiorestore.damage._ogg import pages, sound_kbps, sound_packets
 from audiorestore.data.audio_file import write_audio
 from audiorestore.demo.synthesis import render_demo
-from audiorestore.signal.align import find_lag
 from audiorestore.signal.resample import resample
 from audiorestore.signal.sound import Sound, joined
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import find_lag
 
 from audiorestore.damage import reverb
 from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.errors import AudioRestoreError, UsageError
 from audiorestore.randomness import generator
-from audiorestore.signal.align import find_lag
 
 RATE = 16000
 

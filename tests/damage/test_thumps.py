@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import mean_power
 
 from audiorestore.damage import thumps
-from audiorestore.signal.level import decibels, mean_power
+from audiorestore.signal.level import decibels
 from audiorestore.signal.resample import resample
 
 RATE = 16000

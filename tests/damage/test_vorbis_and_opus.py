@@ -7,6 +7,7 @@ from in_memory import apply_chain
 from audiorestore.demo.synthesis import render_demo
 from audiorestore.errors import AudioRestoreError
 from audiorestore.signal.align import measure
+from audiorestore.signal.sound import Sound
 
 RATE = 44100
 
@@ -22,7 +23,7 @@ def damaged(chain: str, clean: np.ndarray, rate: int = RATE) -> tuple[np.ndarray
 
 
 def lag(clean: np.ndarray, degraded: np.ndarray) -> float:
-    (channel,) = measure(clean, degraded)
+    (channel,) = measure(Sound.of(clean, 1), Sound.of(degraded, 1))
     assert channel is not None
     return abs(channel.lag)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import find_lag, mean_power
 
 from audiorestore.damage import wow
 from audiorestore.damage._damage import Run
 from audiorestore.data.audio_file import read_audio
-from audiorestore.signal.align import find_lag
-from audiorestore.signal.level import decibels, mean_power
+from audiorestore.signal.level import decibels
 from audiorestore.signal.sound import Block, Sound, joined
 
 RATE = 44100
