@@ -1,9 +1,9 @@
 """The U-Net over samples that `audiounet` and `tfilm` share: down by halves, up by interleaving, added to the input.
 
 Each level on the way down halves the time and has up to twice the channels. On the way up, a convolution makes two
-values of each moment, which become neighbours in time (subpixel shuffle), and what the same level had on the way down
-is stacked upon them. The last shuffle brings back the recording's own rate; the answer is a correction, added to what
-came in.
+values of each time step, which become neighbours in time (subpixel shuffle), and the values of the same level on the
+way down are appended as further channels. The last shuffle restores the recording's own rate; the output is a
+correction, which is added to the input.
 
 Source: Kuleshov, Enam and Ermon, "Audio super-resolution using neural nets", ICLR 2017 workshop, section 3; the
 shuffle: Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel convolutional
@@ -83,7 +83,7 @@ class AudioUNetConfig(RestorerConfig):
 
 
 class AudioUNetRestorer(NetworkRestorer):
-    """The network, on a grid from the recording's first sample on; the last moments are filled up with silence.
+    """The network, on a grid from the recording's first sample on; the last time steps are filled up with silence.
 
     Args:
         config: The family's.
@@ -192,7 +192,7 @@ class Up(nn.Module):
 
 
 def subpixel_shuffle(values: Tensor) -> Tensor:
-    """Turn channels into time: the first half of them gives the even moments, the second half the odd ones.
+    """Turn channels into time: the first half of them gives the even time steps, the second half the odd ones.
 
     Args:
         values: (batch, 2 · channels, time).
@@ -207,7 +207,7 @@ def subpixel_shuffle(values: Tensor) -> Tensor:
 
 
 def reach(config: AudioUNetConfig, dilation: int, pooled: bool) -> tuple[int, int]:
-    """Find how many samples before and after it an output sample hangs on, by all convolutions.
+    """Find how many samples before and after it an output sample depends on, by all convolutions.
 
     Args:
         config: Of the network.
@@ -216,9 +216,9 @@ def reach(config: AudioUNetConfig, dilation: int, pooled: bool) -> tuple[int, in
     """
     spreads = [dilation * (size // 2) for size in (*config.kernel_sizes, config.kernel_sizes[-1])]
     before = after = 0
-    for sample in range(2**config.halvings):  # they differ in where they lie on the grid
+    for sample in range(2**config.halvings):  # they differ in their place on the grid
         first, last = sample // 2 - LAST_KERNEL // 2, sample // 2 + LAST_KERNEL // 2
-        needed = [(first, last)]  # of each level's values, counted in its own moments
+        needed = [(first, last)]  # of each level's values, counted in its own time steps
         for spread in spreads[:-1]:
             first, last = first // 2 - spread, last // 2 + spread
             needed.append((first, last))

@@ -57,7 +57,7 @@ class ShortTimeSpectra(nn.Module):
             self.register_buffer(name, tensor.to(torch.get_default_dtype()), persistent=False)
 
     def frames(self, time: int) -> int:
-        """Count the frames that touch a recording of so many samples."""
+        """Count the frames that touch a recording of that number of samples."""
         return self.before + -(-time // self.hop_length)
 
     def forward(self, waveform: Tensor, inside: bool = False) -> Tensor:

@@ -25,7 +25,7 @@ Preset      parameters  sees   grid
 ``small``   82,267      801    32
 ==========  ==========  =====  ====
 
-The papers' sizes follow from their channels and kernels. *Sees* is how many samples one output sample hangs on, 65 ms
+The papers' sizes follow from their channels and kernels. *Sees* is how many samples one output sample depends on, 65 ms
 at 22,050 Hz. Deviations: the network takes recordings of 22,050 Hz as the other families do (of 16 kHz in the first
 paper), at the rate that they have, so nothing is interpolated first; and the weights of the last layer begin at 0, not
 at random ones of 1e-3, so that training begins with doing nothing.

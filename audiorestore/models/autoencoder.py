@@ -20,7 +20,7 @@ Where the text leaves something open, or this differs:
   rows, and a factor of 2 after PReLU alone), so that every layer hands on the power that it gets. Counted as the
   library used there counts, with all channels of a depthwise kernel, the first answer is 1e-4 of its input for N = 1
   and 1e-35 for N = 7, and a minute of training changes nothing.
-- L, "less than half of the range" of magnitudes, is 1 of about 256; k1 and k2 are the upper ends of the ranges told.
+- L, "less than half of the range" of magnitudes, is 1 of about 256; k1 and k2 are the upper ends of the ranges given.
 - The loss is taken where all neighbouring frames are there: 392 of the 400 for N = 1.
 
 Parameters, and kilobytes of 4 bytes each (the paper: 956 KB for each block after quantization, 52.15 % less than
@@ -94,7 +94,7 @@ class Config(RestorerConfig):
             self.kernel_size >= 1 and self.kernel_size % 2 == 1,
             f"kernel_size={self.kernel_size} has no middle; it must be odd",
         )
-        require(4 <= self.n_fft <= 1 << 16, f"n_fft={self.n_fft} is no frame; it is 4 to {1 << 16}")
+        require(4 <= self.n_fft <= 1 << 16, f"n_fft={self.n_fft} is not possible; it is 4 to {1 << 16}")
         require(
             1 <= self.hop_length <= self.n_fft // 2,
             f"hop_length={self.hop_length} is not possible; it is 1 to half of a frame, {self.n_fft // 2}",
@@ -134,7 +134,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class Model(NetworkRestorer):
-    """Spectra, network, and back: what is restored hangs on as many frames on each side as the kernels reach."""
+    """Spectra, network, and back: what is restored depends on as many frames on each side as the kernels reach."""
 
     config: Config
     tilt: Tensor
@@ -190,11 +190,11 @@ class Model(NetworkRestorer):
 
     def _distances(self, restored: Tensor, wanted: Tensor) -> Losses:
         names = self.config.loss.split("+")
-        told = {name: _ON_PAIRS[name](restored, wanted) for name in names if name in _ON_PAIRS}
-        if len(told) < len(names):
+        named = {name: _ON_PAIRS[name](restored, wanted) for name in names if name in _ON_PAIRS}
+        if len(named) < len(names):
             restored, wanted = losses.magnitude(restored), losses.magnitude(wanted)
-            told |= {name: self._of_magnitudes(name, restored, wanted) for name in names if name not in told}
-        return told
+            named |= {name: self._of_magnitudes(name, restored, wanted) for name in names if name not in named}
+        return named
 
     def _of_magnitudes(self, name: str, restored: Tensor, reference: Tensor) -> Tensor:
         if name != "ssim":

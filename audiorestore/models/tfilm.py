@@ -9,8 +9,8 @@ else the network is that of `audiounet`.
 Where the text leaves something open, or this differs:
 
 - Blocks are 256 samples long on every level: 32 of them in an excerpt of 8,192, as on the way down in the published
-  code. (On its way up blocks stay as they are in the bottleneck, 8 moments of whatever level.)
-- The published code lets the LSTM's output be the scale, and shifts nothing. It lies within −1…1 and begins near 0, so
+  code. (On its way up blocks stay as they are in the bottleneck, 8 time steps of whatever level.)
+- The published code lets the LSTM's output be the scale, and shifts nothing. It is within −1…1 and begins near 0, so
   nine such layers hide the network from itself. Here a dense layer follows, as many units wide, that gives scale and
   shift and begins at γ = 1, β = 0: at first nothing is modulated.
 - Weights of the last layer begin at 0, so that training begins with doing nothing.
@@ -25,9 +25,9 @@ Preset      parameters  convolutions see  grid
 Of the paper's parameters 56,411,394 are the convolutions', 11,823,104 the LSTMs' (each unit has two biases here, one in
 the published code: 11,809,792, and so 68.2 million in all), and 2,955,776 the dense layers'.
 
-The LSTM has heard all of the recording up to a sample, and the rest of the sample's block. So a recording is restored
-in segments of ``window`` samples on a fixed grid, cross-faded over ``overlap`` (`_segments`): what comes out does not
-hang on how the recording was cut, but the memory reaches no further back than its segment. A recording of up to
+The LSTM has read all of the recording up to a sample, and the rest of the sample's block. So a recording is restored
+in segments of ``window`` samples on a fixed grid, cross-faded over ``overlap`` (`_segments`): the result does not
+depend on how the recording was cut, but the memory reaches no further back than its segment. A recording of up to
 ``window`` samples is one segment.
 """
 
@@ -71,7 +71,7 @@ class Config(AudioUNetConfig):
         for name in ("window", "overlap"):
             value = getattr(self, name)
             require(value % self.block == 0, f"{name}={value} is not a multiple of block={self.block}")
-        require(self.window > 0, f"window={self.window} is no window")
+        require(self.window > 0, f"window={self.window} is not possible; it is more than 0")
         require(
             0 <= self.overlap <= self.window // 2,
             f"overlap={self.overlap} is not possible; it is 0 to half of the window, {self.window // 2}",
@@ -117,7 +117,7 @@ class TemporalFilm(nn.Module):
 
     Args:
         channels: Of the values.
-        block: How many moments are scaled and shifted alike.
+        block: How many time steps are scaled and shifted alike.
     """
 
     def __init__(self, channels: int, block: int) -> None:
@@ -131,7 +131,7 @@ class TemporalFilm(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Modulate (batch, channels, time); the time is a multiple of the block."""
         largest = functional.max_pool1d(values, self.block)
-        told, _ = self.lstm(largest.transpose(1, 2))
-        scale, shift = self.dense(told).transpose(1, 2).unsqueeze(-1).chunk(2, dim=1)
+        output, _ = self.lstm(largest.transpose(1, 2))
+        scale, shift = self.dense(output).transpose(1, 2).unsqueeze(-1).chunk(2, dim=1)
         blocks = values.reshape(*values.shape[:2], -1, self.block)
         return torch.addcmul(shift, scale, blocks).flatten(-2)

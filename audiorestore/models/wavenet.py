@@ -4,10 +4,10 @@ Source: Rethage, Pons and Serra, "A Wavenet for speech denoising", ICASSP 2018, 
 the gates: van den Oord et al., "WaveNet: a generative model for raw audio", 2016, eq. 2. Unlike there, a layer sees as
 much of the future as of the past, and the answer is a sample's value, for all samples of a *target field* at once.
 
-A layer convolves three moments that lie 1, 2, 4, …, 512 apart; half of what comes out goes through tanh, the other
+A layer convolves three time steps that are 1, 2, 4, …, 512 apart; half of what comes out goes through tanh, the other
 half through a sigmoid, and their product through a dense layer over the channels. One part of that is added to the
 layer's input and is the next layer's, the other part is added up over all layers and goes through two more
-convolutions of three moments. Outside of the recording there is silence.
+convolutions of three time steps. Outside of the recording there is silence.
 
 =========  ===========  =====
 Preset     parameters   sees
@@ -17,7 +17,7 @@ the text   6.3 million  6,139
 ``small``  27,714       259
 =========  ===========  =====
 
-*Sees* is how many samples one output sample hangs on; the text counts the dilated convolutions alone, and the three
+*Sees* is how many samples one output sample depends on; the text counts the dilated convolutions alone, and the three
 others add 2 each.
 
 Where this differs:
@@ -44,7 +44,7 @@ from ._restorer import RestorerConfig, require
 from ._windowed import start_at_nothing
 
 _TAPS = 3
-_AT_ONCE = 4_096  # moments of the wide last layers
+_AT_ONCE = 4_096  # time steps of the wide last layers
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Model(NetworkRestorer):
             start_at_nothing(self.last)
 
     def forward(self, degraded: Tensor, draw: object = None) -> Tensor:
-        """Restore each sample of each channel from what lies around it."""
+        """Restore each sample of each channel from what is around it."""
         return self.inner(functional.pad(degraded, (self.context, self.context)))
 
     def inner(self, padded: Tensor) -> Tensor:
@@ -141,8 +141,8 @@ class Model(NetworkRestorer):
         count = values.shape[-1] - 2 * (self.context - 3)
         total = values.new_zeros(())
         for layer in self.gated:
-            values, told = layer(values)
-            total = total + _middle(told, count)
+            values, skip = layer(values)
+            total = total + _middle(skip, count)
         total = functional.relu(total)
         if torch.is_grad_enabled():
             return self._last(total)
@@ -172,7 +172,7 @@ class GatedLayer(nn.Module):
 
     Args:
         channels: That come in, and that go to the next layer and to the sum.
-        dilation: How far apart the three moments lie that it sees.
+        dilation: How far apart the three time steps are that it sees.
     """
 
     def __init__(self, channels: int, dilation: int) -> None:
@@ -184,11 +184,11 @@ class GatedLayer(nn.Module):
     def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Map (batch, channels, time) to what the next layer gets and what is added up, both 2 · dilation shorter."""
         sound, gate = self.convolution(values).chunk(2, dim=1)
-        onwards, told = self.mix(torch.tanh(sound) * torch.sigmoid(gate)).chunk(2, dim=1)
-        return _middle(values, onwards.shape[-1]) + onwards, told
+        onwards, skip = self.mix(torch.tanh(sound) * torch.sigmoid(gate)).chunk(2, dim=1)
+        return _middle(values, onwards.shape[-1]) + onwards, skip
 
 
 def _middle(values: Tensor, count: int) -> Tensor:
-    """Cut the same number of moments off both ends, so that so many are left."""
+    """Cut the same number of time steps off both ends, so that ``count`` are left."""
     cut = (values.shape[-1] - count) // 2
     return values[..., cut : cut + count]

@@ -246,7 +246,7 @@ def test_losses_of_figure_2_are_finite_and_reach_all_parameters(loss: str) -> No
         ({"latent": 0}, "latent=0"),
         ({"kernel_size": 4}, "kernel_size=4 has no middle"),
         ({"kernel_size": -1}, "kernel_size=-1"),
-        ({"n_fft": 3}, "n_fft=3 is no frame"),
+        ({"n_fft": 3}, "n_fft=3 is not possible"),
         ({"hop_length": 0}, "1 to half of a frame, 511"),
         ({"hop_length": 512}, "hop_length=512"),
         ({"ssim_weight": 0.0}, "ssim_weight=0.0"),

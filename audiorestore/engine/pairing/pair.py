@@ -226,7 +226,7 @@ class _Plan:
         """Cut the reference, and align the degraded recording with it once, as it is read several times."""
         frames = self.stop - self.start
         aligned = without_lag(degraded, [lag + self.start for lag in self.lags], frames)
-        gains = np.float32(self.gains)[:, None]
+        gains = np.asarray(self.gains, np.float32)[:, None]
         aligned = files.enter_context(spooled(aligned, (block / gains for block in aligned.blocks())))
         if frames != reference.frames:
             reference = without_lag(reference, [self.start] * reference.channels, frames)
