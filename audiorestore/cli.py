@@ -12,6 +12,7 @@ from . import __version__
 from .commands import listen
 from .commands._help import Command, Group
 from .commands._speech import reflowed
+from .commands.check import check
 from .commands.damages import damages
 from .commands.degrade import degrade
 from .commands.demo import demo
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command("degrade", cls=Command)(degrade)
 app.command("pair", cls=Command)(pair)
+app.command("check", cls=Command)(check)
 app.command("train", cls=Command)(train)
 app.command("restore", cls=Command)(restore)
 app.command("eval", cls=Command)(evaluate)

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """What the shell is told when a command ends."""
+    """How a command ended, for the shell."""
 
     DONE = 0
     FAILED = 1
@@ -16,8 +16,8 @@ class ExitStatus(IntEnum):
     TERMINATED = 143
 
 
-# Where several hold, the first of these is the one that is told.
-_GRAVEST_FIRST = (
+# Where several apply, the first of these is the exit status.
+_MOST_SEVERE_FIRST = (
     ExitStatus.TERMINATED,
     ExitStatus.INTERRUPTED,
     ExitStatus.USAGE,
@@ -28,17 +28,17 @@ _GRAVEST_FIRST = (
 )
 
 
-def gravest(statuses: Iterable[ExitStatus]) -> ExitStatus:
-    """Pick the one status to end with where several hold.
+def most_severe(statuses: Iterable[ExitStatus]) -> ExitStatus:
+    """Pick the one exit status where several apply.
 
-    >>> gravest([ExitStatus.RECORDS_FAILED, ExitStatus.GATE_FAILED])
+    >>> most_severe([ExitStatus.RECORDS_FAILED, ExitStatus.GATE_FAILED])
     <ExitStatus.GATE_FAILED: 4>
     """
-    return min(statuses, key=_GRAVEST_FIRST.index, default=ExitStatus.DONE)
+    return min(statuses, key=_MOST_SEVERE_FIRST.index, default=ExitStatus.DONE)
 
 
 class AudioRestoreError(Exception):
-    """Something that the user can understand and mend; the message is one whole sentence for them."""
+    """Something that the user can understand and fix; the message is one whole sentence for them."""
 
     status = ExitStatus.FAILED
 
@@ -54,24 +54,15 @@ class AudioFileError(AudioRestoreError):
 
 
 class RecordError(AudioRestoreError):
-    """A record or manifest line that is not what it should be."""
-
-
-# What can be found wrong with a pair and let through all the same, the most telling first.
-FINDINGS = {
-    "channels": "the degraded recording's channels are swapped",
-    "polarity": "the degraded recording is upside down",
-    "content": "the two do not look like the same recording",
-    "drift": "the lag is not the same everywhere: another speed, wow, a cut or a gap",
-}
+    """A record or manifest line that is not valid."""
 
 
 class AlignmentError(AudioRestoreError):
-    """Two recordings that cannot be laid over each other.
+    """Two recordings that cannot be aligned.
 
     Args:
         message: One whole sentence.
-        kind: Which of `FINDINGS` it is, the first where several hold; empty where none of them is at fault.
+        kind: Which of `signal.findings.FINDINGS` it is, the most severe where several hold; empty where it is none.
     """
 
     def __init__(self, message: str, *, kind: str = "") -> None:

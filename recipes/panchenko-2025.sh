@@ -4,8 +4,8 @@
 #   DATA=folder-of-speech [SCALE=smoke|small|paper] [JOBS=2] [OUT=folder] sh recipes/panchenko-2025.sh
 #
 # SCALE=smoke  two steps each, to see that all of it runs
-#       small  about 20 CPU seconds a network: 3,200 steps of 256 windows (mlp), 2,000 of 64 (cnn), 300 of 20 (unet), twice
-#              as many for Table 11; about an hour in all with JOBS=1 (the default scale)
+#       small  about 20 CPU seconds a network: 3,200 steps of 256 windows (mlp), 2,000 of 64 (cnn), 300 of 20 (unet); about
+#              an hour in all with JOBS=1 (the default scale)
 #       paper  the presets' own steps; for a machine with an accelerator
 #
 # Tables 1-10 compare settings, so they are measured on the validation split; the test split is opened for Table 11
@@ -100,13 +100,18 @@ row() {
     name=$(name_of "$1")
     family=$(echo "$1" | cut -d '|' -f 4)
     [ -f "$OUT/sweep/$name.json" ] && return
-    learn "$family" "$OUT/keep/pairs.jsonl" paper 1 "$OUT/sweep/$name" $(echo "$1" | cut -d '|' -f 5)
+    learn "$family" "$OUT/keep/pairs.jsonl" paper "$OUT/sweep/$name" $(echo "$1" | cut -d '|' -f 5)
 }
 
-# learn FAMILY PAIRS PRESET TIMES OUTPUT SETTING... : train for a multiple of the scale's steps, and say how it ended.
+# Train one row of Table 11, unless it was done before.
+last() {
+    [ -f "$OUT/$1/$2-$3.json" ] || learn "$2" "$OUT/$1/pairs.jsonl" "$3" "$OUT/$1/$2-$3"
+}
+
+# learn FAMILY PAIRS PRESET OUTPUT SETTING... : train, and say in one line how it ended.
 learn() {
-    family=$1 pairs=$2 preset=$3 times=$4 output=$5
-    shift 5
+    family=$1 pairs=$2 preset=$3 output=$4
+    shift 4
     case $SCALE-$family in
     small-mlp) steps=3200 ; set -- batch_size=256 "$@" ;;
     small-cnn) steps=2000 ; set -- batch_size=64 learning_rate=0.01 "$@" ;;
@@ -114,9 +119,9 @@ learn() {
     smoke-*) steps=2 ;;
     paper-*) steps= ;;
     esac
-    [ "$SCALE" = paper ] || set -- "validate_every=$((times * steps))" validation_seconds=15 "$@"
+    [ "$SCALE" = paper ] || set -- "validate_every=$steps" validation_seconds=15 "$@"
     for setting; do set -- "$@" --set "$setting"; shift; done
-    if audiorestore train "$family" "$pairs" --preset "$preset" ${steps:+--steps "$((times * steps))"} --resume "$@" \
+    if audiorestore train "$family" "$pairs" --preset "$preset" ${steps:+--steps "$steps"} --resume "$@" \
         -o "$output.safetensors" > "$output.part" 2> "$output.txt"; then
         rm -f "$output.state.safetensors"
         mv "$output.part" "$output.json"
@@ -127,10 +132,9 @@ learn() {
     fi
 }
 
-if [ "${1:-}" = row ]; then
-    row "$2"
-    exit
-fi
+case ${1:-} in
+row | last) "$@"; exit ;;
+esac
 
 trap 'echo "interrupted; run the same command again to continue" >&2; exit 130' INT
 mkdir -p "$OUT/sweep"
@@ -147,13 +151,14 @@ sweep | tr '\n' '\0' | xargs -0 -n 1 -P "$JOBS" sh "$0" row
 for level in keep match; do
     work=$OUT/$level
     [ -f "$work/level.safetensors" ] || audiorestore train level "$work/pairs.jsonl" -o "$work/level.safetensors" > /dev/null
-    for family in mlp cnn unet; do
-        for preset in paper paper-residual; do
-            name=$family-$preset
-            [ -f "$work/$name.json" ] && continue
-            learn "$family" "$work/pairs.jsonl" "$preset" 2 "$work/$name"
-        done
+done
+for level in keep match; do
+    for model in $rows_of_table_11; do
+        case $model in *-paper*) echo "$level ${model%%-*} ${model#*-}" ;; esac
     done
+done | xargs -n 3 -P "$JOBS" sh "$0" last
+for level in keep match; do
+    work=$OUT/$level
     for model in $rows_of_table_11; do
         file=$work/$model.safetensors
         [ "$model" = identity ] && file=identity

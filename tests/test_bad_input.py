@@ -18,7 +18,7 @@ RATE = 22050
 # What each broken file's sentence has to say.
 BROKEN = {
     "empty.wav": "is empty",
-    "text.wav": "no audio file",
+    "text.wav": "not a supported audio format",
     "cut-mp3.mp3": "cut short",
     "cut-flac.flac": "cut short",
     "no-frames.wav": "holds no samples",

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from audiorestore import errors
-from audiorestore.errors import AudioRestoreError, ExitStatus, UsageError, gravest
+from audiorestore.errors import AudioRestoreError, ExitStatus, UsageError, most_severe
 
 # Where several hold, the earlier is told.
 GRAVITY = [130, 2, 1, 4, 3, 0]
@@ -26,30 +26,30 @@ def test_the_numbers_are_those_that_the_manual_promises() -> None:
 
 
 @pytest.mark.parametrize("stopped", [130, 143])
-def test_the_gravest_of_any_two_is_told_in_any_order(stopped: int) -> None:
+def test_the_most_severe_of_any_two_is_told_in_any_order(stopped: int) -> None:
     order = [ExitStatus(stopped), *(ExitStatus(number) for number in GRAVITY[1:])]
     for first, second in permutations(order, 2):
         expected = min(first, second, key=order.index)
-        assert gravest([first, second]) is expected
+        assert most_severe([first, second]) is expected
     for turned in range(len(order)):
-        assert gravest(order[turned:] + order[:turned]) is ExitStatus(stopped)
+        assert most_severe(order[turned:] + order[:turned]) is ExitStatus(stopped)
 
 
 def test_being_stopped_outweighs_everything() -> None:
     for status in ExitStatus:
         for stopped in (ExitStatus.INTERRUPTED, ExitStatus.TERMINATED):
-            assert gravest([status, stopped]) in (ExitStatus.INTERRUPTED, ExitStatus.TERMINATED)
+            assert most_severe([status, stopped]) in (ExitStatus.INTERRUPTED, ExitStatus.TERMINATED)
 
 
 def test_every_status_has_its_place() -> None:
     for status in ExitStatus:
-        assert gravest([status]) is status
-        assert gravest([ExitStatus.DONE, status]) is status
-        assert gravest(iter([status, status])) is status
+        assert most_severe([status]) is status
+        assert most_severe([ExitStatus.DONE, status]) is status
+        assert most_severe(iter([status, status])) is status
 
 
 def test_nothing_told_is_done() -> None:
-    assert gravest([]) is ExitStatus.DONE
+    assert most_severe([]) is ExitStatus.DONE
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)

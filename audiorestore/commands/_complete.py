@@ -101,7 +101,7 @@ def metrics(incomplete: str) -> list[str]:
 
 def findings(incomplete: str) -> list[str]:
     """Offer the problems for which `ar pair` rejects pairs."""
-    from ..errors import FINDINGS
+    from ..signal.findings import FINDINGS
 
     return _starting(incomplete, FINDINGS)
 

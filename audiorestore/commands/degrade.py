@@ -1,4 +1,4 @@
-"""``ar degrade``: hurt clean audio on purpose."""
+"""``ar degrade``: degrade clean audio on purpose."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,18 +34,23 @@ def degrade(
     ] = None,
     per: Annotated[int, typer.Option(min=1, help="How many different versions are made of each file.")] = 1,
     keep_encoded: Annotated[
-        bool, typer.Option("--keep-encoded", help="Keep what codecs made (.mp3 …) beside the degraded files.")
+        bool,
+        typer.Option(
+            "--keep-encoded",
+            help="Keep the codec files (.mp3 …) beside the degraded files. Every run makes the same bytes, but for the "
+            "random serial number of Ogg files (.ogg, .opus).",
+        ),
     ] = False,
     format: Annotated[Literal["wav", "flac"], typer.Option(help="wav is float32, flac 24 bit.")] = "wav",
     seed: Seed = 0,
     jobs: Jobs = 1,
     force: Force = False,
 ) -> ExitStatus:
-    """Hurt clean audio on purpose, and write a record of what was done to each file.
+    """Degrade clean audio on purpose, and write a record of what was done to each file.
 
-    What comes out has the input's sample rate, channels and exact length, and lies on it sample by sample (lag 0; of
-    wow, which bends time, pair knows the bend). A file that an earlier run made from the same input and chain is
-    kept, so running again goes on where it was.
+    The output has the input's sample rate, channels and exact length, and is sample-aligned with it (for wow, which
+    warps time, ar pair knows the warp). A file that an earlier run made from the same input and chain is kept, so an
+    interrupted run can simply be repeated.
 
     \b
     Examples:
@@ -66,10 +71,10 @@ def degrade(
     records, total = read_inputs(inputs, "reference", "degrade")
     wanted = several_of_each(records, per)
     done = run_batch(wanted, lambda record: degrade_record(record, config), "degrade", seed, jobs)
-    return emit(_tell_clipped(with_bar(done, "degrade", total and total * per)), "degrade")
+    return emit(_report_clipped(with_bar(done, "degrade", total and total * per)), "degrade")
 
 
-def _tell_clipped(records: "Iterator[Record]") -> "Iterator[Record]":
+def _report_clipped(records: "Iterator[Record]") -> "Iterator[Record]":
     for record in records:
         if "error" not in record:
             for damage in record["damage"]:

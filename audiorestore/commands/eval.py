@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..errors import ExitStatus, UsageError, gravest
+from ..errors import ExitStatus, UsageError, most_severe
 from . import _complete
 from ._inputs import Inputs, Jobs, check_plot
 from ._signals import shell_command
@@ -194,4 +194,4 @@ def evaluate(
         write_page(report, by_system(kept or [], batch.name), log or (), summary, verdicts)
         say(f"{report}: open it in a browser")
     statuses.append(batch_status(summary.records, summary.failed))
-    return gravest([*statuses, ExitStatus.RECORDS_FAILED] if without_picture else statuses)
+    return most_severe([*statuses, ExitStatus.RECORDS_FAILED] if without_picture else statuses)

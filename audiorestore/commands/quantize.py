@@ -13,7 +13,7 @@ from ..errors import ExitStatus, UsageError
 from . import _complete
 from ._inputs import Force, read_inputs
 from ._signals import shell_command
-from ._speech import batch_status, report_failure, say, stderr, training_bar, with_bar
+from ._speech import batch_status, report_failure, say, show_beside, training_bar, with_bar
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
@@ -96,7 +96,7 @@ def quantize(
         "speed_ratio": round(speeds[dtype.value] / speeds["float"], 3),
         **means([record["compared"] for record in measured]),
     }
-    stderr.print(comparison_table(result))
+    show_beside(comparison_table(result))
     for remark in remarks(result):
         say(remark)
     sys.stdout.write(json.dumps(result) + "\n")

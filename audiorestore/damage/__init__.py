@@ -1,4 +1,4 @@
-"""The ways audio is hurt: each file here is one damage."""
+"""The damages: each file here is one way to degrade audio."""
 
 from ..registry import Registry
 

@@ -1,4 +1,4 @@
-"""Noise that is added: as loud as ``snr_db`` says, against the parts of the recording where something sounds."""
+"""Added noise, at an SNR relative to the active parts of the recording."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,9 +9,9 @@ from ..signal.level import LevelMeter, decibels, from_decibels
 from ..signal.sound import Block, Sound
 from ._damage import Damaged, Domain, Outcome, Span, parameter
 
-SNR_DB = Domain(float, "dB", "level of the sound, where it sounds, over that of the noise", low=-60.0, high=120.0)
+SNR_DB = Domain(float, "dB", "level of the active parts of the sound relative to the noise", low=-60.0, high=120.0)
 NOISE_SEED: int = parameter(
-    Span(0, 2**32 - 1), Domain(int, meaning="which noise: drawn for each record", low=0, high=2**32 - 1)
+    Span(0, 2**32 - 1), Domain(int, meaning="seed of the noise, drawn for each record", low=0, high=2**32 - 1)
 )
 
 
@@ -23,12 +23,12 @@ def add(sound: Sound, noise: Callable[[], Iterator[Block]], snr_db: float) -> Da
 
     Args:
         sound: The recording.
-        noise: Starts anew and yields the noise at any level, in blocks as long as those of the recording.
+        noise: Starts again and yields the noise at any level, in blocks as long as those of the recording.
         snr_db: In decibels.
 
     Returns:
         ``noise_dbfs``, the level of what was added (a full-scale square wave is 0), and ``peak_dbfs``, its greatest
-        sample; both null where no noise fell.
+        sample; both null if there is no noise.
 
     Raises:
         AudioRestoreError: The recording is silent.
@@ -42,7 +42,7 @@ def add(sound: Sound, noise: Callable[[], Iterator[Block]], snr_db: float) -> Da
         peak = max(peak, float(np.abs(added).max(initial=0.0)))
     signal_power, noise_power = wanted.active_power(), found.mean_power()
     if signal_power == 0.0:
-        raise AudioRestoreError("it is silent, so there is no level that snr_db could stand against")
+        raise AudioRestoreError("the recording is silent, so snr_db is undefined")
     wanted_power = signal_power * from_decibels(-2.0 * snr_db)
     gain = np.float32(np.sqrt(wanted_power / noise_power) if noise_power > 0 else 0.0)
     for block, added in zip(sound.blocks(), noise(), strict=True):

@@ -1,4 +1,4 @@
-"""Finding the quality at which a codec that knows no bit rate comes nearest to one."""
+"""Finding the quality at which a codec without a bit rate setting comes closest to a bit rate."""
 
 import math
 from collections.abc import Callable
@@ -26,26 +26,26 @@ def settle_quality(sound: Sound, kbps: float, trial: Trial, guess: Callable[[flo
     Args:
         sound: The recording.
         kbps: The bit rate asked for.
-        trial: Encodes a recording at a quality of 0 to 10 and tells the bit rate; its last trial stands.
-        guess: Tells about which quality takes a bit rate.
+        trial: Encodes a recording at a quality of 0 to 10 and returns the bit rate; its last trial is kept.
+        guess: Estimates the quality for a bit rate.
 
     Returns:
         The quality, whose bit rate is within 5 % of the one asked for.
 
     Raises:
-        AudioRestoreError: There is none; the sentence says which bit rates this sound takes.
+        AudioRestoreError: No quality has this bit rate; the message lists which ones are possible.
     """
-    heard = excerpts(sound)
+    searched = excerpts(sound)
     aim = kbps
     for _ in range(3):
-        quality = _search(aim, lambda quality: trial(heard, quality), guess)
+        quality = _search(aim, lambda quality: trial(searched, quality), guess)
         found = trial(sound, quality)
         if abs(found / kbps - 1.0) <= TOLERANCE:
             return quality
         if quality in QUALITIES:
             break
         aim *= kbps / found
-    low, high = (trial(heard, quality) for quality in QUALITIES)
+    low, high = (trial(searched, quality) for quality in QUALITIES)
     raise AudioRestoreError(
         f"kbps={kbps:g} is out of reach: this sound takes {low:.1f} to {high:.1f} kbit/s at {sound.sample_rate} Hz, "
         f"{found:.1f} at the nearest that was found; ask for another kbps, or for kbps=auto and a quality"

@@ -51,10 +51,10 @@ class Chains:
         return self.weighted[min(int(place), len(self.weighted) - 1)][1].draw(rng)
 
     def check(self) -> None:
-        """Find out before any work whether each chain can be drawn and all that it needs is installed.
+        """Check before any work that each chain can be drawn and that everything it needs is installed.
 
         Raises:
-            UsageError: It is not so.
+            UsageError: Something is missing or not possible.
         """
         for _, chain in self.weighted:
             for name, _ in chain.draw(np.random.default_rng(0)):
@@ -63,7 +63,7 @@ class Chains:
 
 
 def missing(name: str) -> str:
-    """Say what has to be installed before a damage works; nothing where all is there."""
+    """Say what has to be installed before a damage works; empty if nothing is missing."""
     module = DAMAGES.load(name)
     return str(module.missing() or "") if hasattr(module, "missing") else ""
 

@@ -56,11 +56,11 @@ def _read_file(name: str) -> list[tuple[float, Chain]]:
         content = tomllib.loads(Path(name).read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"the chains in {name} cannot be read ({error.strerror})") from None
-    except ValueError as error:  # also of text that is no UTF-8
-        raise UsageError(f"{name} is no TOML file ({error})") from None
+    except ValueError as error:  # also if the text is not UTF-8
+        raise UsageError(f"{name} is not a TOML file ({error})") from None
     tables = content.get("chain")
     if not isinstance(tables, list) or not tables or set(content) != {"chain"}:
-        raise UsageError(f"{name} holds no chains, or more than that; {_TOML_FORM}")
+        raise UsageError(f"{name} holds no chains, or something else too; {_TOML_FORM}")
     return [_read_table(table, f"chain {place} of {name}", Path(name).parent) for place, table in enumerate(tables, 1)]
 
 

@@ -1,4 +1,4 @@
-"""Through a codec and back, block by block: lined up with what went in, at its rate and of its length."""
+"""Audio encoded and decoded, block by block: aligned with the input, at its rate and with its length."""
 
 import contextlib
 import tempfile
@@ -12,10 +12,10 @@ import numpy as np
 from ..data.audio_file import AudioReader
 from ..data.spool import scratch_errors
 from ..errors import AudioRestoreError
-from ..signal.lag import Mono, at_lag, find
+from ..signal.lag import at_lag, find
 from ..signal.level import decibels, dot
 from ..signal.resample import resample, resampled_frames
-from ..signal.sound import Block, Sound, even, regrid
+from ..signal.sound import Block, Mono, Sound, even, regrid
 from ._damage import Damaged, Encoded, Outcome
 
 
@@ -30,9 +30,9 @@ class Stream(NamedTuple):
 Encode = Callable[[Sound, Path], dict[str, Any]]
 Decode = Callable[[Path], AbstractContextManager[Stream]]
 
-_LEAST_HEARD = 4096  # samples: of a shorter recording no lag is told
-_FITTING = 0.9  # correlation that is believed at a lag
-_EXPLAINED = 0.7  # of what is unexplained at no lag, a true one explains more
+_LEAST_CHECKED = 4096  # samples: the lag of a shorter recording is not checked
+_FITTING = 0.9  # correlation from which a lag is trusted
+_EXPLAINED = 0.7  # share of the error at lag 0 that a true lag must explain
 _COUNTED = ("clipped",)  # what adds up over streams
 
 
@@ -51,47 +51,48 @@ def through_codec(
     decode: Decode = read_stream,
     verified: bool = False,
 ) -> Damaged:
-    """Encode a recording, decode it, undo the codec's delay, and tell what that did to level and length.
+    """Encode a recording, decode it, remove the codec's delay, and report what that did to level and length.
 
     Args:
         sound: The recording.
         encode: Writes a codec file of a recording (of at most ``most_channels``, brought to a rate that the codec
-            takes) under a path that is there already and empty, and tells what was measured. Told as ``delay``: by
-            how many samples at the coded rate what is decoded comes late; not told, it is 0.
+            takes) to a path of an empty file, and returns what was measured. ``delay`` is by how many samples at the
+            coded rate the decoded audio is delayed; 0 if it is missing.
         suffix: Of the codec's files, ``.mp3``.
-        most_channels: What a stream of this codec holds; of a recording with more channels each is a stream of its own.
+        most_channels: What a stream of this codec holds; in a recording with more channels each one is its own stream.
         decode: Opens such a file.
-        verified: Look for a lag in what came out, where it is loudest, and refuse one that is beyond doubt, when all
-            is done; ``encode`` tells ``coded_rate`` then.
+        verified: At the end, look for a lag where the sound is loudest, and refuse one that is beyond doubt; then
+            ``encode`` has to return ``coded_rate``.
 
     Returns:
-        What ``encode`` told, as a list where the streams differ (what was clipped adds up); ``gain_db``, by how much
-        the recording's own sound is louder (0 where there is none, null where none of it came back); ``streams``,
-        where there are several; and the codec files.
+        What ``encode`` returned, as a list if the streams differ (counts of clipped samples are added); ``gain_db``,
+        by how much the recording's own sound is louder (0 for silence, null if nothing of it came back); ``streams``,
+        if there are several; and the codec files.
 
     Raises:
-        AudioRestoreError: The delay turned out to be another one.
+        AudioRestoreError: The delay is not the expected one.
     """
     parts = [sound] if sound.channels <= most_channels else [sound.channel(index) for index in range(sound.channels)]
-    with contextlib.ExitStack() as on_error:
-        files = [_scratch(on_error, suffix) for _ in parts]
-        told = [encode(part, Path(file.name)) for part, file in zip(parts, files, strict=True)]
-        delays = [int(each.get("delay", 0)) for each in told]
-        heard = yield from _decoded_all(sound, [Path(file.name) for file in files], delays, decode)
+    files: list[Any] = []
+    try:
+        for _ in parts:
+            with scratch_errors():
+                files.append(tempfile.NamedTemporaryFile(prefix="ar-", suffix=suffix))  # noqa: SIM115
+        encoded = [encode(part, Path(file.name)) for part, file in zip(parts, files, strict=True)]
+        delays = [int(each.get("delay", 0)) for each in encoded]
+        compared = yield from _decoded_all(sound, [Path(file.name) for file in files], delays, decode)
         if verified:
-            heard.refuse_lag(delays[0], sound.sample_rate, told[0]["coded_rate"])
-        on_error.pop_all()
-    measured = {key: _joined(key, [each[key] for each in told]) for key in told[0]}
-    gain = heard.gain
+            compared.refuse_lag(delays[0], sound.sample_rate, encoded[0]["coded_rate"])
+    except BaseException:  # otherwise the Outcome closes them
+        for file in files:
+            file.close()
+        raise
+    measured = {key: _joined(key, [each[key] for each in encoded]) for key in encoded[0]}
+    gain = compared.gain
     measured["gain_db"] = round(decibels(gain**2), 3) if gain > 0 else None
     if len(parts) > 1:
         measured["streams"] = len(parts)
     return Outcome(measured, tuple(Encoded(suffix, file) for file in files))
-
-
-def _scratch(on_error: contextlib.ExitStack, suffix: str) -> Any:
-    with scratch_errors():
-        return on_error.enter_context(contextlib.closing(tempfile.NamedTemporaryFile(prefix="ar-", suffix=suffix)))
 
 
 def _joined(name: str, values: list[Any]) -> Any:
@@ -100,8 +101,8 @@ def _joined(name: str, values: list[Any]) -> Any:
     return values[0] if all(value == values[0] for value in values) else values
 
 
-class _Heard:
-    """What comes back, against what went in: the gain over all of it, and the loudest block of both."""
+class _Compared:
+    """The decoded audio compared with the input: the gain over all of it, and the loudest block of both."""
 
     def __init__(self) -> None:
         self._energy = self._product = self._loudest = 0.0
@@ -119,17 +120,17 @@ class _Heard:
         return self._product / self._energy if self._energy > 0 else 1.0
 
     def refuse_lag(self, delay: int, sample_rate: int, coded_rate: int) -> None:
-        """Refuse what lies off by more than half a sample, where that can be heard beyond doubt.
+        """Refuse a lag of more than half a sample, if it is beyond doubt.
 
-        A refusal costs a recording, while another delay of a codec is heard on about two of five. So a lag counts only
-        where nothing speaks against it: of a drum a voice coder may make the same sound half a period later.
+        A false alarm costs a recording, while an unknown delay of a codec shows up in about two of five recordings. So
+        only a clear lag counts: a voice coder may reproduce a drum half a period late.
 
         Args:
-            delay: What was undone, in samples at the coded rate, for the sentence.
+            delay: What was removed, in samples at the coded rate, for the message.
             sample_rate: Of the recording, in Hz.
             coded_rate: In Hz; above half of it there is nothing to compare.
         """
-        if self._pair is None or self._pair[0].shape[-1] < _LEAST_HEARD:
+        if self._pair is None or self._pair[0].shape[-1] < _LEAST_CHECKED:
             return
         rate = min(sample_rate, coded_rate)
         clean, dirty = (resample(block, sample_rate, rate) for block in self._pair)
@@ -137,13 +138,13 @@ class _Heard:
             lag = _certain_lag(here, there)
             if abs(lag) > 0.5:
                 raise AudioRestoreError(
-                    f"what the codec gives back is {delay + lag * coded_rate / rate:.1f} samples late, not {delay} as "
-                    "with the versions that are known here; another version of it is needed"
+                    f"decoded audio is delayed by {delay + lag * coded_rate / rate:.1f} samples; this ffmpeg version's "
+                    f"codec delay (expected {delay}) is unknown: try another version"
                 )
 
 
 def _certain_lag(clean: Mono, dirty: Mono) -> float:
-    """Find by how many samples a sound is late, or 0 where that is in doubt.
+    """Find by how many samples a sound is delayed, or 0 if that is in doubt.
 
     What is compared is the difference of neighbouring samples, as low sounds fit hardly less a sample later. The sound
     has to fit well at a lag, and a tone, which fits at many, to leave much more unexplained at none.
@@ -157,8 +158,10 @@ def _certain_lag(clean: Mono, dirty: Mono) -> float:
     return found.lag if certain else 0.0
 
 
-def _decoded_all(sound: Sound, paths: list[Path], delays: list[int], decode: Decode) -> Generator[Block, None, _Heard]:
-    heard = _Heard()
+def _decoded_all(
+    sound: Sound, paths: list[Path], delays: list[int], decode: Decode
+) -> Generator[Block, None, _Compared]:
+    compared = _Compared()
     with contextlib.ExitStack() as stack:
         streams = [
             stack.enter_context(contextlib.closing(decoded(path, sound, delay, decode)))
@@ -166,15 +169,15 @@ def _decoded_all(sound: Sound, paths: list[Path], delays: list[int], decode: Dec
         ]
         for clean, *parts in zip(even(sound).blocks(), *streams, strict=True):
             block = np.concatenate(parts) if len(parts) > 1 else parts[0]
-            heard.push(clean, block)
+            compared.push(clean, block)
             yield block
-    return heard
+    return compared
 
 
 def decoded(path: Path, like: Sound, delay: int, decode: Decode = read_stream) -> Generator[Block, None, None]:
-    """Decode a codec file, without its delay, at the rate of the recording that it was made of and of its length.
+    """Decode a codec file, without its delay, at the rate and with the length of the recording that was encoded.
 
-    Where it ends early, and before a sound that comes early (a negative delay), there is silence.
+    There is silence where it ends early, and before audio that is advanced (a negative delay).
     """
     with decode(path) as stream:
         frames = resampled_frames(like.frames, like.sample_rate, stream.sample_rate)

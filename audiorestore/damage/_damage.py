@@ -51,7 +51,7 @@ class Encoded(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a damage tells when it is done.
+    """What a damage returns at its end.
 
     Attributes:
         measured: Names to numbers and words, for the record.
@@ -62,7 +62,7 @@ class Outcome:
     encoded: tuple[Encoded, ...] = ()
 
     def close(self) -> None:
-        """Let go of the codec files."""
+        """Close the codec files."""
         for each in self.encoded:
             each.file.close()
 
@@ -122,7 +122,7 @@ class Domain:
 
     Attributes:
         kind: int, float, str, or Path for a file or folder of the user's, taken as it is written.
-        unit: Said behind the number when speaking to people.
+        unit: Shown after the number.
         meaning: What the parameter does to the sound.
         choices: The only values allowed, if they can be listed.
         low: The least number allowed.
@@ -151,7 +151,7 @@ class Domain:
         """Read one value.
 
         Raises:
-            ValueError: It is none of those allowed.
+            ValueError: The value is not allowed.
         """
         value: Value
         if self.kind in (str, Path) or text in self.choices or text in self.words:
@@ -171,7 +171,7 @@ class Domain:
         return value
 
 
-REQUIRED = ""  # the default of a parameter that has none: the user has to say it
+REQUIRED = ""  # the default of a parameter that the user has to give
 
 
 @overload

@@ -1,8 +1,8 @@
-"""Events that fall at chance moments, as scratches and dust: drawn second by second, so that hours take no memory.
+"""Events at random times, such as scratches and dust: drawn second by second, so hours need no memory.
 
-Each second has a generator of its own, made of the seed and of the second's number, so what falls there depends on
-neither blocks nor length. Waveforms are laid down at 96 kHz whatever the recording's rate, and brought to it by soxr:
-one seed is the same clicks at 8 and at 192 kHz, as if one disc had been played into both.
+Each second has its own generator, made from the seed and the number of the second, so its events depend on neither
+blocks nor length. Waveforms are made at 96 kHz whatever the recording's rate, then resampled with soxr: one seed gives
+the same clicks at 8 and at 192 kHz, as if the same disc had been recorded at both rates.
 """
 
 import itertools
@@ -29,19 +29,19 @@ DISC: str = parameter(
     Choice(("mono", "stereo")),
     Domain(
         str,
-        meaning="mono: the same in all channels; stereo: a level of its own in each, now and then of opposite sign",
+        meaning="mono: the same in all channels; stereo: another level in each, sometimes with opposite sign",
         choices=("mono", "stereo"),
     ),
 )
 RPM: float | Off = parameter(
     Choice(("off", 33.333, 45.0, 78.0)),
-    Domain(
-        float, "rpm", "speed of a disc whose scratches come back turn after turn", low=10.0, high=120.0, words=("off",)
-    ),
+    Domain(float, "rpm", "speed of a disc whose scratches repeat at every turn", low=10.0, high=120.0, words=("off",)),
 )
 REPEATING: float = parameter(
     50.0,
-    Domain(float, "%", "share of them that belongs to such scratches; off does not look at it", low=0.0, high=100.0),
+    Domain(
+        float, "%", "share of the events that belong to such scratches; not used if rpm is off", low=0.0, high=100.0
+    ),
 )
 
 _CHANNEL_SPREAD_DB = 4.0
@@ -50,7 +50,7 @@ _MEAN_TURNS = 10  # of 1 to 19, each as likely
 _JITTER_SECONDS = 0.001
 _BEFORE = 1000  # seconds that a scratch can have begun before the recording
 _PIECE = 4096
-_MOST_VALUES = 1 << 15  # laid down in one go
+_MOST_VALUES = 1 << 15  # computed at once
 _SHORTEST_SECONDS = 20e-6
 
 
@@ -61,7 +61,7 @@ class Events(NamedTuple):
         seconds: When each begins, from the start of the recording, shape (events,).
         normal: A number for each to be different by, normally distributed, shape (events,).
         even: Two such numbers, evenly distributed between 0 and 1, shape (2, events).
-        levels: The factor with which each is heard, shape (channels, events).
+        levels: The factor of each, shape (channels, events).
     """
 
     seconds: Floats
@@ -75,14 +75,14 @@ Shape = Callable[[Events], tuple[Floats, Wave]]  # the length of each event in s
 
 @dataclass(frozen=True)
 class Chance:
-    """By which chances events come.
+    """How often events occur, and how loud they are.
 
     Attributes:
         seed: Which events.
-        rate_per_second: How many come in a second, on average.
+        rate_per_second: Events in a second, on average.
         level_spread_db: Standard deviation of their levels.
         disc: ``mono`` or ``stereo``, see `DISC`.
-        rpm: Speed of a disc whose scratches come back, or ``off``.
+        rpm: Speed of a disc whose scratches repeat, or ``off``.
         repeating_percent: Share of the events that belongs to such scratches.
     """
 
@@ -95,16 +95,16 @@ class Chance:
 
     @property
     def turn_seconds(self) -> float:
-        """How long the disc takes for a turn; 0 if nothing comes back."""
+        """How long the disc takes for a turn; 0 if nothing repeats."""
         return 0.0 if self.rpm == "off" else 60.0 / self.rpm
 
     def seconds(self, rows: int) -> Iterator[Events]:
         """Yield the events of each second of the recording, without end.
 
         Args:
-            rows: In how many channels they have levels of their own.
+            rows: How many channels have different levels.
         """
-        # So that the first turn is as scratched as all others, draw from before the recording on.
+        # Start before the recording, so that its first turn has as many scratches as all others.
         first = -math.ceil(self.turn_seconds * 2 * _MEAN_TURNS)
         held = self._begin(first, rows)
         for second in itertools.count(first):
@@ -116,7 +116,7 @@ class Chance:
             held = Events(*(np.concatenate(pair, -1) for pair in zip(_select(held, ~due), begun, strict=True)))
 
     def _begin(self, second: int, rows: int) -> Events:
-        """Draw what begins in one second: events that come once, and scratches with all their turns."""
+        """Draw what begins in one second: single events, and scratches with all their turns."""
         rng = np.random.default_rng((self.seed, second + _BEFORE))
         repeating = 0.0 if self.rpm == "off" else self.repeating_percent / 100.0
         alone = rng.poisson(self.rate_per_second * (1.0 - repeating))
@@ -141,21 +141,21 @@ def add_events(sound: Sound, chance: Chance, snr_db: float, shape: Shape) -> Dam
     grid_frames = resampled_frames(sound.frames, sound.sample_rate, GRID_RATE)
     count = 0
 
-    def laid() -> Iterator[Block]:
+    def made() -> Iterator[Block]:
         nonlocal count
         count = 0
         tail = np.zeros((rows, 0))
         for second, events in zip(range(-(-grid_frames // GRID_RATE)), chance.seconds(rows), strict=False):
             events = _select(events, events.seconds < sound.frames / sound.sample_rate)
             count += len(events.seconds)
-            sums = _lay(events, shape, second, max(GRID_RATE, tail.shape[-1]))
+            sums = _waveforms(events, shape, second, max(GRID_RATE, tail.shape[-1]))
             sums[:, : tail.shape[-1]] += tail
             yield sums[:, : min(GRID_RATE, grid_frames - second * GRID_RATE)].astype(np.float32)
             tail = sums[:, GRID_RATE:]
 
     def noise() -> Iterator[Block]:
-        heard = Sound(GRID_RATE, rows, grid_frames, laid).resampled(sound.sample_rate)
-        for block in regrid(heard.blocks(), rows, sound.frames):
+        added = Sound(GRID_RATE, rows, grid_frames, made).resampled(sound.sample_rate)
+        for block in regrid(added.blocks(), rows, sound.frames):
             yield np.broadcast_to(block, (sound.channels, block.shape[-1]))
 
     outcome = yield from add(even(sound), noise, snr_db)
@@ -163,7 +163,7 @@ def add_events(sound: Sound, chance: Chance, snr_db: float, shape: Shape) -> Dam
 
 
 def pulse(length_ms: float, length_spread: float, longest_ms: float, most_periods: float) -> Shape:
-    """Make each event a short wave under a bell (Hann): of half a period to ``most_periods``, at any phase."""
+    """Make each event a short wave in a Hann window: half a period to ``most_periods``, at any phase."""
 
     def shape(events: Events) -> tuple[Floats, Wave]:
         lengths = 1e-3 * length_ms * length_spread**events.normal
@@ -184,7 +184,7 @@ def _select(events: Events, which: NDArray[Any]) -> Events:
     return Events(*(array[..., which] for array in events))
 
 
-def _lay(events: Events, shape: Shape, second: int, at_least: int) -> Floats:
+def _waveforms(events: Events, shape: Shape, second: int, at_least: int) -> Floats:
     """Add up the waveforms of the events of one second, shape (channels, time), as far as the longest reaches."""
     begin = (events.seconds - second) * GRID_RATE
     lengths, wave = shape(events)

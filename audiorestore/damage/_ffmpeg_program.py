@@ -13,7 +13,7 @@ from ..errors import AudioRestoreError
 
 
 def missing_program() -> str:
-    """Say what has to be installed first; nothing where it is."""
+    """Say what has to be installed first; empty if nothing is missing."""
     return "" if shutil.which("ffmpeg") else "the ffmpeg program is not installed, or not on PATH; install it"
 
 
@@ -53,22 +53,22 @@ def running(arguments: list[str], doing: str, **pipes: Any) -> Iterator[tuple[An
         The process; and a function that waits for its end.
 
     Raises:
-        AudioRestoreError: It cannot be started, or, on waiting, it failed; the sentence holds its last words.
+        AudioRestoreError: It cannot be started, or, on waiting, it failed; the message ends with ffmpeg's own.
     """
     with contextlib.ExitStack() as stack:
         with scratch_errors():
-            told = stack.enter_context(tempfile.TemporaryFile())
+            messages = stack.enter_context(tempfile.TemporaryFile())
         try:
             process = subprocess.Popen(
-                ["ffmpeg", "-nostdin", "-hide_banner", "-v", "error", *arguments], stderr=told, **pipes
+                ["ffmpeg", "-nostdin", "-hide_banner", "-v", "error", *arguments], stderr=messages, **pipes
             )
         except OSError as error:
             raise AudioRestoreError(f"the ffmpeg program cannot be started ({error.strerror})") from None
 
         def end() -> None:
             if process.wait():
-                told.seek(0)
-                words = " ".join(told.read(65536).decode(errors="replace").split())
+                messages.seek(0)
+                words = " ".join(messages.read(65536).decode(errors="replace").split())
                 raise AudioRestoreError(f"ffmpeg cannot {doing}: {words[-400:] or f'status {process.returncode}'}")
 
         try:

@@ -1,4 +1,4 @@
-"""Audio of the user's own that a damage works with: picked from a folder, read block by block."""
+"""Audio files of the user that a damage works with: picked from a folder, read block by block."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -13,7 +13,7 @@ from ..signal.sound import Block
 from ._damage import REQUIRED, Domain, parameter
 
 DRAWN = "drawn"
-FILE: str = parameter(DRAWN, Domain(Path, meaning="the file that is taken; 'drawn' picks one for each record"))
+FILE: str = parameter(DRAWN, Domain(Path, meaning="the file to use; 'drawn' picks one for each record"))
 
 
 def drawn_file(file: str, folder: str, rng: np.random.Generator) -> str:

@@ -1,9 +1,9 @@
 """Too few bits: every sample is rounded to a coarse grid, with dither or without.
 
 The grid is that of two's complement, steps of 2^(1 − bits) from −1 to one step below 1, with a level at 0; what lies
-beyond the last level is set to it, and counted. Rounding without dither leaves an error that hangs on the sound: music
-that fades away grates, and vanishes below half a step. Rectangular dither, one step wide, makes the error's mean 0
-whatever the sound, and triangular dither, two steps wide, its power constant as well: the price is an error of 1/12,
+beyond the last level is set to it, and counted. Rounding without dither leaves an error that depends on the sound:
+music that fades away grates, and vanishes below half a step. Rectangular dither, one step wide, makes the error's mean
+0 whatever the sound, and triangular dither, two steps wide, its power constant as well: the price is an error of 1/12,
 2/12 and 3/12 of a squared step for none, rectangular and triangular, which is 0, 3.0 and 4.8 dB more noise.
 
 Source: Lipshitz, Wannamaker and Vanderkooy, "Quantization and dither: a theoretical survey", Journal of the Audio
@@ -35,7 +35,7 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Round, each channel with dither of its own, and tell how many samples lay beyond the last level (``clipped``)."""
+    """Round, each channel with its own dither, and report how many samples were beyond the last level (``clipped``)."""
     rng = np.random.default_rng(config.noise_seed)
     half = 2.0 ** (config.bits - 1)  # steps from 0 to full scale
     clipped = 0

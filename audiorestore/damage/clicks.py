@@ -1,17 +1,17 @@
-"""Scratches of old discs, and bad joins of tapes: single clicks, heard one by one.
+"""Scratches of old discs, and bad joins of tapes: single clicks that the ear can distinguish.
 
-A click is a short wave of half a period to six under a bell, of 20 µs to 4 ms from end to end. Moments are
-Poisson's; lengths and levels are log-normal. With ``rpm`` a share of the clicks belongs to scratches, which click again
-at every turn of the disc, 1 to 19 times, within a millisecond or two, each time with a shape of its own.
+A click is a short wave of half a period to six periods in a Hann window, 20 µs to 4 ms long. Click times follow a
+Poisson process; lengths and levels are log-normal. With ``rpm``, part of the clicks belong to scratches, which repeat
+at every turn of the disc, 1 to 19 times, within a millisecond or two, each time with a different shape.
 
 The defaults resemble five real discs without music. In the median of the largest clicks 5 to 95 % of the energy comes
-in 0.45 to 0.76 ms, and the spectrum is centred on 2 to 5 kHz. 2 to 29 clicks a second are above 25 times the disc's own
-noise. Where the channels differ, they do so by 4 to 7 dB, and 3 to 31 % of the clicks have opposite signs in them. On a
-run-off groove the clicks come back after 1.73 s.
+within 0.45 to 0.76 ms, and the spectrum is centred on 2 to 5 kHz. 2 to 29 clicks a second are above 25 times the disc's
+own noise. Levels that differ between channels do so by 4 to 7 dB, and 3 to 31 % of the clicks have opposite signs in
+them. On a run-off groove the clicks repeat after 1.73 s.
 
 The SNR counts the pauses between clicks: in ten seconds the largest is 30 to 38 dB above the mean level that ``snr_db``
 sets (on the real discs, with their hiss, 22 to 34). So at 20 dB under speech of −20 dBFS it comes near full scale, at
-10 dB it is mostly above. Nothing is clipped; ``peak_dbfs`` tells.
+10 dB it is mostly above. Nothing is clipped; see ``peak_dbfs``.
 
 Source: Godsill and Rayner, "Digital Audio Restoration: A Statistical Model Based Approach", Springer 1998 (lengths);
 Vaseghi, "Algorithms for restoration of archived gramophone recordings", PhD thesis, Cambridge 1988; Välimäki et al.,
@@ -50,7 +50,7 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Add the clicks; tell how many there are (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
+    """Add the clicks; report how many there are (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
     rate, spread, repeating = config.rate_per_second, config.level_spread_db, config.repeating_percent
     chance = Chance(config.noise_seed, rate, spread, config.disc, config.rpm, repeating)
     shape = pulse(config.length_ms, config.length_spread, LONGEST_MS, MOST_PERIODS)

@@ -3,7 +3,7 @@
 ``hard`` is the threshold T wherever the sound is louder. ``soft`` is x − 4/27 · x³ / T² up to 1.5 T and T beyond: of
 slope 1 in silence and 0 at 1.5 T, so it bends everything a little, and never exceeds T. Nothing is made louder again.
 
-The threshold hangs on the recording's own peak, or on full scale; or it is searched so that the damage is as large as
+The threshold depends on the recording's own peak, or on full scale; or it is searched so that the damage is as large as
 ``sdr_db`` says, in the way of the literature on declipping, which sets 1 to 20 dB.
 
 Source: Záviška, Rajmic, Ozerov and Rencker, "A survey and an extensive evaluation of popular audio declipping methods",
@@ -33,17 +33,17 @@ class Config(DamageConfig):
         Span(-15.0, -3.0), Domain(float, "dB", "the highest level that is left", low=-80.0, high=0.0)
     )
     relative_to: str = parameter(
-        "peak", Domain(str, meaning="what threshold_db counts from", choices=("peak", "full_scale"))
+        "peak", Domain(str, meaning="what threshold_db is relative to", choices=("peak", "full_scale"))
     )
     kind: str = parameter(
-        Choice(KINDS), Domain(str, meaning="cut off flat, or bent ever more towards the threshold", choices=KINDS)
+        Choice(KINDS), Domain(str, meaning="cut off flat, or bent gradually towards the threshold", choices=KINDS)
     )
     sdr_db: float | Off = parameter(
         "off",
         Domain(
             float,
             "dB",
-            "level of the sound over that of what clipping changes; decides instead of threshold_db",
+            "level of the sound relative to the error that clipping makes; replaces threshold_db",
             low=0.1,
             high=60.0,
             words=("off",),
@@ -52,14 +52,14 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Clip, and tell at what level, how many samples lay above it, and the SDR that came of it.
+    """Clip, and report the level, how many samples were above it, and the SDR that resulted.
 
     Returns:
         ``threshold_dbfs`` (null where silence was clipped at its peak); ``over_threshold`` and
         ``over_threshold_percent``, of all channels' samples; ``reached_sdr_db`` (null where nothing was changed).
 
     Raises:
-        AudioRestoreError: An SDR is wanted of a silent recording.
+        AudioRestoreError: The recording is silent and an SDR is given.
     """
     kind = config.kind
     threshold = _threshold(sound, config)
@@ -97,7 +97,7 @@ def _threshold(sound: Sound, config: Config) -> float:
     if config.sdr_db == "off":
         return peak * from_decibels(config.threshold_db)
     if peak == 0.0:
-        raise AudioRestoreError("it is silent, so there is no level that sdr_db could stand against")
+        raise AudioRestoreError("the recording is silent, so sdr_db is undefined")
     return peak * _threshold_for(sound, peak, config.sdr_db, _KNEE[config.kind])
 
 
@@ -105,7 +105,7 @@ def _threshold_for(sound: Sound, peak: float, sdr_db: float, knee: float) -> flo
     """Find the share of the peak at which clipping gives this SDR, in one reading whatever the length.
 
     With the sums of the samples' powers in fine bins of magnitude, the energy that clipping changes is known exactly
-    where the knee lies on the edge of a bin: ``(x − T)²`` sums up to ``Σx² − 2TΣx + T²n`` over the samples above, and
+    if the knee is at the edge of a bin: ``(x − T)²`` sums up to ``Σx² − 2TΣx + T²n`` over the samples above, and
     the soft bend to ``(4/27)² Σx⁶ / T⁴`` over those below. In between it is a line, which is 0.001 dB from the truth.
     """
     count, first, second, sixth = np.zeros((4, _BINS))

@@ -1,8 +1,8 @@
-"""Dust and wear in the grooves: hundreds or thousands of small clicks a second, heard as one crackle.
+"""Dust and wear in the grooves: hundreds or thousands of small clicks a second, which sound like one crackle.
 
-They are as those of ``clicks``, but of three periods at most, none is longer than 0.5 ms, and none comes back. On real
+They are as those of ``clicks``, but of three periods at most, none is longer than 0.5 ms, and none repeats. On real
 discs the number above a level falls with that level as a log-normal of 6 to 11 dB does whose middle lies near the
-noise; how many there are below it nobody can count. In ten seconds the largest is 23 to 30 dB above the mean level that
+noise; those below it cannot be counted. In ten seconds the largest is 23 to 30 dB above the mean level that
 ``snr_db`` sets.
 
 Source: Godsill and Rayner, "Digital Audio Restoration: A Statistical Model Based Approach", Springer 1998; Välimäki et
@@ -39,7 +39,7 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Add the crackle; tell of how many events it is (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
+    """Add the crackle; report how many events there are (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
     chance = Chance(config.noise_seed, config.rate_per_second, config.level_spread_db, config.disc)
     shape = pulse(config.length_ms, config.length_spread, LONGEST_MS, MOST_PERIODS)
     return (yield from add_events(sound, chance, config.snr_db, shape))

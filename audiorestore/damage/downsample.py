@@ -1,6 +1,6 @@
 """Down to a lower sample rate and back up: nothing is left above half of the lower rate, or worse.
 
-How it is done decides what is heard (``method``):
+The method decides what remains audible (``method``):
 
 - ``soxr`` filters before it goes down and after it came up: clean, and dull.
 - ``decimate`` keeps every n-th sample as it is, so that the highs fold down into what is kept, and comes up clean: a
@@ -50,7 +50,8 @@ class Config(DamageConfig):
         ),
     )
     factor: int = parameter(
-        Choice((2, 3, 4, 6)), Domain(int, meaning="what the rate is divided by; only auto looks at it", low=2, high=16)
+        Choice((2, 3, 4, 6)),
+        Domain(int, meaning="what the rate is divided by; used if rate_hz is auto", low=2, high=16),
     )
     method: str = parameter(
         "soxr", Domain(str, meaning="clean, folding the highs down, or by lines or stairs", choices=tuple(_WAYS))
@@ -58,12 +59,12 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Go down and come back, and tell the rate in between (``rate_hz``)."""
+    """Resample down and up, and report the rate in between (``rate_hz``)."""
     rate = config.rate_hz
     rate = sound.sample_rate / config.factor if rate == "auto" else rate
     if rate >= sound.sample_rate:
         raise AudioRestoreError(
-            f"the recording has {sound.sample_rate} Hz, so rate_hz={rate:g} takes nothing away; ask for a lower rate, "
+            f"the recording has {sound.sample_rate} Hz, so rate_hz={rate:g} removes nothing; ask for a lower rate, "
             "or for rate_hz=auto,factor=2"
         )
     # Only the ratio counts, and in lowest terms every place between two samples is exact.

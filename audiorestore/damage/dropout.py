@@ -48,15 +48,15 @@ class Config(DamageConfig):
     )
     fill: str = parameter(
         Choice(FILLS),
-        Domain(str, meaning="silence, the last packet over and over, or that growing softer", choices=FILLS),
+        Domain(str, meaning="silence, the last packet repeated, or repeated and fading out", choices=FILLS),
     )
     loss_seed: int = parameter(
-        Span(0, 2**32 - 1), Domain(int, meaning="which packets: drawn for each record", low=0, high=2**32 - 1)
+        Span(0, 2**32 - 1), Domain(int, meaning="seed of the losses, drawn for each record", low=0, high=2**32 - 1)
     )
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Lose packets, and tell of how many (``packets``) how many were lost (``lost_packets``, ``lost_percent``).
+    """Lose packets; report how many there were (``packets``) and were lost (``lost_packets``, ``lost_percent``).
 
     Raises:
         AudioRestoreError: No network of two states loses so much in such bursts.
@@ -99,8 +99,8 @@ class _Network:
         loss, in_good, in_bad = (percent / 100.0 for percent in shares)
         if not in_good <= loss < in_bad and loss != in_good:
             raise AudioRestoreError(
-                f"loss_percent={100 * loss:g} is no mean of good_loss_percent={100 * in_good:g} and "
-                f"bad_loss_percent={100 * in_bad:g}; ask for one between them, below that of the bad state"
+                f"loss_percent={100 * loss:g} must lie between good_loss_percent={100 * in_good:g} and "
+                f"bad_loss_percent={100 * in_bad:g}, below the latter"
             )
         bad_share = (loss - in_good) / (in_bad - in_good) if loss != in_good else 0.0
         self._leave = 1.0 / config.burst_packets
@@ -117,7 +117,7 @@ class _Network:
         self._is_first = True
 
     def lost(self, packets: int) -> NDArray[np.bool_]:
-        """Tell for each of the next packets whether it is lost."""
+        """Say for each of the next packets whether it is lost."""
         moves, fates = self._rng.random((packets, 2)).T
         bad = np.empty(packets, bool)
         for index, move in enumerate(moves.tolist()):

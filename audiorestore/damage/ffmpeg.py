@@ -1,18 +1,18 @@
-"""A codec of the ffmpeg program, from AAC to a telephone's: there and back, lined up with what went in.
+"""A codec of the ffmpeg program, from AAC to a telephone's: encoded, decoded, and aligned with the input.
 
 ffmpeg is not part of this package: where it is not installed, or was built without an encoder, that is said.
 
-What had to be measured to get this right, with ffmpeg 5.1, 7.0 and 9.0 (`tests/damage/test_ffmpeg.py` measures again):
+Measured facts that this relies on, with ffmpeg 5.1, 7.0 and 9.0 (`tests/damage/test_ffmpeg.py` measures again):
 
 - Every codec comes back late by its own number of samples at the coded rate, whatever the bit rate: AC-3 by 256, MP2
   by 481, SBC by 73, G.722 by 22, AMR by 40 (wide band 95), Speex by 80, G.723.1 by 60. AAC in MP4 carries an edit list
   that ffmpeg obeys, so it comes at 0, as do GSM, G.726, ADPCM, A-law and µ-law. WMA comes *early*, by 512 to 2048: its
   first frame is lost, so silence is put in front. Each is undone as ``delay``. Should another version be late by
-  something else, its results are refused where the loudest part tells so beyond doubt (see `_codec`).
+  something else, its results are refused if the loudest part shows this beyond doubt (see `_codec`).
 - A voice coder moves a voice by up to a third of a sample of 8 kHz, which is left in.
 - What a decoder still holds at the end is lost, so silence is put behind, too. ``bitrate_kbps`` in the record counts
   the whole file with that silence, container included.
-- AAC, WMA and Speex take ``kbps`` as a wish (of 8 kbit/s AAC made 17, of 24 Speex 19): ``bitrate_kbps`` is what came.
+- AAC, WMA and Speex treat ``kbps`` as a request (AAC made 17 of 8 kbit/s, Speex 19 of 24); see ``bitrate_kbps``.
 - Encoders do each something else with samples over full scale (AAC turns them down, AC-3 breaks), so they are clipped
   and counted, as for MP3.
 - ffmpeg 7 decodes wide-band Speex as noise of twice the length; Speex is offered at 8 kHz only.
@@ -60,24 +60,37 @@ _AMR_NB_KBPS = (4.75, 5.15, 5.9, 6.7, 7.4, 7.95, 10.2, 12.2)
 _AMR_WB_KBPS = (6.6, 8.85, 12.65, 14.25, 15.85, 18.25, 19.85, 23.05, 23.85)
 CODED_RATES = (8000, 11025, 12000, *_MPEG_RATES, 88200, 96000)
 CODECS = {
-    "aac": Codec("aac", "mp4", ".m4a", 2, 0, CODED_RATES, (8, 512), True, 48),
-    "ac3": Codec("ac3", "ac3", ".ac3", 2, 256, _AC3_RATES, _AC3_KBPS, False, 64),
+    "aac": Codec("aac", "mp4", ".m4a", rates=CODED_RATES, kbps=(8, 512), ranging=True, auto_kbps=48),
+    "ac3": Codec("ac3", "ac3", ".ac3", delay=256, rates=_AC3_RATES, kbps=_AC3_KBPS, auto_kbps=64),
     "adpcm_ima": Codec("adpcm_ima_wav", "wav", ".wav"),
     "adpcm_ms": Codec("adpcm_ms", "wav", ".wav"),
     "alaw": Codec("pcm_alaw", "wav", ".wav"),
-    "amr_nb": Codec("libopencore_amrnb", "amr", ".amr", 1, 40, (8000,), _AMR_NB_KBPS, False, 12.2),
-    "amr_wb": Codec("libvo_amrwbenc", "amr", ".amr", 1, 95, (16000,), _AMR_WB_KBPS, False, 23.85),
-    "eac3": Codec("eac3", "eac3", ".eac3", 2, 256, _AC3_RATES, (32, 640), True, 48),
-    "g722": Codec("g722", "g722", ".g722", 1, 22, (16000,), (64,), False, 64),
-    "g723_1": Codec("g723_1", "wav", ".wav", 1, 60, (8000,), (6.3,), False, 6.3),
-    "g726": Codec("g726", "wav", ".wav", 1, 0, (8000,), (16, 24, 32, 40), False, 32),
-    "gsm": Codec("libgsm", "gsm", ".gsm", 1, 0, (8000,), (13,), False, 13),
-    "mp2": Codec("mp2", "mp2", ".mp2", 2, 481, _MPEG_RATES, _MP2_KBPS, False, 64),
+    "amr_nb": Codec(
+        "libopencore_amrnb", "amr", ".amr", channels=1, delay=40, rates=(8000,), kbps=_AMR_NB_KBPS, auto_kbps=12.2
+    ),
+    "amr_wb": Codec(
+        "libvo_amrwbenc", "amr", ".amr", channels=1, delay=95, rates=(16000,), kbps=_AMR_WB_KBPS, auto_kbps=23.85
+    ),
+    "eac3": Codec("eac3", "eac3", ".eac3", delay=256, rates=_AC3_RATES, kbps=(32, 640), ranging=True, auto_kbps=48),
+    "g722": Codec("g722", "g722", ".g722", channels=1, delay=22, rates=(16000,), kbps=(64,), auto_kbps=64),
+    "g723_1": Codec("g723_1", "wav", ".wav", channels=1, delay=60, rates=(8000,), kbps=(6.3,), auto_kbps=6.3),
+    "g726": Codec("g726", "wav", ".wav", channels=1, rates=(8000,), kbps=(16, 24, 32, 40), auto_kbps=32),
+    "gsm": Codec("libgsm", "gsm", ".gsm", channels=1, rates=(8000,), kbps=(13,), auto_kbps=13),
+    "mp2": Codec("mp2", "mp2", ".mp2", delay=481, rates=_MPEG_RATES, kbps=_MP2_KBPS, auto_kbps=64),
     "mulaw": Codec("pcm_mulaw", "wav", ".wav"),
-    "sbc": Codec("sbc", "sbc", ".sbc", 2, 73, (16000, *_AC3_RATES), (64, 345), True, 164),
-    "speex": Codec("libspeex", "ogg", ".spx", 1, 80, (8000,), (3, 24), True, 15),
+    "sbc": Codec(
+        "sbc", "sbc", ".sbc", delay=73, rates=(16000, *_AC3_RATES), kbps=(64, 345), ranging=True, auto_kbps=164
+    ),
+    "speex": Codec(
+        "libspeex", "ogg", ".spx", channels=1, delay=80, rates=(8000,), kbps=(3, 24), ranging=True, auto_kbps=15
+    ),
     "wma": Codec(
-        "wmav2", "asf", ".wma", 2, 0, (8000, 11025, 16000, 22050, *_AC3_RATES), (24, 32, 48, 64, 96, 128), False, 48
+        "wmav2",
+        "asf",
+        ".wma",
+        rates=(8000, 11025, 16000, 22050, *_AC3_RATES),
+        kbps=(24, 32, 48, 64, 96, 128),
+        auto_kbps=48,
     ),
 }
 _READ_AS = {"mp4": "mov", "mp2": "mp3"}  # what the container is called where it is read
@@ -89,7 +102,7 @@ _TAIL = 4096  # samples of silence behind, over the delay: two frames of the lon
 
 @dataclass(frozen=True)
 class Config(DamageConfig):
-    """Which codec, and how hard it squeezes."""
+    """Which codec, and how strongly it compresses."""
 
     codec: str = parameter("aac", Domain(str, meaning="how the sound is coded", choices=tuple(CODECS)))
     kbps: float | Auto = parameter(
@@ -97,7 +110,7 @@ class Config(DamageConfig):
         Domain(
             float,
             "kbit/s",
-            "bit rate of a stream; auto is a middling one of the codec's",
+            "bit rate of a stream; auto is a medium one for the codec",
             low=1,
             high=640,
             words=("auto",),
@@ -115,12 +128,12 @@ class Config(DamageConfig):
 
 
 def missing() -> str:
-    """Say what has to be installed first; nothing where it is."""
+    """Say what has to be installed first; empty if nothing is missing."""
     return missing_program()
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Encode and decode; tell what is in the file, the delay undone, how many samples were clipped, and the gain.
+    """Encode and decode; report what is in the file, the delay removed, how many samples were clipped, and the gain.
 
     A telephone's codec holds one channel, the others two; of more channels each is a stream of its own.
     """
@@ -143,7 +156,7 @@ def apply(sound: Sound, config: Config) -> Damaged:
 
 
 def _encode(sound: Sound, path: Path, name: str, kbps: float | None) -> dict[str, Any]:
-    """Write a codec file with silence on both sides of the recording, and tell what is in it."""
+    """Write a codec file with silence on both sides of the recording, and report what is in it."""
     codec = CODECS[name]
     rate, channels = sound.sample_rate, sound.channels
     lost = next(lost for upto, lost in _WMA_LOST if rate <= upto) if name == "wma" else 0
@@ -174,7 +187,7 @@ def _silence(channels: int, frames: int) -> Block:
 
 
 def _decode(path: Path, container: str, sample_rate: int, channels: int) -> Generator[Block, None, None]:
-    """Decode block by block; ffmpeg is stopped where nobody wants any more."""
+    """Decode block by block; ffmpeg is stopped when the reader stops."""
     arguments = [
         *("-f", _READ_AS.get(container, container), "-i", str(path)),
         *("-f", "f32le", "-ar", str(sample_rate), "-ac", str(channels), "pipe:1"),
@@ -218,10 +231,10 @@ def _kbps(name: str, rate: int, channels: int, wanted: float | str) -> float | N
             raise AudioRestoreError(f"{name} has a fixed number of bits a sample; ask for kbps=auto, and a coded_rate")
         return None
     if wanted == "auto":
-        middling = codec.auto_kbps * channels
+        medium = codec.auto_kbps * channels
         if codec.ranging:
-            return min(max(middling, there[0]), there[-1])
-        return max(kbps for kbps in there if kbps <= middling)
+            return min(max(medium, there[0]), there[-1])
+        return max(kbps for kbps in there if kbps <= medium)
     possible = there[0] <= float(wanted) <= there[-1] if codec.ranging else wanted in there
     if not possible:
         listed = " to ".join(f"{kbps:g}" for kbps in there) if codec.ranging else _listed(there)

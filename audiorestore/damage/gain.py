@@ -1,9 +1,9 @@
 """Louder or softer by one factor, or with inverted polarity: nothing else is changed.
 
 The factor is a gain in decibels, or whatever brings the recording to an integrated loudness (``lufs``, as in
-``gain:lufs=-23``). Nobody hears it as damage, but it matters for pairs: half as loud is an SNR of 6 dB, twice as loud
-of 0 dB, and inverted of −6 dB. So it shows whether later stages handle the level. Nothing is clipped: samples over full
-scale are counted and kept.
+``gain:lufs=-23``). It does not sound like damage, but it matters for pairs: half as loud is an SNR of 6 dB, twice as
+loud of 0 dB, and inverted of −6 dB. So it shows whether later stages handle the level. Nothing is clipped: samples
+over full scale are counted and kept.
 
 Source: Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019 (what a factor does to
 measures of quality); ITU-R BS.1770-4 and EBU R 128 (loudness).
@@ -25,14 +25,12 @@ POLARITIES = ("keep", "turn")
 
 @dataclass(frozen=True)
 class Config(DamageConfig):
-    """How much louder, and which way up."""
+    """Gain and polarity."""
 
     gain_db: float = parameter(
-        Span(-12.0, 6.0), Domain(float, "dB", "how much louder; softer where it is negative", low=-100.0, high=60.0)
+        Span(-12.0, 6.0), Domain(float, "dB", "gain; negative values make it softer", low=-100.0, high=60.0)
     )
-    polarity: str = parameter(
-        "keep", Domain(str, meaning="as it is, or with every sample's sign turned", choices=POLARITIES)
-    )
+    polarity: str = parameter("keep", Domain(str, meaning="keep the polarity, or turn (invert) it", choices=POLARITIES))
     lufs: float | Off = parameter(
         "off",
         Domain(

@@ -1,7 +1,7 @@
 """Steady noise, as of tape, amplifiers and bad microphones.
 
 White noise has the same power in every hertz, pink noise in every octave. The noise of a tape is taken as an even flux
-that a cassette deck plays back, so that it rises above 1.3 kHz; that is what is heard as hiss.
+that a cassette deck plays back, so that it rises above 1.3 kHz; this is what people hear as hiss.
 
 Source: Moliner and Välimäki, "A two-stage U-Net for high-fidelity denoising of historical recordings", ICASSP 2022
 (hiss of old discs); Voss and Clarke, "'1/f noise' in music and speech", Nature 258, 1975 (pink); IEC 60094-1 (tape).
@@ -33,7 +33,7 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Add the noise, different in every channel, and tell its level (``noise_dbfs``)."""
+    """Add the noise, different in every channel, and report its level (``noise_dbfs``)."""
 
     def noise() -> Iterator[Block]:
         rng = np.random.default_rng(config.noise_seed)

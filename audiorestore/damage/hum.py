@@ -50,7 +50,7 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Add the hum; tell its frequency (``hum_hz``) and how loud it is (``noise_dbfs``, ``peak_dbfs``)."""
+    """Add the hum; report its frequency (``hum_hz``) and how loud it is (``noise_dbfs``, ``peak_dbfs``)."""
     hum_hz = config.mains_hz * (1.0 + config.offset_percent / 100.0)
     rng = np.random.default_rng(config.noise_seed)
     number = np.arange(1, MOST_HARMONICS + 1)
@@ -58,7 +58,7 @@ def apply(sound: Sound, config: Config) -> Damaged:
     levels_db += config.harmonic_spread_db * rng.standard_normal(len(number))
     partials = 10.0 ** (levels_db / 20.0) * np.exp(2j * np.pi * rng.random(len(number)))
     partials = partials[(number <= config.harmonics) & (number * hum_hz < 0.5 * sound.sample_rate)]
-    heard = 10.0 ** (config.channel_spread_db * rng.standard_normal((sound.channels, 1)) / 20.0)
+    levels = 10.0 ** (config.channel_spread_db * rng.standard_normal((sound.channels, 1)) / 20.0)
 
     def noise() -> Iterator[Block]:
         start = 0
@@ -71,7 +71,7 @@ def apply(sound: Sound, config: Config) -> Damaged:
             for partial in partials[::-1]:  # the sum of partials times powers of the first, by Horner's rule
                 wave += partial
                 wave *= first
-            yield (heard * wave.real).astype(np.float32)
+            yield (levels * wave.real).astype(np.float32)
             start = end
 
     outcome = yield from add(sound, noise, config.snr_db)

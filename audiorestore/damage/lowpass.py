@@ -1,4 +1,4 @@
-"""A low-pass filter takes the highs away, one of many kinds, so that no net learns the edge of a single filter.
+"""A low-pass filter of one of many kinds removes the highs, so that no network learns the edge of a single filter.
 
 Each keeps the magnitude of its kind and turns no phase, so nothing is late at any frequency: the response is sampled,
 and realised by a symmetric filter that misses it by 120 dB (root mean square over frequency; of the sharpest by 60 to
@@ -40,20 +40,20 @@ class Config(DamageConfig):
         Choice((6, 8, 10, 12)), Domain(int, meaning="its steepness; of a sinc, zeros to each side", low=1, high=12)
     )
     cutoff_hz: float | Auto = parameter(
-        "auto", Domain(float, "Hz", "where it cuts; auto follows cutoff_share", low=20, high=96000, words=("auto",))
+        "auto", Domain(float, "Hz", "cut-off; auto follows cutoff_share", low=20, high=96000, words=("auto",))
     )
     cutoff_share: float = parameter(
         Span(0.15, 0.75),
         Domain(
-            float, meaning="the cut-off over the highest frequency there is; only auto looks at it", low=0.01, high=0.99
+            float, meaning="cut-off relative to half the sample rate; used if cutoff_hz is auto", low=0.01, high=0.99
         ),
     )
     ripple_db: float = parameter(
         Span(0.05, 1.0),
-        Domain(float, "dB", "how far chebyshev1 and elliptic waver below the cut-off", low=0.01, high=3),
+        Domain(float, "dB", "ripple of chebyshev1 and elliptic below the cut-off", low=0.01, high=3),
     )
     stopband_db: float = parameter(
-        Span(40.0, 80.0), Domain(float, "dB", "how much chebyshev2, elliptic and sinc take away", low=20, high=120)
+        Span(40.0, 80.0), Domain(float, "dB", "attenuation of chebyshev2, elliptic and sinc", low=20, high=120)
     )
     passes: int = parameter(
         1, Domain(int, meaning="1, or 2 for the filter's square, as forward and backward filtering", choices=(1, 2))
@@ -61,7 +61,7 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Filter, and tell where it cuts (``cutoff_hz``).
+    """Filter, and report the cut-off (``cutoff_hz``).
 
     Raises:
         AudioRestoreError: The recording holds nothing above the cut-off, or the filter would ring for too long.
@@ -111,7 +111,7 @@ def _amplitude(
 ) -> NDArray[np.float64]:
     """Give the magnitude, its sign turned at each zero of the stop band as in a sinc's, which keeps the ringing short.
 
-    All zeros lie on the unit circle: with its mirror image each is a factor 2 (cos w - cos w0), or alone at half the
+    All zeros are of magnitude 1: with its mirror image each is a factor 2 (cos w - cos w0), or alone at half the
     sample rate 2 cos(w / 2).
     """
     response = np.full(len(radians), gain)

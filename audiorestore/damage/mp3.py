@@ -1,13 +1,13 @@
-"""MP3 at a constant, an average or a varying bit rate: through LAME and back, lined up with what went in.
+"""MP3 at a constant, an average or a varying bit rate: encoded by LAME, decoded, and aligned with the input.
 
-What had to be measured to get this right (`tests/damage/test_mp3.py` measures it again):
+Measured facts that this relies on (`tests/damage/test_mp3.py` measures it again):
 
 - lameenc writes no LAME tag, so the decoder skips nothing: the audio comes back 1105 samples late at the *coded*
   rate (576 of the encoder, 528 + 1 of the decoder), with more than that appended. The delay is cut off here.
 - LAME turns its input down by 0.95 at up to 160 kbit/s (to 0.98 at 224): the ``gain_db`` in the record.
 - LAME picks the coded rate from the bit rate (``coded_rate=auto``), and takes the nearest bit rate that exists at a
   coded rate that is forced. Both are read back from the frames; what was not asked for is refused.
-- LAME's own resampler loses its place when it divides the rate by more than about 3, so a rate above 48 kHz is
+- LAME's own resampler drifts when it divides the rate by more than about 3, so a rate above 48 kHz is
   brought down by soxr first.
 - Of a stream whose bit rate varies and that has no tag, libsndfile reads a part only; all its frames are read here.
 
@@ -39,21 +39,17 @@ _RANGES_KBPS = {"1": (32, 320), "2": (8, 160), "2.5": (8, 64)}  # by the version
 
 @dataclass(frozen=True)
 class Config(DamageConfig):
-    """How hard the encoder squeezes."""
+    """How strongly the encoder compresses."""
 
     kbps: int = parameter(
         Choice((16, 32, 64, 96, 128)),
-        Domain(int, "kbit/s", "bit rate of the whole stream; vbr does not look at it", choices=BITRATES_KBPS),
+        Domain(int, "kbit/s", "bit rate of the whole stream; not used by vbr", choices=BITRATES_KBPS),
     )
     mode: str = parameter(
         "cbr",
-        Domain(
-            str, meaning="a bit rate for each frame, for their average, or as it comes", choices=("cbr", "abr", "vbr")
-        ),
+        Domain(str, meaning="constant, average or variable bit rate", choices=("cbr", "abr", "vbr")),
     )
-    vbr_quality: int = parameter(
-        4, Domain(int, meaning="LAME's -V, 0 (best) to 9; only vbr looks at it", low=0, high=9)
-    )
+    vbr_quality: int = parameter(4, Domain(int, meaning="LAME's -V, 0 (best) to 9; used by vbr only", low=0, high=9))
     coded_rate: int | Auto = parameter(
         "auto", Domain(int, "Hz", "sample rate inside the MP3; auto is LAME's choice", choices=("auto", *CODED_RATES))
     )
@@ -61,7 +57,7 @@ class Config(DamageConfig):
         2,
         Domain(
             int,
-            meaning="LAME's -q, 0 (slowest) to 9; at 96 kbit/s and above it moves the SNR by decibels",
+            meaning="LAME's -q, 0 (slowest) to 9; at 96 kbit/s and above it changes the SNR by decibels",
             low=0,
             high=9,
         ),
@@ -69,9 +65,9 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Encode and decode; tell what the frames hold, the gain, and how many samples were clipped on the way in.
+    """Encode and decode; report what the frames hold, the gain, and how many input samples were clipped.
 
-    One or two channels are one stream, as MP3 holds no more; each of more channels is a mono stream of its own.
+    One or two channels are one stream, as MP3 holds no more; more channels are a mono stream each.
     """
 
     def write(part: Sound, path: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Config(DamageConfig):
         Span(0.0, 1.0),
         Domain(
             float,
-            meaning="where in the file the noise begins: 1 is as late as it may, to last to the end",
+            meaning="where in the file the noise begins: 0 is its start, 1 the latest place that is long enough",
             low=0,
             high=1,
         ),
@@ -57,14 +57,14 @@ def sources(config: Config) -> list[Path]:
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Add the noise; tell its level (``noise_dbfs``), where it was cut out, and whether it had to be repeated."""
+    """Add the noise; report its level (``noise_dbfs``), where in the file it starts, and if it had to be repeated."""
     with AudioReader(config.file) as reader:
         rate, frames = reader.info.sample_rate, reader.info.frames
         needed = resampled_frames(sound.frames, sound.sample_rate, rate)
         looped = needed > frames
         if looped and frames < LEAST_SECONDS * rate:
             raise AudioRestoreError(
-                f"{reader.path} holds {frames / rate:.3f} s of noise, and repeating so little would make a tone of it; "
+                f"{reader.path} holds {frames / rate:.3f} s of noise, and repeating so little would sound like a tone; "
                 f"give a file of at least {LEAST_SECONDS} s"
             )
         fade = round(FADE_SECONDS * rate) if looped else 0
@@ -72,16 +72,16 @@ def apply(sound: Sound, config: Config) -> Damaged:
 
         def noise() -> Iterator[Block]:
             stretch = Sound(rate, reader.info.channels, frames, lambda: endless(reader, start, fade))
-            heard = False
+            audible = False
             blocks = stretch.resampled(sound.sample_rate).blocks()
             for block in regrid(blocks, stretch.channels, sound.frames):
-                heard = heard or bool(block[: sound.channels].any())
+                audible = audible or bool(block[: sound.channels].any())
                 yield block[np.arange(sound.channels) % stretch.channels]
-            if not heard:
+            if not audible:
                 stop = min(frames, start + needed)
                 raise AudioRestoreError(
                     f"{reader.path} is silent from {start / rate:.2f} to {stop / rate:.2f} s, so there is no noise to "
-                    "mix in; cut the silence off, or take the file away"
+                    "mix in; cut the silence off, or remove the file"
                 )
 
         outcome = yield from add(even(sound), noise, config.snr_db)

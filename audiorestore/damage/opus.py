@@ -1,6 +1,6 @@
-"""Opus at a quality or at a bit rate: through libopus and back, lined up with what went in.
+"""Opus at a quality or at a bit rate: encoded by libopus, decoded, and aligned with the input.
 
-What had to be measured to get this right (`test_vorbis_and_opus.py` and `test_ogg.py` in `tests/damage` measure it
+Measured facts that this relies on (`test_vorbis_and_opus.py` and `test_ogg.py` in `tests/damage` measure it
 again):
 
 - Opus holds 8, 12, 16, 24 and 48 kHz only. Everything is brought to 48 kHz and back (``coded_rate=auto``), or to one
@@ -14,8 +14,7 @@ again):
 - libsndfile's ``compression_level`` c asks libopus for 6 + 250·(1 − c) kbit/s a channel: ``quality`` 0 to 10 is that,
   evenly. What comes out varies; with ``kbps`` the quality is searched whose file takes that many bits, within 5 %, and
   what none gives is refused. ``bitrate_kbps`` in the record is measured, without the headers.
-- Samples over full scale come back over full scale. The serial number that libsndfile draws is set to 1, so the codec
-  file is the same each time.
+- Samples over full scale come back over full scale.
 - Of more than two channels Opus would take one for the subwoofer, so each is a stream of its own.
 
 Source: Valin, Vos and Terriberry, "Definition of the Opus Audio Codec", RFC 6716, 2012 (the modes: section 3.1).
@@ -41,14 +40,14 @@ _MOST_DELAY = 4  # samples at the coded rate, to each side
 
 @dataclass(frozen=True)
 class Config(DamageConfig):
-    """How hard the encoder squeezes."""
+    """How strongly the encoder compresses."""
 
     kbps: int | Auto = parameter("auto", KBPS)
     quality: float = parameter(
         Choice((2.0, 4.0)),
         Domain(
             float,
-            meaning="from 6 (0) to 256 (10) kbit/s a channel, as planned; only where kbps is auto",
+            meaning="from 6 (0) to 256 (10) kbit/s per channel, nominally; used if kbps is auto",
             low=0,
             high=10,
         ),
@@ -59,24 +58,24 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Encode and decode; tell the quality, the bit rate as measured, the delay undone, and the gain.
+    """Encode and decode; report the quality, the measured bit rate, the delay that was removed, and the gain.
 
-    One or two channels are one stream; each of more channels is a mono stream of its own, and has its own quality.
+    One or two channels are one stream; more channels are a mono stream each, each with its own quality.
     """
 
     def write(part: Sound, path: Path) -> dict[str, Any]:
         rate = 48000 if config.coded_rate == "auto" else int(config.coded_rate)
         part = part.resampled(rate)
-        told = encode_ogg(
+        measured = encode_ogg(
             part, path, "OPUS", config.kbps, config.quality, lambda kbps: (kbps / part.channels - 6.0) / 25.0
         )
-        return {**told, "delay": 0 if _mode(path) == "celt" else _delay(part, path)}
+        return {**measured, "delay": 0 if _mode(path) == "celt" else _delay(part, path)}
 
     return (yield from through_codec(sound, write, ".opus"))
 
 
 def _mode(path: Path) -> str:
-    """Tell in which mode most of the packets are."""
+    """Find the mode of most packets."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         modes = [_MODES[data[packet] >> 3] for packet in sound_packets(data)[1] if packet < len(data)]
     return max(("celt", "hybrid", "silk"), key=modes.count)

@@ -1,4 +1,4 @@
-"""A room answers: each sound trails off behind itself, as on a far microphone.
+"""Reverberation of a room: each sound dies away slowly, as on a distant microphone.
 
 By default a room is drawn: after a pause its tail is noise of its own in each channel that dies away exponentially, by
 60 dB in ``decay_seconds`` up to 500 Hz and sooner above, as air and walls swallow the highs. With ``folder`` a recorded
@@ -26,7 +26,7 @@ from ..errors import AudioRestoreError
 from ..signal.filters import convolved
 from ..signal.level import decibels, dot, from_decibels
 from ..signal.resample import resample
-from ..signal.sound import Sound
+from ..signal.sound import Mono, Sound
 from ._additive import NOISE_SEED
 from ._damage import DamageConfig, Damaged, Domain, Outcome, Span, parameter
 from ._user_audio import DRAWN, FILE, drawn_file
@@ -74,8 +74,8 @@ def sources(config: Config) -> list[Path]:
 def apply(sound: Sound, config: Config) -> Damaged:
     """Put the recording into the room.
 
-    Of a recorded one ``decay_seconds`` (null where it does not fall far enough) and ``drr_db`` are measured and told in
-    place of those drawn, and ``predelay_ms`` and ``damping_percent`` are null.
+    Of a recorded one, ``decay_seconds`` (null where it does not fall far enough) and ``drr_db`` are measured and
+    replace the drawn values in the record; ``predelay_ms`` and ``damping_percent`` are null.
     """
     if config.file == DRAWN:
         yield from convolved(sound, drawn_response(config, sound.channels, sound.sample_rate))
@@ -127,12 +127,14 @@ def recorded_response(path: Path, channels: int, sample_rate: int) -> tuple[NDAr
         if reader.info.duration_seconds > LONGEST_SECONDS:
             raise AudioRestoreError(
                 f"{path} lasts {reader.info.duration_seconds:.1f} s, and an impulse response of at most "
-                f"{LONGEST_SECONDS:g} s is taken; cut it shorter, or take it away if it is none"
+                f"{LONGEST_SECONDS:g} s is possible; shorten the file, or remove it if it is not an impulse response"
             )
         rows = resample(reader.read()[:channels].astype(np.float64), reader.info.sample_rate, sample_rate)
     for number, row in enumerate(rows, 1):
         if not row.any():
-            raise AudioRestoreError(f"channel {number} of {path} is silent, so it is no impulse response; take it away")
+            raise AudioRestoreError(
+                f"channel {number} of {path} is silent and cannot be an impulse response; remove the file"
+            )
     peaks = [_peak(row) for row in rows]
     advance = math.ceil(max(peaks)) + _ROOM
     taps = rows.shape[-1] + math.ceil(advance - min(peaks)) + _ROOM
@@ -148,7 +150,7 @@ def _direct(advance: int, sample_rate: int) -> slice:
     return slice(max(0, advance - reach), advance + reach + 1)
 
 
-def _peak(row: NDArray[np.floating]) -> float:
+def _peak(row: Mono) -> float:
     """Find the strongest peak, to a sixteenth of a sample."""
     best = int(np.argmax(np.abs(row)))
     padded = np.pad(row[max(0, best - _ROOM) : best + _ROOM], (max(0, _ROOM - best), _ROOM))[: 2 * _ROOM]
@@ -156,7 +158,7 @@ def _peak(row: NDArray[np.floating]) -> float:
     return best - 1 + int(np.argmax(finer[16 * (_ROOM - 1) : 16 * (_ROOM + 1) + 1])) / 16
 
 
-def _delayed(row: NDArray[np.floating], samples: float, frames: int) -> NDArray[np.float64]:
+def _delayed(row: Mono, samples: float, frames: int) -> NDArray[np.float64]:
     """Delay by a fraction of samples, to this length."""
     n_fft = 1 << (frames + _ROOM).bit_length()
     turn = np.exp(-2j * np.pi * np.fft.rfftfreq(n_fft) * samples)

@@ -61,7 +61,7 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Add the thumps; tell how many there are (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
+    """Add the thumps; report how many there are (``events``) and how loud (``noise_dbfs``, ``peak_dbfs``)."""
     rate, spread, repeating = config.rate_per_second, config.level_spread_db, config.repeating_percent
     chance = Chance(config.noise_seed, rate, spread, config.disc, config.rpm, repeating)
     return (yield from add_events(sound, chance, config.snr_db, _thump(config)))

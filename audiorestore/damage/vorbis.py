@@ -1,17 +1,16 @@
-"""Ogg Vorbis at a quality or at a bit rate: through libvorbis and back, lined up with what went in.
+"""Ogg Vorbis at a quality or at a bit rate: encoded by libvorbis, decoded, and aligned with the input.
 
-What had to be measured to get this right (`test_vorbis_and_opus.py` and `test_ogg.py` in `tests/damage` measure it
+Measured facts that this relies on (`test_vorbis_and_opus.py` and `test_ogg.py` in `tests/damage` measure it
 again):
 
-- What is decoded lies at lag 0 with the exact length, at every rate from 8 to 200 kHz; above, libvorbis crashes, so a
+- Decoded audio has lag 0 and the exact length, at every rate from 8 to 200 kHz; above, libvorbis crashes, so a
   rate above 192 kHz is brought down first. Nothing is clipped: samples over full scale come back over full scale.
 - libsndfile's ``compression_level`` is 1 − q/10 for Vorbis' own quality q of 0 to 10 (``oggenc -q``, ffmpeg's
   ``-q:a``); its −1 is out of reach.
 - Vorbis has no bit rate to set. With ``kbps`` the quality is searched whose file takes that many bits, within 5 %, and
   what no quality gives is refused; ``bitrate_kbps`` in the record is measured: the bits of all pages that hold sound
   over the duration. About 4 kB of headers are not counted, which in a clip of one second would be 30 kbit/s.
-- libvorbis decides by how much it is given at once, so it always gets blocks of the same length; and libsndfile draws
-  a serial number, which is set to 1 here: the codec file, too, is the same each time.
+- libvorbis decides by how much it is given at once, so it always gets blocks of the same length.
 - Of more than two channels libvorbis would take one for the subwoofer, so each is a stream of its own.
 
 Source: Xiph.Org Foundation, "Vorbis I specification", 2020; the copies of 32 kHz of LadLe are
@@ -37,12 +36,12 @@ _NOMINAL_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
 
 @dataclass(frozen=True)
 class Config(DamageConfig):
-    """How hard the encoder squeezes."""
+    """How strongly the encoder compresses."""
 
     kbps: int | Auto = parameter("auto", KBPS)
     quality: float = parameter(
         Choice((0.0, 2.0, 5.0)),
-        Domain(float, meaning="Vorbis' own scale, 10 is best; only where kbps is auto", low=0.0, high=10.0),
+        Domain(float, meaning="Vorbis' own scale, 10 is best; used if kbps is auto", low=0.0, high=10.0),
     )
     coded_rate: int | Auto = parameter(
         "auto",
@@ -51,9 +50,9 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Encode and decode; tell the quality, the bit rate as measured, the coded rate and the gain.
+    """Encode and decode; report the quality, the measured bit rate, the coded rate and the gain.
 
-    One or two channels are one stream; each of more channels is a mono stream of its own, and has its own quality.
+    One or two channels are one stream; more channels are a mono stream each, each with its own quality.
     """
 
     def write(part: Sound, path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Speed that sways, slowly (wow) and fast (flutter), as of discs pressed off centre and worn tape drives.
+"""Speed that varies slowly (wow) and fast (flutter), as with discs pressed off centre and worn tape drives.
 
 What is drawn is the time map itself. At ``t`` seconds the damaged recording holds what the clean one holds at
 ``t + d(t)``, and there runs ``1 + d'(t)`` times as fast:
@@ -6,9 +6,9 @@ What is drawn is the time map itself. At ``t`` seconds the damaged recording hol
     d(t) = Σ percent / (100 · 2π · hz) · (sin(2π · hz · t + phase) − sin(phase)),  over wow and flutter.
 
 ``d(0)`` is 0 and the speed stays above 0, so nothing is read before the start. At the end the map may reach past the
-recording, where it finds silence, or stop short of it: by ``largest_lag`` at most. `warp` bends a reference alike.
+recording, where it finds silence, or stop short of it: by ``largest_lag`` at most. `warp` does the same to a reference.
 
-An eccentric disc sways by its eccentricity over the radius of the groove, 0.5 mm at 100 mm being 0.5 %, once a turn:
+An eccentric disc varies by its eccentricity over the radius of the groove, 0.5 mm at 100 mm being 0.5 %, once a turn:
 at 0.56, 0.75 or 1.3 Hz for 33⅓, 45 or 78 turns a minute. Good machines stay under 0.1 %.
 
 Between samples a windowed sinc of 257 taps interpolates: a tone of up to 0.48 of the sample rate comes out within
@@ -34,42 +34,40 @@ _BETA = 12.27  # of Kaiser's window: −120 dB
 _DEGREE = 10  # of the polynomials, one for each tap; the next would change less than rounding to float32 does
 _FFT_FRAMES = 16384
 _STEP = _FFT_FRAMES - 2 * _REACH  # samples that one round of the fast convolution moves on by
-_PHASE = Domain(float, "°", "where in its sway it starts: at 0 fastest, at 180 slowest", low=0.0, high=360.0)
+_PHASE = Domain(float, "°", "phase at the start: fastest at 0, slowest at 180", low=0.0, high=360.0)
 
 
 @dataclass(frozen=True)
 class Config(DamageConfig):
-    """How far and how often the speed sways."""
+    """How much and how fast the speed varies."""
 
     wow_percent: float = parameter(
-        Span(0.1, 1.0), Domain(float, "%", "how far the slow sway takes the speed at most", low=0.0, high=10.0)
+        Span(0.1, 1.0), Domain(float, "%", "greatest slow deviation of the speed", low=0.0, high=10.0)
     )
-    wow_hz: float = parameter(
-        Span(0.5, 2.0), Domain(float, "Hz", "how often a second the slow sway comes", low=0.1, high=6.0)
-    )
+    wow_hz: float = parameter(Span(0.5, 2.0), Domain(float, "Hz", "rate of the slow deviation", low=0.1, high=6.0))
     wow_phase_degrees: float = parameter(Span(0.0, 360.0), _PHASE)
     flutter_percent: float = parameter(
-        Span(0.0, 0.1), Domain(float, "%", "how far the fast sway takes the speed at most", low=0.0, high=5.0)
+        Span(0.0, 0.1), Domain(float, "%", "greatest fast deviation of the speed", low=0.0, high=5.0)
     )
     flutter_hz: float = parameter(
-        Span(6.0, 20.0), Domain(float, "Hz", "how often a second the fast sway comes", low=6.0, high=100.0)
+        Span(6.0, 20.0), Domain(float, "Hz", "rate of the fast deviation", low=6.0, high=100.0)
     )
     flutter_phase_degrees: float = parameter(Span(0.0, 360.0), _PHASE)
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Bend time, and tell by how many samples at most the recording is early or late (``largest_lag``)."""
-    largest_lag = yield from _bend(sound, config)
+    """Warp time, and report the greatest lag in samples, early or late (``largest_lag``)."""
+    largest_lag = yield from _warped(sound, config)
     return Outcome({"largest_lag": round(largest_lag, 3)})
 
 
 def warp(sound: Sound, config: Config) -> Iterator[Block]:
     """Warp another recording by the same time map: what `apply` does to it."""
-    return _bend(sound, config)
+    return _warped(sound, config)
 
 
-def _bend(sound: Sound, config: Config) -> Generator[Block, None, float]:
-    """Yield the bent recording and return the largest lag; time only runs forward, so each sample is read once.
+def _warped(sound: Sound, config: Config) -> Generator[Block, None, float]:
+    """Yield the warped recording and return the largest lag; time only runs forward, so each sample is read once.
 
     A tap's weight changes smoothly with the place between two samples. As a polynomial of it, the sum over the taps is
     a polynomial too, whose coefficients are the recording filtered by a few fixed kernels.
@@ -87,8 +85,8 @@ def _bend(sound: Sound, config: Config) -> Generator[Block, None, float]:
         places, nearest = places[:count], nearest[:count]
         index = nearest.astype(np.int64) - first
         aside = 2.0 * (places - nearest)  # −1 to 1
-        bent = np.empty((sound.channels, count), np.float32)
-        for row, samples in zip(bent, segment, strict=True):
+        warped = np.empty((sound.channels, count), np.float32)
+        for row, samples in zip(warped, segment, strict=True):
             coefficients = np.fft.irfft(np.fft.rfft(samples.astype(np.float64)) * kernels, _FFT_FRAMES)[:, 2 * _REACH :]
             value = coefficients[-1].take(index)
             for coefficient in coefficients[-2::-1]:
@@ -96,7 +94,7 @@ def _bend(sound: Sound, config: Config) -> Generator[Block, None, float]:
             row[:] = value
         if count:
             largest_lag = max(largest_lag, float(np.abs(places - np.arange(done, done + count)).max()))
-            yield bent
+            yield warped
         first, done = first + _STEP, done + count
         if done == sound.frames:
             break
@@ -104,9 +102,9 @@ def _bend(sound: Sound, config: Config) -> Generator[Block, None, float]:
 
 
 def _places(start: int, stop: int, sample_rate: int, config: Config) -> NDArray[np.float64]:
-    """Say where in the clean recording, in samples, samples ``start`` to ``stop`` of the bent one lie."""
+    """Say where in the clean recording, in samples, samples ``start`` to ``stop`` of the warped one lie."""
     places = np.arange(start, stop, dtype=np.float64)
-    turns = 2.0 * np.pi / sample_rate * places  # the phase of a sway of 1 Hz
+    turns = 2.0 * np.pi / sample_rate * places  # the phase of a deviation of 1 Hz
     for percent, rate_hz, phase_degrees in (
         (config.wow_percent, config.wow_hz, config.wow_phase_degrees),
         (config.flutter_percent, config.flutter_hz, config.flutter_phase_degrees),

@@ -27,7 +27,7 @@ _REMEDIES = {
 
 @contextlib.contextmanager
 def atomic_path(target: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Lend a hidden temporary name beside the target, and give the file its real name once it is whole.
+    """Lend a hidden temporary name next to the target, and give the file its real name once it is complete.
 
     On a clean exit the file is flushed to the disk and renamed; on any exception, Ctrl-C included, it is removed
     and the target stays as it was. Missing folders are made.

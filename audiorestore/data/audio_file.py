@@ -1,9 +1,9 @@
-"""Audio on the disk: every sample in, every sample out, and one clear sentence where a file is not what it says.
+"""Audio on the disk: every sample in, every sample out, and one clear sentence where a file is damaged.
 
-Everybody imports from here; the rooms behind are `audio_format` (what a file holds), `audio_reader`, `audio_writer`,
-`file_provenance`, `container_chunks` (files as bytes) and `mending` (what libsndfile would read wrongly).
+Everyone imports from here; behind it are `audio_format` (what a file holds), `audio_reader`, `audio_writer`,
+`file_provenance`, `container_chunks` (files as bytes) and `repair` (what libsndfile would read wrongly).
 
-Waveforms are float32 arrays of shape (channels, time), full scale ±1; (time, channels) stays behind this door. Read and
+Waveforms are float32 arrays of shape (channels, time), full scale ±1; (time, channels) is only used inside. Read and
 written again, a 16-bit or 24-bit file is the same to the bit.
 """
 

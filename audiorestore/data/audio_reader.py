@@ -1,6 +1,6 @@
-"""Reading: every sample of a file, block by block or at once, or one clear sentence where it is not what it says.
+"""Reading: every sample of a file, block by block or at once, or one clear sentence where the file is damaged.
 
-Two traps of seeking are stepped around here, each pinned by a test: soundfile 0.14 seeks after each block, which ruins
+Two problems of seeking are avoided here, each shown by a test: soundfile 0.14 seeks after each block, which ruins
 MP3 at every block edge; and a seek of libsndfile 1.2.2 in Vorbis lands on wrong samples.
 """
 
@@ -16,7 +16,7 @@ import soundfile
 from ..errors import AudioFileError
 from .audio_format import BLOCK_FRAMES, FLOATS, AudioInfo, Waveform
 from .container_chunks import open_file
-from .mending import Recipe, check_sound_chunk, mended_copy, true_mpeg_length, w64_frames
+from .repair import Recipe, check_sound_chunk, repaired_copy, true_mpeg_length, w64_frames
 
 # libsndfile appends its own name to the software tag on writing.
 _SIGNED = re.compile(r" \(libsndfile-[\w.]+\)$")
@@ -26,7 +26,7 @@ def audio_info(path: str | Path) -> AudioInfo:
     """Look at an audio file without reading its sound.
 
     Raises:
-        AudioFileError: the file is missing, unreadable, not audio, cut short or empty.
+        AudioFileError: The file is missing, unreadable, not audio, cut short or empty.
     """
     with AudioReader(path) as reader:
         return reader.info
@@ -36,11 +36,11 @@ class AudioReader:
     """Read an audio file block by block, in memory that does not grow with its length.
 
     Args:
-        path: the file; its content, not its name, says what it is.
-        allow_nonfinite: let NaN and infinite samples through, which are an error otherwise.
+        path: The file; its content, not its name, decides what it is.
+        allow_nonfinite: Accept NaN and infinite samples, which are an error otherwise.
 
     Raises:
-        AudioFileError: the file is missing, unreadable, not audio, cut short or empty.
+        AudioFileError: The file is missing, unreadable, not audio, cut short or empty.
     """
 
     info: AudioInfo
@@ -64,7 +64,7 @@ class AudioReader:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._sound is not None:
             self._sound.close()
             self._sound = None
@@ -85,17 +85,17 @@ class AudioReader:
             float32, (channels, frames).
 
         Raises:
-            AudioFileError: the stretch is damaged, or holds NaN or infinite samples.
+            AudioFileError: The stretch is damaged, or holds NaN or infinite samples.
         """
         frames = self.info.frames - start if frames is None else frames
         if start < 0 or frames < 0 or start + frames > self.info.frames:
-            raise ValueError(f"{self.path} has {self.info.frames} samples; {start} to {start + frames} was asked for")
+            raise ValueError(f"{self.path} has {self.info.frames} samples, not {start} to {start + frames}")
         try:
             waveform = np.empty((self.info.channels, frames), np.float32)
         except MemoryError as error:  # also how a garbled length in a header shows
             raise AudioFileError(
-                f"{self.path} announces {self.info.duration_seconds:.0f} s of sound, more than memory holds; it is "
-                "damaged, or has to be cut into parts"
+                f"{self.path} claims to hold {self.info.duration_seconds:.0f} s of sound, more than fits in memory; it "
+                "is damaged, or has to be split into several files"
             ) from error
         self._go_to(start)
         for at in range(0, frames, BLOCK_FRAMES):
@@ -105,9 +105,9 @@ class AudioReader:
         return waveform
 
     def _go_to(self, start: int) -> None:
-        if self._sound is None or (start < self._position and not _seeks_exactly(self.info)):
+        if self._sound is None or (start < self._position and not seeks_exactly(self.info)):
             self._rewind()
-        if start != self._position and self._sound is not None and _seeks_exactly(self.info):
+        if start != self._position and self._sound is not None and seeks_exactly(self.info):
             with _decoder_errors(self.path):
                 self._sound.seek(start)
             self._position = start
@@ -117,10 +117,10 @@ class AudioReader:
     def _rewind(self) -> None:
         if self._sound is not None:
             self._sound.close()
-        elif self._recipe is not None:  # the first time: read from the mended copy from here on
-            mended = mended_copy(self._file, self._recipe, self.path)
+        elif self._recipe is not None:  # the first time: read from the repaired copy from here on
+            repaired = repaired_copy(self._file, self._recipe, self.path)
             self._file.close()
-            self._file, self._recipe = mended, None
+            self._file, self._recipe = repaired, None
         self._sound = _open_sound(self._file, self.path)
         self._position = 0
 
@@ -133,7 +133,7 @@ class AudioReader:
         if len(block) < frames:
             raise AudioFileError(
                 f"{self.path} ends after {self._position / self.info.sample_rate:.3f} s although "
-                f"{self.info.duration_seconds:.3f} s are announced; it is damaged or cut short, get a whole copy"
+                f"its header says {self.info.duration_seconds:.3f} s; it is damaged or cut short, get a whole copy"
             )
         return block
 
@@ -145,24 +145,25 @@ def read_audio(path: str | Path, allow_nonfinite: bool = False) -> tuple[Wavefor
         The waveform, float32 (channels, time), and its sample rate in Hz.
 
     Raises:
-        AudioFileError: the file cannot be read, is damaged, or holds NaN or infinite samples.
+        AudioFileError: The file cannot be read, is damaged, or holds NaN or infinite samples.
     """
     with AudioReader(path, allow_nonfinite) as reader:
         return reader.read(), reader.info.sample_rate
 
 
 class _ForwardSound(soundfile.SoundFile):  # type: ignore[misc]  # soundfile is untyped
-    """A sound that is only read onwards.
+    """A sound that is only read forwards.
 
     soundfile seeks to where it is after each read of a seekable file. In an MP3 such a seek forgets the bit reservoir:
-    the start of each block is wrong by up to full scale. Told that nothing can seek, soundfile leaves it alone.
+    the start of each block is wrong by up to full scale. If the file says that it cannot seek, soundfile does not.
     """
 
     def seekable(self) -> bool:
         return False
 
 
-def _seeks_exactly(info: AudioInfo) -> bool:
+def seeks_exactly(info: AudioInfo) -> bool:
+    """Whether any part of such a file can be read without decoding all before it."""
     return info.subtype.startswith("PCM_") or info.subtype in (*FLOATS, "ULAW", "ALAW")
 
 
@@ -172,7 +173,7 @@ def _refuse_nonfinite(waveform: Waveform, start: int, info: AudioInfo) -> None:
         seconds = (start + int(np.argmin(finite))) / info.sample_rate
         raise AudioFileError(
             f"{info.path} holds NaN or infinite samples, the first at {seconds:.3f} s; it was written by a faulty "
-            "program, make it anew or repair it"
+            "program; create it again or repair it"
         )
 
 
@@ -183,10 +184,10 @@ def _open_sound(file: BinaryIO, path: Path) -> _ForwardSound:
     except soundfile.SoundFileError as error:
         file.seek(0)
         if file.read(12)[4:8] == b"ftyp":
-            raise AudioFileError(f"{path} is an MP4 or M4A file, which is not read here; convert it to WAV") from error
+            raise AudioFileError(f"{path} is an MP4 or M4A file, which is not supported; convert it to WAV") from error
         reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise AudioFileError(
-            f"{path} is damaged or no audio file that is read here ({reason}); check it, or convert it to WAV or FLAC"
+            f"{path} is damaged or not a supported audio format ({reason}); check it, or convert it to WAV or FLAC"
         ) from error
 
 
@@ -202,10 +203,10 @@ def _decoder_errors(path: Path, seconds: float = 0.0) -> Iterator[None]:
 
 
 def _inspect(file: BinaryIO, path: Path) -> tuple[AudioInfo, Recipe | None]:
-    """Find out what a file holds and, where libsndfile would read it wrongly, how to mend it first."""
+    """Find out what a file holds and, where libsndfile would read it wrongly, how to repair it first."""
     recipe = check_sound_chunk(file, path)
     with contextlib.ExitStack() as stack:
-        source = file if recipe is None else stack.enter_context(mended_copy(file, recipe, path))
+        source = file if recipe is None else stack.enter_context(repaired_copy(file, recipe, path))
         sound = stack.enter_context(contextlib.closing(_open_sound(source, path)))
         frames = int(sound.frames)
         if sound.format == "MP3":

@@ -43,29 +43,29 @@ class WriteOptions(TypedDict, total=False):
 
 
 class AudioWriter:
-    """Write an audio file block by block; it appears under its name when it is whole, and not at all on an error.
+    """Write an audio file block by block; it appears under its name when it is complete, and not at all on an error.
 
     Args:
-        path: the file; its suffix chooses the container (.wav .flac .aiff .aif .caf .w64 .rf64) unless that is given.
+        path: The file; its suffix chooses the container (.wav .flac .aiff .aif .caf .w64 .rf64) unless that is given.
         sample_rate: Hz.
-        channels: how many; FLAC holds at most 8.
+        channels: How many; FLAC holds at most 8.
         subtype: "PCM_16", "PCM_24", "PCM_32", "FLOAT" or "DOUBLE"; FLAC holds the first two.
         container: "WAV", "FLAC", "AIFF", "CAF", "W64" or "RF64".
-        overwrite: replace a file that is there already.
-        dither: add triangular noise of ±1 quantizing step before rounding to integers; the same noise each time.
-        clip: for integers, whether samples over full scale saturate or are refused with an error.
-        tags: title, artist, … to keep. WAV and RF64 carry all but license; FLAC and CAF all; AIFF title, artist,
+        overwrite: Replace a file that is there already.
+        dither: Add triangular noise of ±1 quantizing step before rounding to integers; the same noise each time.
+        clip: For integers, whether samples over full scale saturate or are refused with an error.
+        tags: Title, artist, … to keep. WAV and RF64 carry all but license; FLAC and CAF all; AIFF title, artist,
             comment, copyright (ASCII); W64 none. What a container cannot carry is left out.
-        provenance: a JSON object as text, carried beside the tags; not by W64. See `read_provenance`.
-        expected_frames: the length, if known; a WAV file that would pass 4 GB then becomes RF64.
+        provenance: A JSON object as text, stored with the tags; not in W64. See `read_provenance`.
+        expected_frames: The length, if known; a WAV file that would pass 4 GB then becomes RF64.
 
     Attributes:
-        frames: samples per channel written so far.
-        over_full_scale: samples, over all channels, whose magnitude was above 1. Integers saturate there, floats
+        frames: Samples per channel written so far.
+        over_full_scale: Samples, over all channels, whose magnitude was above 1. Integers saturate there, floats
             keep them; counted for both.
 
     Raises:
-        AudioFileError: the file exists already, cannot be written, or cannot hold what is asked for.
+        AudioFileError: The file exists already, cannot be written, or cannot hold what is asked for.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class AudioWriter:
         """Append a block of sound, (channels, time), or (time,) where there is one channel.
 
         Raises:
-            AudioFileError: it holds NaN or infinite samples, samples over full scale where clip is "refuse", or
+            AudioFileError: It holds NaN or infinite samples, samples over full scale where clip is "refuse", or
                 the disk takes no more.
         """
         block = np.atleast_2d(block)
@@ -120,7 +120,7 @@ class AudioWriter:
         if block.dtype.kind != "f":
             raise TypeError(f"samples must be floats with full scale ±1, not {block.dtype}")
         if not np.isfinite(block).all():
-            raise AudioFileError(f"{self.path} was to get NaN or infinite samples; what made them is at fault")
+            raise AudioFileError(f"refusing to write NaN or infinite samples to {self.path}")
         self._count_over_full_scale(block)
         self._refuse_too_long(self.frames + block.shape[1])
         samples = np.ascontiguousarray(block.T)
@@ -186,7 +186,7 @@ class AudioWriter:
 
     def _finish(self, temporary: Path) -> None:
         if self.frames == 0:
-            raise AudioFileError(f"{self.path} would hold no samples; what was to fill it gave nothing")
+            raise AudioFileError(f"nothing to write to {self.path}: the audio is empty")
         with temporary.open("r+b") as file:
             if self._provenance is not None and self.container == "FLAC":
                 place_flac_provenance(file, self._tags.get("license", ""), self._provenance)
@@ -223,7 +223,7 @@ class AudioWriter:
             raise AudioFileError(f"{self.path} would pass 4 GB, more than {self.container} holds; write .rf64 or .flac")
 
     def _unwritten(self) -> AudioFileError:
-        return AudioFileError(f"{self.path} cannot be written whole; the disk is full, or a limit of it is reached")
+        return AudioFileError(f"{self.path} cannot be written completely; the disk or a quota is full")
 
 
 def write_audio(

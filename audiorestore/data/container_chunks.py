@@ -1,4 +1,4 @@
-"""Audio files as bytes, without libsndfile: opened, walked chunk by chunk, and a plain WAV laid into memory.
+"""Audio files as bytes, without libsndfile: opened, walked chunk by chunk, and a plain WAV mapped into memory.
 
 WAV, RF64, AIFF, CAF and W64 are chunks one behind the other, each with a name and a size; only the widths differ.
 """
@@ -20,7 +20,7 @@ MAPPED_BYTES = 1 << 24  # of a mapped file are held at once while it is walked
 
 @dataclass(frozen=True)
 class Chunk:
-    """Where one chunk of a file lies."""
+    """Where one chunk of a file is."""
 
     name: bytes  # four bytes, also of a GUID
     start: int  # of the payload
@@ -29,7 +29,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Layout:
-    """How the chunks of one container family are laid out."""
+    """How the chunks of one container family are arranged."""
 
     first: int  # byte offset of the first chunk
     header: struct.Struct  # name and size
@@ -52,7 +52,7 @@ def open_file(path: Path) -> BinaryIO:
     """Open an audio file for reading its bytes.
 
     Raises:
-        AudioFileError: it is missing, unreadable, empty, a folder, a device or a pipe.
+        AudioFileError: It is missing, unreadable, empty, a folder, a device or a pipe.
     """
     try:
         if stat.S_ISDIR(path.stat().st_mode):
@@ -65,7 +65,7 @@ def open_file(path: Path) -> BinaryIO:
     except FileNotFoundError as error:
         raise AudioFileError(f"{path} does not exist; check the name") from error
     except PermissionError as error:
-        raise AudioFileError(f"{path} may not be read; change its permissions") from error
+        raise AudioFileError(f"{path} cannot be read; change its permissions") from error
     except OSError as error:
         raise AudioFileError(f"{path} cannot be opened ({error.strerror}); check the name") from error
 
@@ -112,7 +112,7 @@ def size_is_unknown(size: int) -> bool:
 
 
 def map_wav(path: str | Path) -> np.memmap[Any, Any] | None:
-    """Lay a WAV file's samples into memory without reading them, for picking stretches of many long files.
+    """Map a WAV file's samples into memory without reading them, for picking segments of many long files.
 
     Returns:
         A read-only array of shape (frames, channels), int16 or float32, for WAV and RF64 files of 16-bit integers or
@@ -139,6 +139,6 @@ def map_wav(path: str | Path) -> np.memmap[Any, Any] | None:
 
 
 def let_go(data: bytes | mmap.mmap, position: int) -> None:
-    """Tell that a mapped file was read up to here, so that what was read no longer counts as this program's memory."""
+    """Release the part of a mapped file that was read, so that it no longer counts as this program's memory."""
     if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         data.madvise(mmap.MADV_DONTNEED, 0, position // mmap.PAGESIZE * mmap.PAGESIZE)

@@ -1,4 +1,4 @@
-"""Provenance: where an output came from, noted in the output itself.
+"""Provenance: what an output was made from, stored in the output itself.
 
 libsndfile keeps 128 bytes of a software tag, so the JSON gets a place of its own: a chunk behind the sound in WAV,
 RF64, AIFF and CAF, and the Vorbis comment AUDIORESTORE in FLAC. Other programs skip both. W64 carries none, because
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from ..errors import AudioFileError
 from .container_chunks import LAYOUTS, list_chunks, open_file
 
-# The start of our provenance chunk's payload; where chunks are told apart by such a number (CAF), it is that.
+# The start of our provenance chunk's payload; in CAF, such a number identifies the chunk.
 _MARK = b"arst\x91\x2e\x4d\xc7\x9a\x0b\x5e\x83\x27\xd6\x11\x6f"
 # The name of that chunk, by the four bytes that name the container.
 _NOTES = {b"RIFF": b"arst", b"RF64": b"arst", b"RIFX": b"arst", b"FORM": b"arst", b"caff": b"uuid"}

@@ -2,8 +2,8 @@
 
 NeMo is read and written as its ``AudioToTargetDataset`` reads it: paths, ``duration`` in seconds, any other field on
 top. Lhotse is read and written as a ``CutSet`` in JSON lines whose cuts carry the clean side as ``target_recording``,
-which is also what NeMo's ``LhotseAudioToTargetDataset`` takes; a ``RecordingSet`` is read too. Both formats can speak
-of a part of a file, or of sound that is made on loading; records hold whole files, so those lines are refused.
+which is also what NeMo's ``LhotseAudioToTargetDataset`` takes; a ``RecordingSet`` is read too. Both formats can
+describe a part of a file, or sound that is made on loading; records hold whole files, so those lines are refused.
 """
 
 import math
@@ -59,10 +59,10 @@ def from_foreign(line: Line, role: str) -> Line:
 def to_nemo(record: Line) -> Line | None:
     """Write a pair as a line of NeMo's; a record that failed has none.
 
-    NeMo passes over the fields that it does not know, so all others of the record stay beside its own.
+    NeMo passes over the fields that it does not know, so all other fields of the record are kept.
 
     Raises:
-        RecordError: The record is no pair, does not say how long it is, or has an ``offset`` that means another thing.
+        RecordError: The record is not a pair, does not say how long it is, or has an ``offset``.
 
     >>> sides = {"reference": "r.wav", "degraded": "d.wav"}
     >>> to_nemo({"id": "a", **sides, "sample_rate": 8000, "channels": 1, "frames": 4000})["duration"]
@@ -88,13 +88,13 @@ def to_lhotse(record: Line) -> Line | None:
     with the sample behind it where there are several.
 
     Raises:
-        RecordError: The record is no pair, does not say how long it is, or has a field that Lhotse would stumble over.
+        RecordError: The record is not a pair, does not say how long it is, or has a field that Lhotse cannot load.
     """
     if "error" in record:
         return None
     sample_rate, channels, frames = _shape(record, "Lhotse")
-    told = ("reference", "degraded", "sample_rate", "channels", "frames")
-    ours = {key: value for key, value in record.items() if key not in told}
+    sides = ("reference", "degraded", "sample_rate", "channels", "frames")
+    ours = {key: value for key, value in record.items() if key not in sides}
     for fields in _MISREAD:
         if fields <= ours.keys():
             raise RecordError(f"a field named {min(fields)} cannot be loaded by Lhotse again; give it another name")
@@ -162,48 +162,48 @@ def _from_nemo(line: Line, role: str) -> Line:
 def _refuse_part_of_file(line: Line) -> None:
     if line.get("offset"):
         raise RecordError(
-            f"has the offset {line['offset']!r}, so it means a part of its file; records hold whole files, cut it out"
+            f"has the offset {line['offset']!r}, so it means a part of its file; records need whole files: cut it out"
         )
     for selector in _NEMO_SELECTORS:
         if line.get(selector) is not None:
-            raise RecordError(f"has a {selector}; records hold all channels of a file, save those that you want")
+            raise RecordError(f"has a {selector}; records need all channels of a file: save the channels that you want")
 
 
 def _from_cut(cut: Line, role: str) -> Line:
     recording, custom = cut.get("recording"), cut.get("custom") or {}
     if cut["type"] in _MIXES:
-        raise RecordError(f"is a {cut['type']} of Lhotse's, whose sound is in no file; save its audio, and give that")
+        raise RecordError(f"Lhotse {cut['type']} has no audio file; save its audio, and use that file")
     if not isinstance(recording, dict):
-        raise RecordError("is a cut of Lhotse's without a recording")
+        raise RecordError("Lhotse cut has no recording")
     if not isinstance(custom, dict):
         raise RecordError(f"custom is {custom!r}, not an object")
     target = next((name for name in _TARGETS if isinstance(custom.get(name), dict)), None)
     sides = {role: recording} if target is None else {"reference": custom[target], "degraded": recording}
     if target and custom.get(f"{target}_channel_selector") is not None:
-        raise RecordError(f"takes some channels of its {target} only; records hold all channels of a file")
-    told = _sound(sides)
+        raise RecordError(f"uses only some channels of its {target}; records need all channels of a file")
+    shape = _sound(sides)
     _refuse_part_of_recording(cut, recording)
-    return {"id": _clean_id(cut.get("id")), **told, **_beside(cut, custom, target, told)}
+    return {"id": _clean_id(cut.get("id")), **shape, **_other_fields(cut, custom, target, shape)}
 
 
-def _beside(cut: Line, custom: Line, target: str | None, told: Line) -> Line:
-    """Gather what a cut holds beside its sound: what was written there as ours, else what Lhotse's users put there."""
+def _other_fields(cut: Line, custom: Line, target: str | None, shape: Line) -> Line:
+    """Gather the fields of a cut that are not about its sound: ours, and what users of Lhotse put there."""
     others = {key: value for key, value in custom.items() if key not in (target, _OURS)}
     known = ("id", "type", "start", "duration", "channel", "recording")
-    beside = {key: value for key, value in {**cut, "custom": others}.items() if key not in known and value}
+    kept = {key: value for key, value in {**cut, "custom": others}.items() if key not in known and value}
     ours = custom.get(_OURS)
-    beside |= ours if isinstance(ours, dict) else {}
-    return {key: value for key, value in beside.items() if key not in told}
+    kept |= ours if isinstance(ours, dict) else {}
+    return {key: value for key, value in kept.items() if key not in shape}
 
 
 def _sound(recordings: dict[str, Line]) -> Line:
-    """Say as a record does where recordings of Lhotse's lie, by their role, and what shape the reference has."""
-    told: Line = {role: _path(recording) for role, recording in recordings.items()}
+    """Describe Lhotse recordings as a record does: their paths by role, and the size of the reference."""
+    shape: Line = {role: _path(recording) for role, recording in recordings.items()}
     if reference := recordings.get("reference"):
-        told["sample_rate"] = reference.get("sampling_rate")
-        told["channels"] = len(_channels(reference))
-        told["frames"] = reference.get("num_samples")
-    return told
+        shape["sample_rate"] = reference.get("sampling_rate")
+        shape["channels"] = len(_channels(reference))
+        shape["frames"] = reference.get("num_samples")
+    return shape
 
 
 def _path(recording: Line) -> str:
@@ -255,7 +255,7 @@ def _channels(recording: Line) -> list[Any]:
 
 
 def _clean_id(name: Any) -> Any:
-    """Make an id that can name files of any of Lhotse's, which may be paths; what is no text is left to be refused."""
+    """Make an id that can name files of one of Lhotse's; what is not text is left to be rejected."""
     if not isinstance(name, str):
         return name
     return "/".join(part for part in PurePosixPath(name).parts if part not in ("/", "//", "..", "."))

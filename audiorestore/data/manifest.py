@@ -1,4 +1,4 @@
-"""Records, one JSON object a line: read with care, checked, passed on with every field that nobody here knows."""
+"""Records, one JSON object a line: read, checked, and passed on with all fields, known or not."""
 
 import gzip
 import json
@@ -23,22 +23,22 @@ _COUNTS = ("sample_rate", "channels", "frames")
 
 
 def failed(record: Record, stage: str, message: str) -> Record:
-    """Mark a record as failed: later stages pass it through untouched, and the exit status tells of it."""
+    """Mark a record as failed: later stages pass it through unchanged, and the exit status reports it."""
     return {**record, "error": {"stage": stage, "message": message}}
 
 
 def with_stage(record: Record, stage: str, seed: int | None = None) -> Record:
-    """Append to a record that this stage of this version has seen it."""
+    """Append this stage and version to the ``stages`` of a record."""
     return {**record, "stages": [*record.get("stages", []), {"stage": stage, "version": __version__, "seed": seed}]}
 
 
 def write_record(stream: IO[str], record: Record) -> None:
-    """Write one line and push it out, so that the next command in the pipe can start on it."""
+    """Write one line and flush it, so that the next command in the pipe can start on it."""
     line = json.dumps(record, ensure_ascii=False, allow_nan=False)
     if not line.isascii():
         try:
             line.encode()
-        except UnicodeEncodeError:  # a file name that is no UTF-8
+        except UnicodeEncodeError:  # a file name that is not UTF-8
             line = json.dumps(record, allow_nan=False)
     stream.write(line + "\n")
     stream.flush()
@@ -47,9 +47,9 @@ def write_record(stream: IO[str], record: Record) -> None:
 def read_records(
     arguments: Iterable[str], role: str, stage: str, stdin: IO[str] | None = None, unique: bool = True
 ) -> Iterator[Record]:
-    """Turn what a command was given into records: audio files, folders, manifests, or lines on stdin.
+    """Turn the arguments of a command into records: audio files, folders, manifests, or lines on stdin.
 
-    A line that is no good record becomes a record with an ``error`` that names the file and the line; so does a second
+    An invalid line becomes a record with an ``error`` that names the file and the line; so does a second
     record of the same id, since its outputs would overwrite those of the first.
 
     Args:
@@ -70,7 +70,7 @@ def read_records(
             record = failed(
                 record,
                 stage,
-                f"the id '{record['id']}' stands for two records, so their outputs would be one file; "
+                f"the id '{record['id']}' stands for two records, so their outputs would be the same file; "
                 "rename one, give their common folder, or a manifest with an id for each",
             )
         seen.add(key)
@@ -160,7 +160,7 @@ def _read_lines(lines: Iterable[str], name: str, folder: Path, role: str, stage:
 
 
 def _locate(record: Record, folder: Path) -> Record:
-    """Try the manifest's own folder for a path that leads nowhere from the working directory."""
+    """Try the manifest's own folder for a path that does not exist from the working directory."""
     for field in _PATH_FIELDS:
         value = record.get(field)
         if value is not None and not os.path.exists(value) and os.path.exists(folder / value):
@@ -173,10 +173,10 @@ def parse_record(text: str, role: str = "reference") -> Record:
 
     Args:
         text: A JSON object.
-        role: What audio is of which the line does not say whether it is ``reference`` or ``degraded``.
+        role: What audio is where the line does not say: ``reference`` or ``degraded``.
 
     Raises:
-        RecordError: It is no record; the sentence says why.
+        RecordError: It is not a record; the sentence says why.
 
     >>> parse_record('{"id": "a", "mood": "blue"}')
     {'id': 'a', 'mood': 'blue'}
@@ -186,14 +186,14 @@ def parse_record(text: str, role: str = "reference") -> Record:
     except ValueError as error:
         raise RecordError(f"is not JSON ({error})") from None
     if not isinstance(record, dict):
-        raise RecordError("is no JSON object")
+        raise RecordError("is not a JSON object")
     record = from_foreign(record, role)
     _check(record)
     return record
 
 
 def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no number of JSON")
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def _check(record: Record) -> None:
@@ -224,7 +224,7 @@ def _check(record: Record) -> None:
 
 
 def is_clean_id(name: Any) -> bool:
-    """Tell whether an id can name output files: a relative POSIX path that stays inside its folder.
+    """Whether an id can name output files: a relative POSIX path that stays inside its folder.
 
     >>> is_clean_id("album/song"), is_clean_id("../song"), is_clean_id("/song")
     (True, False, False)
@@ -235,7 +235,7 @@ def is_clean_id(name: Any) -> bool:
 
 
 def need(record: Record, *fields: str) -> list[str]:
-    """Get fields that a stage cannot do without.
+    """Get fields that a stage needs.
 
     Raises:
         RecordError: One is not there.

@@ -1,6 +1,6 @@
 """Walking the frames of an MP3 without decoding it: how long it is, at which rate, with how many bits.
 
-A decoder that believes the first frame of a file of varying bit rate believes a wrong length; only counting tells.
+The first frame of a file with varying bit rate does not give the length; only counting the frames does.
 Header layout: ISO/IEC 11172-3 section 2.4.1.3 and 13818-3; the 2.5 extension and the Xing, Info and VBRI frames are
 conventions of encoders.
 """
@@ -36,7 +36,7 @@ _LEAD_IN = 4608
 
 @dataclass(frozen=True)
 class Header:
-    """What the four header bytes of one MPEG audio frame say."""
+    """The four header bytes of one MPEG audio frame, decoded."""
 
     version: str
     layer: int
@@ -45,7 +45,7 @@ class Header:
     bitrate_kbps: int
     length: int  # of the whole frame, in bytes
     samples: int  # per channel
-    side_bytes: int  # between the header and where an encoder's tag would lie
+    side_bytes: int  # between the header and where an encoder's tag would be
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class MpegSummary:
     """
 
     frames: int
-    samples: int  # per channel, before a decoder trims what a LAME tag tells it to
+    samples: int  # per channel, before a decoder trims it by the LAME tag
     sample_rate: int  # Hz, the coded rate
     channels: int
     bitrate_kbps: float  # mean over the frames
@@ -68,11 +68,6 @@ class MpegSummary:
     complete: bool  # as many frames as promised, and the last one is whole
     exact_tag: bool  # decoders see the tag and its count holds, so they know the length by themselves
     runs: tuple[tuple[int, int], ...]  # byte ranges of unbroken frames; a gap between two is junk
-
-    @property
-    def tagged(self) -> bool:
-        """Whether an encoder left its tag in the first frame."""
-        return self.tag is not None
 
 
 def parse_header(word: int) -> Header | None:
@@ -103,13 +98,13 @@ def scan_mpeg(data: bytes | mmap.mmap) -> MpegSummary:
     """Count the frames of an MP3 and read back its true coded rate and bit rate.
 
     ID3 and APE tags at either end are skipped. Elsewhere, junk is skipped to the next place where two headers in a
-    row fit the stream. A stream cut exactly between two frames, and without a tag, cannot be told from a whole one.
+    row fit the stream. A stream cut exactly between two frames, and without a tag, looks like a complete one.
 
     Args:
-        data: the whole file, or the bytes that an encoder returned.
+        data: The whole file, or the bytes that an encoder returned.
 
     Raises:
-        ValueError: there are no frames, or they are of the free format, whose length no header tells.
+        ValueError: There are no frames, or they are of the free format, whose length is not in the header.
     """
     start, end = _after_id3v2(data), _before_end_tags(data)
     position = _next_sync(data, start, end, None)
@@ -145,7 +140,7 @@ def scan_mpeg(data: bytes | mmap.mmap) -> MpegSummary:
 
 
 def length_frames(data: bytes | mmap.mmap, summary: MpegSummary) -> bytes:
-    """Make the frames which, put before the runs of an untagged layer III stream, tell a decoder its true length.
+    """Make the frames which, put before the runs of an untagged layer III stream, give a decoder its true length.
 
     A LAME tag with the counted frames and a delay that ends with the silent frames behind it: what is decoded is the
     bare stream, from its first sample to its last.

@@ -1,4 +1,4 @@
-"""Sound on its way between two steps: in memory while it is short, in an unnamed temporary file where it is long."""
+"""Sound between two steps: in memory where it is short, in a temporary file where it is long."""
 
 import contextlib
 import tempfile
@@ -9,36 +9,41 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AudioFileError
-from ..signal.sound import Block, Sound, joined
-from .audio_reader import AudioReader
+from ..signal.sound import BLOCK_FRAMES, Block, Sound, joined
+from .audio_reader import AudioReader, seeks_exactly
 
 MEMORY_BYTES = 1 << 26  # a recording up to this size is held in memory: six minutes of mono at 44.1 kHz
 
 
 @contextlib.contextmanager
-def open_sound(path: str | Path, encoded: str | Path | None = None) -> Iterator[Sound]:
+def open_sound(path: str | Path, encoded: str | Path | None = None, any_order: bool = False) -> Iterator[Sound]:
     """Open an audio file as blocks that can be read again and again; a short one is decoded only once.
 
     Args:
         path: The audio file.
         encoded: The codec file that it was decoded from; by default the file itself where its coding is lossy.
+        any_order: Whether parts of it are to be read, so that `Sound.parts` is needed; a long file whose format does
+            not allow that is decoded into a temporary one.
 
     Raises:
         AudioFileError: The file cannot be read, is damaged, or holds NaN or infinite samples.
     """
-    with AudioReader(path) as reader:
+    with AudioReader(path) as reader, contextlib.ExitStack() as stack:
         info = reader.info
+        sound = Sound(info.sample_rate, info.channels, info.frames, reader.blocks)
         if 4 * info.channels * info.frames <= MEMORY_BYTES:
             sound = Sound.of(reader.read(), info.sample_rate)
-        else:
-            sound = Sound(info.sample_rate, info.channels, info.frames, reader.blocks)
+        elif seeks_exactly(info):
+            sound = replace(sound, parts=lambda start, stop: reader.read(start, stop - start))
+        elif any_order:
+            sound = stack.enter_context(spooled(sound, reader.blocks()))
         codec_file = encoded or (path if info.lossy else None)
         yield replace(sound, path=Path(path), encoded=Path(codec_file) if codec_file else None)
 
 
 @contextlib.contextmanager
 def spooled(like: Sound, blocks: Iterable[Block]) -> Iterator[Sound]:
-    """Keep blocks until the end of a ``with`` block, so that they can be read again and again.
+    """Keep blocks until the end of a ``with`` block, so that they can be read again and again, in any order.
 
     Args:
         like: A recording of the rate, channels and length of what comes.
@@ -48,19 +53,20 @@ def spooled(like: Sound, blocks: Iterable[Block]) -> Iterator[Sound]:
         yield Sound.of(joined(blocks, like.channels), like.sample_rate)
         return
     with scratch_file(".f32") as path:
-        lengths = []
         with path.open("wb", buffering=0) as file, scratch_errors():
             for block in blocks:
-                lengths.append(block.shape[-1])
                 file.write(np.ascontiguousarray(block.T, np.float32).data)
 
-        def read() -> Iterator[Block]:
-            with path.open("rb", buffering=0) as file:
-                for frames in lengths:
-                    rows = np.fromfile(file, np.float32, frames * like.channels)
-                    yield np.ascontiguousarray(rows.reshape(frames, like.channels).T)
+        def parts(start: int, stop: int) -> Block:
+            count, offset = (stop - start) * like.channels, 4 * start * like.channels
+            rows = np.fromfile(path, np.float32, count, offset=offset)
+            return np.ascontiguousarray(rows.reshape(-1, like.channels).T)
 
-        yield Sound(like.sample_rate, like.channels, like.frames, read)
+        def read() -> Iterator[Block]:
+            for start in range(0, like.frames, BLOCK_FRAMES):
+                yield parts(start, min(start + BLOCK_FRAMES, like.frames))
+
+        yield Sound(like.sample_rate, like.channels, like.frames, read, parts=parts)
 
 
 @contextlib.contextmanager

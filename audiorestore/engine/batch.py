@@ -1,4 +1,4 @@
-"""Doing one piece of work to each record: in order, several at a time, and none brings down the others."""
+"""Doing the same work on each record: in order, several at a time, with errors kept in their record."""
 
 import os
 from collections import deque
@@ -20,8 +20,8 @@ def run_batch(
     """Do the work to each record and yield the results in the order of the records.
 
     Threads are enough: encoders, decoders and FFTs leave Python while they run. A record that already failed passes
-    through untouched; one whose work fails gets an ``error``. At most two records a job are under way, so memory
-    stays flat however many there are.
+    through unchanged; one whose work fails gets an ``error``. At most two records per job are in progress, so memory
+    does not grow however many there are.
 
     Args:
         records: What to work on; read no faster than needed.
@@ -32,13 +32,13 @@ def run_batch(
     """
 
     def safely(record: Record) -> Record:
-        """Work on one record; whatever goes wrong is noted in it."""
+        """Work on one record; any error is noted in it."""
         if "error" in record:
             return record
         try:
             return with_stage(work(record), stage, seed)
-        except Exception as error:  # one odd file must not end a night's work
-            if is_hunted(error):
+        except Exception as error:  # one bad file must not end the batch
+            if is_debugged(error):
                 raise
             return failed(record, stage, why_it_failed(error))
 
@@ -59,22 +59,22 @@ def run_batch(
                 future.cancel()
 
 
-def is_hunted(error: Exception) -> bool:
-    """Tell whether an error is one that nobody expected, and the variable asks to see such bugs where they happen."""
+def is_debugged(error: Exception) -> bool:
+    """Whether an error is unexpected, and the environment variable asks to see its traceback."""
     return not isinstance(error, _EXPECTED) and bool(os.environ.get(DEBUG_VARIABLE))
 
 
 def why_it_failed(error: Exception) -> str:
-    """Say in a sentence why work on a record failed."""
+    """Describe in a sentence why work on a record failed."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'the file'}: {error.strerror}"
     if isinstance(error, _EXPECTED):
         return str(error) or type(error).__name__
-    return f"unexpected {type(error).__name__}: {error} (a defect of this program: set {DEBUG_VARIABLE}=1 to see where)"
+    return f"unexpected {type(error).__name__}: {error} (a bug in this program: set {DEBUG_VARIABLE}=1 to see where)"
 
 
 def with_plot(record: Record, draw: Callable[[Record], str]) -> Record:
-    """Draw a record; where that fails, all else in it stays, and ``plot_note`` says why there is no picture.
+    """Draw a record; where that fails, everything else in it is kept, and ``plot_note`` says why there is no picture.
 
     Args:
         record: One that has a ``plot_note`` already is not drawn.
@@ -87,7 +87,7 @@ def with_plot(record: Record, draw: Callable[[Record], str]) -> Record:
         return record
     try:
         return {**record, "plot": draw(record)}
-    except Exception as error:  # numbers are worth more than a picture
-        if is_hunted(error):
+    except Exception as error:  # a missing picture must not lose the numbers
+        if is_debugged(error):
             raise
         return {**record, "plot_note": why_it_failed(error)}

@@ -1,4 +1,4 @@
-"""Hurting reference audio on purpose: each record draws its own damage and gets its own file."""
+"""Degrading reference audio on purpose: each record draws its own damage and gets its own file."""
 
 import contextlib
 import shutil
@@ -23,15 +23,15 @@ _NOTE_BYTES = 2048  # room in a FLAC file for what each damage measures, which i
 
 @dataclass(frozen=True)
 class DegradeConfig:
-    """How references are hurt.
+    """How references are degraded.
 
     Attributes:
         chains: The damages, or several chains of them to choose from.
         folder: Where the degraded files go; ids are mirrored there.
-        seed: What the draws of all records hang on.
+        seed: Seed of all random draws.
         format: ``wav`` (float32: nothing is clipped, and training maps it into memory) or ``flac`` (24 bit).
-        overwrite: Replace files that are there already, whatever made them.
-        keep_encoded: Keep what codecs made beside the degraded files.
+        overwrite: Replace existing files, whatever made them.
+        keep_encoded: Keep the codec files beside the degraded files.
     """
 
     chains: Chains
@@ -43,7 +43,7 @@ class DegradeConfig:
 
 
 def several_of_each(records: Iterable[Record], per: int) -> Iterator[Record]:
-    """Make ``per`` records of each, told apart by ``sample``; failed records pass through."""
+    """Make ``per`` records of each, numbered by ``sample``; failed records pass through."""
     for record in records:
         if per == 1 or "error" in record:
             yield record
@@ -53,7 +53,7 @@ def several_of_each(records: Iterable[Record], per: int) -> Iterator[Record]:
 
 
 def degrade_record(record: Record, config: DegradeConfig) -> Record:
-    """Hurt one record's reference, or recognise the file that an earlier run made from the same parts.
+    """Degrade one record's reference, or recognise the file that an earlier run made from the same input.
 
     Memory does not grow with the length of the recording.
 
@@ -72,7 +72,7 @@ def degrade_record(record: Record, config: DegradeConfig) -> Record:
         *made_from, "degrade", [link.record() for link in damages], config.format, *(["encoded"] * config.keep_encoded)
     )
     added = made_before(target, digest, config.overwrite)
-    again = added is not None  # our own file, which may be made anew where a codec file of it is gone
+    again = added is not None  # our own file, which is made again if one of its codec files is gone
     if added is None or not all(target.with_name(name).exists() for name in added.get("encoded", [])):
         added = _make(reference, damages, target, digest, config, config.overwrite or again)
     kept = [str(target.with_name(name)) for name in added.pop("encoded", [])]
@@ -90,7 +90,7 @@ def _sources(damages: list[Link]) -> Iterator[str]:
 def _make(
     reference: str, damages: list[Link], target: Path, digest: str, config: DegradeConfig, overwrite: bool
 ) -> dict[str, Any]:
-    with open_sound(reference) as sound:
+    with open_sound(reference) as sound, contextlib.ExitStack() as kept:  # codec files appear after the degraded file
         added: dict[str, Any] = {"sample_rate": sound.sample_rate, "channels": sound.channels, "frames": sound.frames}
         with AudioWriter(
             target,
@@ -112,25 +112,20 @@ def _make(
                     added["clipped"] = writer.over_full_scale
                 encoded = [each for _, outcome in damaged.result for each in outcome.encoded]
                 if encoded and config.keep_encoded:
-                    added["encoded"] = [
-                        _keep(each, target, name, reference, config.overwrite)
-                        for each, name in zip(encoded, _names(target.stem, encoded), strict=True)
-                    ]
+                    added["encoded"] = _names(target, encoded)
+                    for name, each in zip(added["encoded"], encoded, strict=True):
+                        place = target.with_name(name)
+                        refuse_own_input(place, reference)
+                        temporary = kept.enter_context(atomic_path(place, overwrite))
+                        shutil.copyfile(each.file.name, temporary)
                 writer.note(provenance(digest, added))
     return added
 
 
-def _names(stem: str, encoded: list[Encoded]) -> list[str]:
+def _names(target: Path, encoded: list[Encoded]) -> list[str]:
+    """Name the codec files that are kept beside a degraded file; none of them may have its name."""
     count = len(encoded)
-    return [f"{stem}{f'.{place}of{count}' * (count > 1)}{each.suffix}" for place, each in enumerate(encoded, 1)]
-
-
-def _keep(encoded: Encoded, target: Path, name: str, reference: str, overwrite: bool) -> str:
-    """Copy a codec file to its place beside the degraded one; what a run that broke off left there may stay."""
-    place = target.with_name(name)
-    refuse_own_input(place, reference)
-    if overwrite or not place.exists() or file_digest(place) != file_digest(encoded.file.name):
-        encoded.file.seek(0)
-        with atomic_path(place, overwrite) as temporary, temporary.open("wb") as file:
-            shutil.copyfileobj(encoded.file, file)
-    return name
+    several = count > 1 or encoded[0].suffix == target.suffix
+    return [
+        f"{target.stem}{f'.{place}of{count}' if several else ''}{each.suffix}" for place, each in enumerate(encoded, 1)
+    ]

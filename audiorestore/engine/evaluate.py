@@ -1,4 +1,4 @@
-"""Measuring what a restorer did, always beside what doing nothing would have done."""
+"""Measuring what a restorer did, always next to what doing nothing would have done."""
 
 import contextlib
 import math
@@ -12,7 +12,7 @@ from ..errors import RecordError
 from ..metrics import METRICS, chosen
 from ..metrics._comparison import Comparison, Measured, Signal, Undefined
 from ..signal.sound import Sound
-from .lag_check import lay
+from .lag_check import align_for_measuring
 
 Known = dict[tuple[str, str], tuple[dict[str, Measured], dict[str, Any]]]
 
@@ -22,18 +22,18 @@ def evaluate_record(
 ) -> Record:
     """Measure a record's degraded and restored audio against its reference, raw and with the best single gain.
 
-    Lag and gain are looked at first and told in ``check``, since a few samples of lag make every other number
+    Lag and gain are measured first and reported in ``check``, since a few samples of lag make every other number
     meaningless.
 
     Args:
         record: With ``reference``, and ``degraded`` or ``restored`` or both.
-        metrics: Names of the metrics to measure; by default all that are not measured on request only.
-        align: Whether to undo a lag before measuring, and to measure only where both recordings are.
-        known: What was measured on degraded audio before, kept here for other records that start from the same.
+        metrics: Names of the metrics to measure; by default all except those that are measured on request only.
+        align: Whether to remove a lag before measuring, and to measure only where both recordings overlap.
+        known: What was measured on degraded audio before, kept for other records with the same.
 
     Returns:
         The record with ``metrics``: a row each for ``degraded``, ``degraded_leveled``, ``restored`` and
-        ``restored_leveled``, as far as the audio is there; undefined numbers are None, named in ``metrics_note``.
+        ``restored_leveled``, as far as there is audio; undefined numbers are None, named in ``metrics_note``.
 
     Raises:
         RecordError: Nothing to measure, or length, rate or channels differ.
@@ -46,43 +46,43 @@ def evaluate_record(
     rows: dict[str, Measured] = {}
     checks: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
-        reference = Signal(stack.enter_context(open_sound(reference_path)))
+        reference = Signal(stack.enter_context(open_sound(reference_path, any_order=True)))
         for role in roles:
             path = record[role]
             done = known.get((reference_path, path)) if known and role == "degraded" else None
             if done is None:
-                estimate = stack.enter_context(open_sound(path))
+                estimate = stack.enter_context(open_sound(path, any_order=True))
                 _refuse_unlike(path, estimate, reference_path, reference.sound, align)
-                laid = lay(reference.sound, estimate, align)
-                clean = reference if laid.reference is reference.sound else Signal(laid.reference)
-                raw, leveled = _measure_both(Comparison(clean, Signal(laid.estimate)), modules)
-                done = {role: raw, f"{role}_leveled": leveled}, laid.check
+                pair = align_for_measuring(reference.sound, estimate, align)
+                clean = reference if pair.reference is reference.sound else Signal(pair.reference)
+                raw, leveled = _measure_both(Comparison(clean, Signal(pair.estimate)), modules)
+                done = {role: raw, f"{role}_leveled": leveled}, pair.report
             if known is not None and role == "degraded":
                 known[reference_path, path] = done
             rows |= done[0]
             checks[role] = done[1]
     kept = {key: value for key, value in record.items() if key != "metrics_note"}  # from an earlier run
-    told = {row: {key: _rounded(value) for key, value in measured.items()} for row, measured in rows.items()}
-    updated = {**kept, "metrics": told, "check": checks}
+    numbers = {row: {key: _rounded(value) for key, value in measured.items()} for row, measured in rows.items()}
+    updated = {**kept, "metrics": numbers, "check": checks}
     if note := _note(rows):
         updated["metrics_note"] = note
     return updated
 
 
 def _measure_both(comparison: Comparison, modules: Sequence[ModuleType]) -> tuple[Measured, Measured]:
-    """Measure as it is and with the best single gain; what no gain changes is measured once."""
+    """Measure as it is and with the best single gain; what does not depend on the gain is measured once."""
     raw: Measured = {}
     leveled: Measured = {}
     matched = comparison.leveled()
     for module in modules:
-        numbers: Measured = module.measure(comparison)
-        raw |= numbers
-        leveled |= numbers if getattr(module, "ANY_LEVEL", False) else module.measure(matched)
+        measured: Measured = module.measure(comparison)
+        raw |= measured
+        leveled |= measured if getattr(module, "ANY_LEVEL", False) else module.measure(matched)
     return raw, leveled
 
 
 def _note(rows: dict[str, Measured]) -> str:
-    """Say which numbers are undefined, and why."""
+    """Describe which numbers are undefined, and why."""
     reasons: dict[str, set[str]] = {}
     for measured in rows.values():
         for key, value in measured.items():
@@ -97,7 +97,7 @@ def _refuse_unlike(path: str, here: Sound, reference_path: str, there: Sound, an
     if here.sample_rate != there.sample_rate:
         raise RecordError(f"{path} is at {here.sample_rate} Hz and {reference_path} at {there.sample_rate} Hz")
     if here.channels != there.channels or (here.frames != there.frames and not any_length):
-        hint = "'ar pair' lays them over each other, and --align measures where they overlap"
+        hint = "'ar pair' aligns them, and --align measures where they overlap"
         if here.channels != there.channels:
             hint = "both need the same channels"
         raise RecordError(

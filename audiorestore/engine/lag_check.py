@@ -1,4 +1,4 @@
-"""Looking at how two recordings lie on each other before anything is measured on them, and undoing a lag if asked."""
+"""Measuring lag and gain between two recordings before anything else, and removing a lag where that is asked for."""
 
 import math
 from collections.abc import Sequence
@@ -9,83 +9,74 @@ from ..errors import AlignmentError, RecordError
 from ..signal.align import LAG_TOLERANCE, ChannelAlignment, measure
 from ..signal.level import decibels
 from ..signal.sound import Sound
-from ..signal.undo_lag import excerpts, loudest_parts, without_lag
-
-_WHOLE_BYTES = 1 << 26  # samples of recordings up to this size are looked at all together
-_PART_FRAMES = 1 << 21  # of longer ones, the loudest part of each third
-_PARTS = 3
-_SAME_LAG = 0.5  # samples between two parts: more is a drift
+from ..signal.undo_lag import without_lag
 
 Channels = Sequence[ChannelAlignment | None]
 
 
 @dataclass(frozen=True)
-class Laid:
+class AlignedPair:
     """Two recordings as they are to be compared, and what was found on the way.
 
     Attributes:
         reference: The clean one; cut, where only a part of it is left.
         estimate: The other one; of the same length.
-        check: What is told in the record: ``lag`` and ``gain_db`` of the channel that lags most (the gain is None where
-            nothing of the reference is found), ``warning``, and where a lag was undone ``aligned``, ``residual_lag``
-            and, if something was cut off, ``frames``.
+        report: For the record's ``check``: ``lag`` and ``gain_db`` of the channel with the largest lag (the gain is
+            None where nothing of the reference is found), ``warning``, and where a lag was removed ``aligned``,
+            ``residual_lag`` and, if something was cut off, ``frames``.
     """
 
     reference: Sound
     estimate: Sound
-    check: dict[str, Any]
+    report: dict[str, Any]
 
 
-def lay(reference: Sound, estimate: Sound, align: bool = False) -> Laid:
-    """Look at lag and gain, and where it is wanted lay one recording over the other.
+def align_for_measuring(reference: Sound, estimate: Sound, align: bool = False) -> AlignedPair:
+    """Measure lag and gain, and align the two recordings where that is asked for.
 
     Args:
         reference: The clean recording.
         estimate: The other, of the same rate and channels, and of the same length unless ``align``.
-        align: Whether to undo a lag, and to cut both to where they overlap.
+        align: Whether to remove a lag, and to cut both to where they overlap.
 
     Raises:
         RecordError: They are of different lengths, and do not look like the same recording at any lag.
     """
-    channels, warning = _look(reference, estimate)
-    check = _told(channels, warning)
+    channels, warning = _measured(reference, estimate)
+    report = _report(channels, warning)
     if not align:
-        return Laid(reference, estimate, check)
+        return AlignedPair(reference, estimate, report)
     if warning and reference.frames != estimate.frames:
-        raise RecordError(f"their lengths differ, and no lag was found that could be undone: {warning}")
-    if warning or not any(channels):
-        return Laid(*_common_part(reference, estimate, check), check)
+        raise RecordError(f"their lengths differ, and no lag was found that could be removed: {warning}")
     lags = _lags(channels)
+    if warning or not any(lags):
+        return _common_part(reference, estimate, report)
     start = max(0, *(-math.floor(lag) for lag in lags))
     stop = min(reference.frames, *(estimate.frames - math.ceil(lag) for lag in lags))
-    if any(lags):
-        check.pop("warning", None)
-        estimate = without_lag(estimate, [lag + start for lag in lags], stop - start)
-        if (start, stop) != (0, reference.frames):
-            reference = without_lag(reference, [start] * reference.channels, stop - start)
-            check["frames"] = stop - start
-        left, trouble = _look(reference, estimate)
-        check |= {"aligned": True, "residual_lag": _told(left, trouble)["lag"]}
-        if trouble or max(map(abs, _lags(left)), default=0.0) >= LAG_TOLERANCE:
-            check["warning"] = (
-                trouble or f"{check['residual_lag']:g} samples of lag are left: no number is to be trusted"
-            )
-        return Laid(reference, estimate, check)
-    return Laid(*_common_part(reference, estimate, check), check)
+    report.pop("warning", None)
+    estimate = without_lag(estimate, [lag + start for lag in lags], stop - start)
+    if (start, stop) != (0, reference.frames):
+        reference = without_lag(reference, [start] * reference.channels, stop - start)
+        report["frames"] = stop - start
+    left, problem = _measured(reference, estimate)
+    report |= {"aligned": True, "residual_lag": _report(left, problem)["lag"]}
+    if problem or max(map(abs, _lags(left)), default=0.0) >= LAG_TOLERANCE:
+        report["warning"] = problem or (
+            f"a lag of {report['residual_lag']:g} samples is left, so the numbers are not reliable"
+        )
+    return AlignedPair(reference, estimate, report)
 
 
-def _common_part(reference: Sound, estimate: Sound, check: dict[str, Any]) -> tuple[Sound, Sound]:
-    """Cut the longer one to the length of the other, where no lag is to be undone."""
-    frames = min(reference.frames, estimate.frames)
-    if reference.frames == estimate.frames:
-        return reference, estimate
-    check["frames"] = frames
-    cut = (without_lag(sound, [0] * sound.channels, frames) for sound in (reference, estimate))
-    return next(cut), next(cut)
+def _common_part(reference: Sound, estimate: Sound, report: dict[str, Any]) -> AlignedPair:
+    """Cut the longer one to the length of the other, where there is no lag to remove."""
+    if reference.frames != estimate.frames:
+        report["frames"] = frames = min(reference.frames, estimate.frames)
+        reference, estimate = (without_lag(each, [0] * each.channels, frames) for each in (reference, estimate))
+    return AlignedPair(reference, estimate, report)
 
 
 def _lags(channels: Channels) -> list[float]:
-    """Say what to undo in each channel; one in which nothing can be seen lies as the first in which something can."""
+    """List the lags to remove; where none can be measured, it is that of the first channel where it can."""
     known = next((channel for channel in channels if channel and channel.gain > 0), None)
     if known is None:
         return [0.0] * len(channels)
@@ -93,41 +84,25 @@ def _lags(channels: Channels) -> list[float]:
     return [channel.lag if abs(channel.lag) >= LAG_TOLERANCE else 0.0 for channel in found]
 
 
-def _look(reference: Sound, estimate: Sound) -> tuple[Channels, str]:
-    """Measure each channel, and say what speaks against the pair."""
+def _measured(reference: Sound, estimate: Sound) -> tuple[Channels, str]:
+    """Measure each channel, and describe what speaks against the pair."""
     try:
-        if 4 * max(reference.frames, estimate.frames) * reference.channels <= _WHOLE_BYTES:
-            return measure(reference.whole(), estimate.whole()), ""
-        return _look_at_parts(reference, estimate)
+        return measure(reference, estimate), ""
     except AlignmentError as error:
         return [], str(error)
 
 
-def _look_at_parts(reference: Sound, estimate: Sound) -> tuple[Channels, str]:
-    """Measure the loudest part of each third of a long recording, each by itself; the lag has to be the same."""
-    starts = loudest_parts(reference, _PARTS, _PART_FRAMES)
-    clean, dirty = excerpts(reference, starts, _PART_FRAMES), excerpts(estimate, starts, _PART_FRAMES)
-    found = [measure(*part) for part in zip(clean, dirty, strict=True) if part[1].shape[-1]]
-    worst: list[ChannelAlignment | None] = []
-    for heard in zip(*found, strict=True):
-        known = [channel for channel in heard if channel is not None and channel.gain > 0]
-        lags = [channel.lag for channel in known]
-        if lags and max(lags) - min(lags) > _SAME_LAG:
-            return [], f"the lag is not the same everywhere: from {min(lags):.1f} to {max(lags):.1f} samples"
-        worst.append(max(known, key=lambda channel: abs(channel.lag)) if known else next(filter(None, heard), None))
-    return worst, ""
-
-
-def _told(channels: Channels, warning: str) -> dict[str, Any]:
+def _report(channels: Channels, warning: str) -> dict[str, Any]:
     found = [channel for channel in channels if channel is not None]
     if warning or not found:
         return {"lag": None, "gain_db": None} | ({"warning": warning} if warning else {})
     worst = max(found, key=lambda channel: abs(channel.lag))
     gain = round(decibels(worst.gain**2), 2) + 0.0 if worst.gain else None
-    told: dict[str, Any] = {"lag": round(worst.lag, 2) + 0.0, "gain_db": gain}
+    report: dict[str, Any] = {"lag": round(worst.lag, 2) + 0.0, "gain_db": gain}
     if gain is None:
-        told["warning"] = "nothing of the reference is found in it"
+        report["warning"] = "nothing of the reference is found in it"
     if worst.lag:
-        side = "late" if worst.lag > 0 else "early"
-        told["warning"] = f"{round(abs(worst.lag), 2):g} samples {side}: no number is to be trusted"
-    return told
+        side = "delayed" if worst.lag > 0 else "advanced"
+        lag = round(abs(worst.lag), 2)
+        report["warning"] = f"it is {side} by {lag:g} samples, so the numbers are not reliable"
+    return report

@@ -1,4 +1,4 @@
-"""What a file was made from, carried by the file: so a batch that is run again goes on where it was."""
+"""What a file was made from, stored in the file, so that an interrupted batch can simply be repeated."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ def file_digest(path: str | Path) -> str:
 
 
 def with_digests(record: Record) -> Record:
-    """Note the digests of a pair's files in its record, so that whoever gets the pair can tell whether it is the same.
+    """Note the digests of a pair's files in its record, so that changed files are detected.
 
     Raises:
         RecordError: The record has no reference or no degraded audio.
@@ -49,29 +49,29 @@ def digest_of(*parts: object) -> str:
 
 
 def provenance(digest: str, added: dict[str, Any]) -> str:
-    """Write down, for the file to carry, its digest and what making it added to the record."""
+    """Format the provenance of a file: its digest, and the fields that it adds to the record."""
     return json.dumps({"digest": digest, "record": added})
 
 
 def refuse_own_input(target: Path, *sources: str | Path) -> None:
-    """Refuse an output that is one of the files it is made from, whatever the names and links.
+    """Refuse an output that is one of the files it is made from, whatever their names and links.
 
     Raises:
         AudioFileError: It is.
     """
     for source in map(Path, sources):
         if target.exists() and source.exists() and target.samefile(source):
-            raise AudioFileError(f"the output {target} would overwrite its own input; give another -o")
+            raise AudioFileError(f"the output {target} would overwrite its own input; choose another -o")
 
 
 def made_before(target: Path, digest: str, overwrite: bool) -> dict[str, Any] | None:
-    """Recognise an output that an earlier run made from the same parts.
+    """Recognise an output that an earlier run made from the same inputs.
 
     Returns:
         What making it added to the record; None where the file is to be made.
 
     Raises:
-        AudioFileError: A file is there, made from something else, and may not be replaced.
+        AudioFileError: A file exists that was made from something else.
     """
     if overwrite or not target.exists():
         return None

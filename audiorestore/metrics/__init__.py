@@ -11,7 +11,7 @@ ALL = "all"  # as a name: every metric that is installed
 
 
 def chosen(names: Sequence[str] | None = None) -> list[str]:
-    """Say which metrics are to be measured: those named, or all that nobody has to ask for; ``all`` is all there are.
+    """Say which metrics are measured: those named, or by default all but those on request; ``all`` is all of them.
 
     >>> "mse" in chosen(), chosen(["mse", "snr", "mse"]), set(chosen()) <= set(chosen(["all"]))
     (True, ['mse', 'snr'], True)
@@ -24,7 +24,7 @@ def chosen(names: Sequence[str] | None = None) -> list[str]:
 
 
 def missing(name: str) -> str:
-    """Say what has to be installed before a metric can be measured; empty where all is there.
+    """Say what has to be installed before a metric can be measured; empty if nothing is missing.
 
     Raises:
         UsageError: There is no such metric.

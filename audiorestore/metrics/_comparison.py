@@ -3,13 +3,13 @@
 A metric is a module with two things:
 
 - ``NUMBERS``: the numbers that it gives, each a `Number`;
-- ``measure(comparison) -> Measured``: their values, `Undefined` where there is none, with the reason.
+- ``measure(comparison) -> Measured``: their values, or `Undefined` with the reason.
 
 And, where it applies, with
 
-- ``ON_REQUEST = True``: it is slow, or needs an extra, and is measured only where it is asked for by name;
+- ``ON_REQUEST = True``: it is slow, or needs an extra, and is measured only if it is named;
 - ``ANY_LEVEL = True``: a gain on the estimate changes nothing, so that the levelled rows need no second measurement;
-- ``missing() -> str``: what has to be installed first, in a sentence; empty where all is there.
+- ``missing() -> str``: what has to be installed first, in a sentence; empty if nothing is missing.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..signal.level import dot
-from ..signal.sound import Block, Sound, regrid
+from ..signal.sound import Block, Sound, Waveform, regrid
 from ..signal.stft import power_blocks
 
 IDENTICAL_DB = 120.0  # what identical signals score where the formula says infinity
@@ -53,10 +53,10 @@ class Number:
 
 @dataclass(frozen=True)
 class Undefined:
-    """There is no such number for this recording.
+    """The number does not exist for this recording.
 
     Attributes:
-        reason: Why, for people; goes on from "snr_db is undefined: ".
+        reason: Why, for people; follows "snr_db is undefined: ".
     """
 
     reason: str
@@ -65,7 +65,7 @@ class Undefined:
 Measured = dict[str, float | Undefined]
 
 SILENT_REFERENCE = Undefined("the reference is silent")
-SILENT_ESTIMATE = Undefined("what is to be measured is silent")
+SILENT_ESTIMATE = Undefined("the measured audio is silent")
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Signal:
     _spectra: dict[tuple[int, int], list[Spectra]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, waveform: NDArray[np.floating], sample_rate: int) -> "Signal":
+    def of(cls, waveform: Waveform, sample_rate: int) -> "Signal":
         """Take a waveform, shape (channels, time), that is in memory."""
         return cls(Sound.of(waveform, sample_rate))
 
@@ -134,7 +134,7 @@ class Comparison:
     estimate: Signal
 
     @classmethod
-    def of(cls, reference: NDArray[np.floating], estimate: NDArray[np.floating], sample_rate: int) -> "Comparison":
+    def of(cls, reference: Waveform, estimate: Waveform, sample_rate: int) -> "Comparison":
         """Take two waveforms, shape (channels, time), that are in memory."""
         return cls(Signal.of(reference, sample_rate), Signal.of(estimate, sample_rate))
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ._comparison import SILENT_ESTIMATE, SILENT_REFERENCE, Comparison, Measured, Number, Signal
 from .lsd import HOP_LENGTH, N_FFT
 
-ANY_LEVEL = True  # the floor hangs on the sound's own power
+ANY_LEVEL = True  # the floor depends on the sound's own power
 
 # A long-term spectrum counts as sound down to where white noise would lie that is 50 dB softer than all of it: treble
 # that is softer than that is hardly missed, and a recording's own noise floor is not taken for its band.

@@ -7,7 +7,7 @@ from ._comparison import Comparison, Measured, Number
 from .lsd import FLOOR, HOP_LENGTH, N_FFT
 
 BANDS = 80
-TOP_HZ = 20000.0  # nobody hears what is above
+TOP_HZ = 20000.0  # inaudible above
 
 NUMBERS = {
     "log_mel_db": Number(

@@ -22,7 +22,7 @@ NUMBERS = {
 }
 
 _NO_REFERENCE = Undefined("the reference is silent (under −70 LUFS), or shorter than 0.4 s")
-_NO_ESTIMATE = Undefined("what is to be measured is silent (under −70 LUFS), or shorter than 0.4 s")
+_NO_ESTIMATE = Undefined("the measured audio is silent (under −70 LUFS), or shorter than 0.4 s")
 
 
 def measure(comparison: Comparison) -> Measured:

@@ -24,7 +24,7 @@ DESHPANDE_FLOOR = 1e-8
 
 _LIMITS = (
     "at the file's own rate, frames in samples; channels count as further frames. "
-    "Hangs on its floor more than on anything else: filling an empty band with any noise lowers it by much"
+    "Depends on its floor more than on anything else: filling an empty band with any noise lowers it a lot"
 )
 NUMBERS = {
     "lsd_db": Number(

@@ -1,4 +1,4 @@
-"""Multi-resolution spectral distance: long frames tell tones apart and short ones strokes, so it asks three."""
+"""Multi-resolution spectral distance: long frames resolve tones and short ones onsets, so it uses three."""
 
 import numpy as np
 

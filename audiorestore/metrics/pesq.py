@@ -1,7 +1,7 @@
 """PESQ: how good listeners on a telephone would find transmitted speech, on their scale from 1, bad, to 5.
 
-It compares loudness in critical bands from moment to moment, and has been fitted to listening tests with speech. It
-levels both recordings and undoes lags of each utterance by itself, so that it hears neither.
+It compares loudness in critical bands over time, and has been fitted to listening tests with speech. It levels both
+recordings and removes the lag of each utterance itself, so neither of them counts.
 
 Source:
     ITU-T Recommendations P.862 (2001), with the mapping of P.862.1 (2003), and P.862.2 (2005, wide band). Rix,
@@ -31,11 +31,11 @@ LONGEST_SECONDS = 19.0
 SHORTEST_SECONDS = 0.25  # what the ITU's code takes
 
 _LIMITS = (
-    "Brought to {rate} Hz; {hears}. For speech: of music it is not known to say anything. Each channel by itself, then "
+    "Brought to {rate} Hz; {band}. For speech: for music it is not validated. Each channel separately, then "
     "averaged; over 19 s in even segments, each levelled by itself, averaged over those where the reference speaks."
 )
-_WIDE = _LIMITS.format(rate="16,000", hears="at most 4.64")
-_NARROW = _LIMITS.format(rate="8,000", hears="hears a telephone's 300 to 3400 Hz; at most 4.55")
+_WIDE = _LIMITS.format(rate="16,000", band="at most 4.64")
+_NARROW = _LIMITS.format(rate="8,000", band="a telephone's 300 to 3400 Hz; at most 4.55")
 
 NUMBERS = {
     "pesq_wb": Number(
@@ -52,12 +52,12 @@ NUMBERS = {
 
 _TOO_SHORT = Undefined("it is shorter than a quarter of a second")
 _NOTHING_SAID = Undefined("no utterance is found in the reference")
-_NOTHING_HEARD = Undefined("no utterance is found in what is to be measured")
+_NOTHING_FOUND = Undefined("no utterance is found in the measured audio")
 _CRASHED = Undefined("the pesq package crashed")
 
 
 def missing() -> str:
-    """Say what has to be installed first; nothing where it is."""
+    """Say what has to be installed first; empty if nothing is missing."""
     if importlib.util.find_spec("pesq"):
         return ""
     return "the package pesq is not installed: pip install 'audiorestore[speech]'"
@@ -97,7 +97,7 @@ def _scorer(process: ProcessPoolExecutor, sample_rate: int, mode: str) -> Score:
             if dirty.any() and (found := opinion(reference, estimate)) > 0.0:
                 return (found,)
             # The reference against itself shows which of the two has no utterance.
-            return _NOTHING_HEARD if opinion(reference, reference) > 0.0 else None
+            return _NOTHING_FOUND if opinion(reference, reference) > 0.0 else None
         except BrokenProcessPool:
             return _CRASHED
 
@@ -117,7 +117,7 @@ def _process() -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin() -> None:
-    """Prepare the process: what C code prints is no output of this program, and Ctrl-C is for the parent."""
+    """Prepare the process: keep what the C code prints off stdout, and leave Ctrl-C to the parent."""
     with contextlib.suppress(OSError):
         os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Segmental signal-to-noise ratio: how clean the sound is from moment to moment, loud and soft ones alike."""
+"""Segmental signal-to-noise ratio: how clean the sound is frame by frame, loud and soft ones alike."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -41,7 +41,7 @@ Maps = NDArray[np.float64]  # shape (channels, frames, bins)
 def measure(comparison: Comparison) -> Measured:
     """Average the similarity of all patches that lie wholly inside the spectrogram.
 
-    What is shorter than a patch goes on in silence.
+    What is shorter than a patch is padded with silence.
     """
     maps = (
         np.moveaxis(np.sqrt(np.stack(powers), dtype=np.float64), 2, -1)

@@ -1,6 +1,6 @@
 """STOI and ESTOI: how much of speech is understood, from how alike both envelopes are in each band for 0.4 s at a time.
 
-STOI correlates the envelopes band by band, and so cannot tell a steady noise from one that leaves gaps to listen in;
+STOI correlates the envelopes band by band, and so cannot distinguish a steady noise from one with gaps;
 ESTOI correlates whole spectra and can. Neither knows what quality is: whatever is well understood is near 1.
 
 Source:
@@ -33,8 +33,8 @@ ACTIVE_DB = 40.0  # a frame further under the reference's loudest one is left ou
 FRAMES_AT_ONCE = 30  # what is correlated, 384 ms
 
 _LIMITS = (
-    "Brought to 10,000 Hz from its true rate: what was measured with a wrong rate told does not compare. "
-    "For speech; hears bands from 134 to 4276 Hz. Frames where the reference is 40 dB under its loudest are left out. "
+    "Brought to 10,000 Hz from its true rate: values measured at a wrongly stated rate cannot be compared. "
+    "For speech; bands from 134 to 4276 Hz. Frames where the reference is 40 dB under its loudest are left out. "
     "Each channel by itself, then averaged; over 30 s in even segments, averaged over those where the reference speaks."
 )
 
@@ -50,7 +50,7 @@ NUMBERS = {
     "estoi": Number(
         "",
         True,
-        "extended short-time objective intelligibility, which hears in gaps of the noise",
+        "extended short-time objective intelligibility, which uses the gaps of the noise",
         "Jensen and Taal, IEEE/ACM TASLP 24(11), 2016",
         style=".3f",
         limits=_LIMITS,

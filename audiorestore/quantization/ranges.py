@@ -140,6 +140,6 @@ class Ranges(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's mode
         if packet not in _RULES:
             return UNKNOWN
         if arguments and isinstance(arguments[0], list):
-            arguments = arguments[0]
+            arguments = tuple(arguments[0])
         alpha = {"alpha": options["alpha"]} if "alpha" in options else {}
         return _RULES[packet](*map(self.of, arguments), **alpha)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ..signal.align import shift
+from ..signal.lag import shift
 from ..signal.stft import hann
 from .power_grid import ColumnPlan
 

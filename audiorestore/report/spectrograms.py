@@ -103,7 +103,7 @@ def draw(
             draw_grid(axes[1, column], residuals[role], sample_rate, top)
             axes[1, column].set_title(f"{role} − reference{': no difference' if residuals[role].silent else ''}")
             turns = _draw_phases(axes[2, column], phases[role], grids[role], sample_rate)
-            axes[2, column].set_title(f"phase of {role} − of reference")
+            axes[2, column].set_title(f"phase: {role} − reference")
             axes[2, column].set_xlabel("time (s)")
     axes[0, -1].set_xlabel("time (s)")
     for row in axes[:, 0]:

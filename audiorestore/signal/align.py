@@ -1,7 +1,8 @@
-"""Laying a degraded recording over its reference: lag to a fraction of a sample, gain, and the proof that it holds.
+"""How a degraded recording is aligned with its reference: lag to a fraction of a sample, gain, and whether they hold.
 
-What speaks against a pair is a finding: swapped channels, turned polarity, other content, a lag that drifts. Each is
-refused, or told with the result where it is allowed.
+What speaks against a pair is a finding: swapped channels, inverted polarity, other content, a lag that drifts. Each
+raises an error, or is reported with the result where it is allowed. Recordings are read in parts, so two hours take no
+more memory than two minutes.
 """
 
 import math
@@ -13,36 +14,37 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FINDINGS, AlignmentError
-from .drift import Window, describe, find_speed, is_bent, listen, say_speed, wavers
-from .lag import LAG_TOLERANCE, Found, Mono, at_lag, find, find_lag, overlap, shift, unexplained
-from .level import dot
+from ..errors import AlignmentError
+from .drift import Window, describe, find_speed, is_bent, measure_windows, speed_text, wavers
+from .findings import FINDINGS
+from .lag import LAG_TOLERANCE, Found, at_lag, find, overlap_range
+from .sound import Sound
+from .track import ENERGY_FRAMES, Fit, Track, block_energies, fits, products, tracks
 
-__all__ = ["LAG_TOLERANCE", "ChannelAlignment", "find_lag", "measure", "overlap", "shift"]
-
-Waveform = NDArray[np.floating]
+__all__ = ["LAG_TOLERANCE", "ChannelAlignment", "measure"]
 
 _WHOLE_FRAMES = 1 << 22  # recordings up to this length are correlated whole, longer ones by their loudest parts
 _EXCERPT_FRAMES = 1 << 21
-_BLOCK_FRAMES = 1 << 10  # the grid on which loud parts are looked for
 _LEAST_CORRELATION = 0.1
 _PLAIN_CORRELATION = 0.5  # nothing but the same sound correlates so well
-_PROMINENT = 5.0  # prominence times correlation: beyond this, a peak is no chance
-_LEAST_SEARCHED = 100  # samples: a shorter recording fits anywhere, so it is taken as it lies
+_PROMINENT = 5.0  # prominence times correlation: beyond this, a peak is not due to chance
+_LEAST_SEARCHED = 100  # samples: a shorter recording fits anywhere, so its lag is taken to be 0
 _SILENT = 1e-6  # of the loudest channel's energy
+
+Energies = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ChannelAlignment:
-    """How one channel of a degraded recording lies on its reference.
+    """How one channel of a degraded recording is aligned with its reference.
 
     Attributes:
-        lag: Samples by which the degraded channel is late (negative: early); a fraction is meant.
+        lag: Samples by which the degraded channel is delayed (negative: advanced), to a fraction of a sample.
         gain: The factor by which the reference's own sound was scaled, without its sign; 0 where nothing of it is left.
         correlation: Normalised correlation at that lag, at most 1, without its sign.
-        windows: By how much later than that windows spread over the recording are, in samples; None for a window that
-            has no sound or fits at several lags.
-        found: Which of `errors.FINDINGS` were let through.
+        windows: How much later than that each window of the recording is, in samples; None for a window that has no
+            sound or fits at several lags.
+        found: Which of `FINDINGS` were accepted.
     """
 
     lag: float
@@ -52,37 +54,31 @@ class ChannelAlignment:
     found: tuple[str, ...] = ()
 
 
-def measure(
-    reference: Waveform, degraded: Waveform, allow: Collection[str] = frozenset()
-) -> list[ChannelAlignment | None]:
-    """Find how each channel of a degraded recording lies on its reference.
+def measure(reference: Sound, degraded: Sound, allow: Collection[str] = frozenset()) -> list[ChannelAlignment | None]:
+    """Measure how each channel of a degraded recording is aligned with its reference.
 
-    Where swapped channels are allowed, each is measured against the one that it holds; turned polarity is measured as
-    if turned back; of other content the lag and the gain are 0; of what drifts, the best lag over the whole is taken.
+    Where swapped channels are allowed, each is measured against the one that it holds; inverted polarity is measured
+    as if it were not inverted; the lag and the gain of other content are 0; of what drifts, the best lag over the whole
+    is taken.
 
     Args:
-        reference: Samples, shape (channels, time).
-        degraded: Samples at the same rate, shape (channels, time), of any length.
-        allow: Which of `errors.FINDINGS` to tell in the result instead of raising them.
+        reference: The clean recording.
+        degraded: A recording at the same rate and of as many channels, of any length.
+        allow: Which of `FINDINGS` to report in the result instead of raising them.
 
     Returns:
-        One entry a channel; None for a channel whose reference is silent, where no lag can be seen.
+        One entry per channel; None for a channel whose reference is silent, where no lag can be measured.
 
     Raises:
-        AlignmentError: The two hold different sound, drift against each other, have their channels swapped, or one is
-            the other upside down; its ``kind`` says which.
+        AlignmentError: The two hold different sound, drift against each other, have their channels swapped, or the
+            polarity of one is inverted; its ``kind`` says which.
     """
-    if reference.shape[0] != degraded.shape[0]:
-        raise AlignmentError(f"the reference has {reference.shape[0]} channels and the degraded {degraded.shape[0]}")
-    found = [_search(clean, dirty) for clean, dirty in zip(reference, degraded, strict=True)]
-    sources = _sources(reference, degraded, found)
-    readings = []
-    for index, source in enumerate(sources):
-        searched = found[index] if source == index else _search(reference[source], degraded[index])
-        readings.append(_read(reference[source], degraded[index], searched))
-        if source != index:
-            readings[-1].sentences["channels"] = f"channel {index + 1} holds the reference's channel {source + 1}"
-    _agree(readings)
+    if reference.channels != degraded.channels:
+        raise AlignmentError(f"the reference has {reference.channels} channels and the degraded {degraded.channels}")
+    pair = _Pair(reference, degraded)
+    sources = pair.sources()
+    readings = [pair.read(source, index) for index, source in enumerate(sources)]
+    _share_speed(readings)
     refused = [kind for kind in FINDINGS if kind not in allow and any(kind in each.sentences for each in readings)]
     if refused:
         raise AlignmentError("; and ".join(_sentence(kind, readings) for kind in refused), kind=refused[0])
@@ -91,215 +87,237 @@ def measure(
 
 @dataclass
 class _Reading:
-    """What was measured on one channel (silent: nothing to; astray: nothing that fits), a sentence for each finding."""
+    """What was measured on one channel, with a sentence for each finding.
+
+    Attributes:
+        silent: Whether there is nothing to measure.
+        unrelated: Whether nothing in it fits.
+    """
 
     lag: float = 0.0
     gain: float = 0.0
     correlation: float = 0.0
     windows: list[Window] = field(default_factory=list)
     silent: bool = False
-    astray: bool = False
+    unrelated: bool = False
     sentences: dict[str, str] = field(default_factory=dict)
 
     def result(self) -> ChannelAlignment | None:
-        """Say it without the sentences; None where the reference is silent."""
+        """Leave out the sentences; None where the reference is silent."""
         if self.silent:
             return None
         windows = tuple(window.residual for window in self.windows)
         return ChannelAlignment(self.lag, self.gain, self.correlation, windows, tuple(sorted(self.sentences)))
 
 
-def _agree(readings: list[_Reading]) -> None:
+def _share_speed(readings: list[_Reading]) -> None:
     """Where one channel is the same sound at another speed, the speed is what is wrong with the others too."""
     speeds = [each for each in readings if "drift" in each.sentences and not each.gain]
     for each in readings:
-        if speeds and each.astray:
+        if speeds and each.unrelated:
             each.sentences = {**speeds[0].sentences, **each.sentences}
             del each.sentences["content"]
 
 
 def _sentence(kind: str, readings: list[_Reading]) -> str:
-    told = {index + 1: each.sentences[kind] for index, each in enumerate(readings) if kind in each.sentences}
+    sentences = {index + 1: each.sentences[kind] for index, each in enumerate(readings) if kind in each.sentences}
     if kind == "channels":
-        return f"{FINDINGS[kind]}: {', '.join(told.values())}"
-    where = "" if len(told) == len(readings) else f" (in channel {' and '.join(map(str, told))})"
-    return next(iter(told.values())) + where
+        return f"{FINDINGS[kind]}: {', '.join(sentences.values())}"
+    where = "" if len(sentences) == len(readings) else f" (in channel {' and '.join(map(str, sentences))})"
+    return next(iter(sentences.values())) + where
 
 
-def _read(reference: Mono, degraded: Mono, found: Found | None) -> _Reading:
-    """Measure one channel against the one that it holds."""
-    if not reference.any():
-        return _Reading(silent=True)
-    if not degraded.any():
-        return _Reading(sentences={"content": "the degraded recording is silent where its reference is not"})
+class _Pair:
+    """Two recordings, the energies of their parts, and where channels were found in each other."""
+
+    def __init__(self, reference: Sound, degraded: Sound) -> None:
+        self.reference, self.degraded = reference, degraded
+        self._clean, self._dirty = tracks(reference), tracks(degraded)
+        self._energies = [block_energies(reference), block_energies(degraded)]
+        self._found: dict[tuple[int, int], Found | None] = {}
+        self._sums: dict[tuple[int, int], Energies] = {}
+
+    def read(self, source: int, index: int) -> _Reading:
+        """Measure one degraded channel against the one of the reference that it holds."""
+        if not self._energies[0][source].any():
+            reading = _Reading(silent=True)
+        elif not self._energies[1][index].any():
+            reading = _Reading(sentences={"content": "the degraded recording is silent where its reference is not"})
+        else:
+            reading = _read(self._clean[source], self._dirty[index], self.search(source, index))
+        if source != index:
+            reading.sentences["channels"] = f"channel {index + 1} holds the reference's channel {source + 1}"
+        return reading
+
+    def search(self, source: int, index: int) -> Found | None:
+        """Find one channel in another; None where one of them is silent or too short for a lag."""
+        if (source, index) not in self._found:
+            self._found[source, index] = self._search(source, index)
+        return self._found[source, index]
+
+    def _search(self, source: int, index: int) -> Found | None:
+        clean, dirty, energies = self._clean[source], self._dirty[index], self._energies[0][source]
+        if min(clean.frames, dirty.frames) < _LEAST_SEARCHED or not (energies.any() and self._energies[1][index].any()):
+            return None
+        if _short(clean, dirty):
+            return find(clean.part(0, clean.frames), dirty.part(0, dirty.frames))
+        found = []
+        for start in _loud_starts(energies[: clean.frames // ENERGY_FRAMES], clean.frames):
+            first = max(0, start - _EXCERPT_FRAMES // 2)
+            excerpt = dirty.part(first, start + _EXCERPT_FRAMES + _EXCERPT_FRAMES // 2)
+            here = clean.part(start, start + _EXCERPT_FRAMES)
+            if len(excerpt) < _LEAST_SEARCHED or not excerpt.any():
+                continue  # the degraded recording holds nothing of this part
+            part = find(here, excerpt)
+            found.append(Found(part.lag - (start - first), part.sign, part.prominence, part.rivals))
+            if part.sign * at_lag(here, excerpt, part.lag)[0] >= _PLAIN_CORRELATION:
+                return found[-1]
+        return max(found, key=lambda each: each.prominence) if found else None
+
+    def sources(self) -> list[int]:
+        """Find which channel of the reference each degraded channel holds: its own, unless some are clearly swapped.
+
+        The two channels of a stereo recording resemble each other, and codecs store what they share. So a channel
+        counts as another one only where that is nearer by half of the difference between the two, and only if all of
+        the swapped channels are found.
+        """
+        own = list(range(self.reference.channels))
+        if len(own) < 2 or min(self.reference.frames, self.degraded.frames) < _LEAST_SEARCHED:
+            return own
+        clean, dirty = (_audible(energies) for energies in self._energies)
+        sources = []
+        for index in own:
+            if not dirty[index]:
+                silent = [other for other in own if not clean[other]]
+                sources.append(index if index in silent or len(silent) != 1 else silent[0])
+                continue
+            nearness = {other: self._nearness(index, other) for other in own if other != index and clean[other]}
+            best = max(nearness, key=lambda other: nearness[other], default=index)
+            sources.append(best if nearness.get(best, 0.0) > 0.5 else index)
+        return sources if sorted(sources) == own else own
+
+    def _nearness(self, index: int, other: int) -> float:
+        """Measure how much nearer a degraded channel is to another of the reference's channels than to its own.
+
+        Returns:
+            1 if it is the other one; 0 if it is its own or neither, or if nothing distinguishes the two.
+        """
+        energies, frames = self._products(index, self.search(index, index))
+        total = energies[-1, -1]
+        own = _explained(energies, index)
+        if own < 0.8 * total:  # its own lag may be wrong, and the other's better
+            there = self.search(other, index)
+            if there is not None:
+                energies, frames = self._products(index, there)
+                total = energies[-1, -1]
+                own = max(own, _explained(energies, index))
+        across = _explained(energies, other)
+        best = max(own, across)
+        power = energies[index, index]
+        alike = energies[index, other] ** 2 / power / max(energies[other, other], 1e-30) if power > 0 else 0.0
+        expected = best * (1.0 - alike)
+        noise = (total - best) / max(1, frames)
+        clear = max(1e-3 * total, 0.1 * (total - best))  # where the two drift, neither channel explains much
+        return (across - own) / expected if across - own > clear and expected > 100.0 * noise else 0.0
+
+    def _products(self, index: int, found: Found | None) -> tuple[Energies, int]:
+        """Sum the products of the reference's channels and a degraded one at the lag that was found."""
+        lag = round(found.lag) if found else 0
+        if (index, lag) not in self._sums:
+            self._sums[index, lag] = products(self.reference, self._dirty[index], lag)
+        return self._sums[index, lag], overlap_range(self.reference.frames, self.degraded.frames, lag)[2]
+
+
+def _explained(energies: Energies, channel: int) -> float:
+    power = energies[channel, channel]
+    return float(energies[channel, -1] ** 2 / power) if power > 0 else 0.0
+
+
+def _audible(energies: Energies) -> list[bool]:
+    totals = energies.sum(axis=-1)
+    return [bool(total > _SILENT * totals.max()) for total in totals]
+
+
+def _short(reference: Track, degraded: Track) -> bool:
+    return max(reference.frames, degraded.frames) <= _WHOLE_FRAMES
+
+
+def _loud_starts(energies: Energies, frames: int) -> list[int]:
+    """List where excerpts start that hold most of the sound: the loudest, then that of each quarter."""
+    if frames <= _EXCERPT_FRAMES:
+        return [0]
+    summed = np.concatenate([[0.0], np.cumsum(energies)])
+    length = _EXCERPT_FRAMES // ENERGY_FRAMES
+    sums = summed[length:] - summed[:-length]
+    edges = np.linspace(0, len(sums), 5, dtype=int)
+    quarters = [int(low + np.argmax(sums[low:high])) for low, high in pairwise(edges) if low < high]
+    return [start * ENERGY_FRAMES for start in dict.fromkeys([int(np.argmax(sums)), *quarters])]
+
+
+def _read(reference: Track, degraded: Track, found: Found | None) -> _Reading:
+    """Measure one channel against the one that it holds; neither is silent."""
     if found is None:
-        correlation, gain = at_lag(reference, degraded, 0.0)
-        return _Reading(0.0, max(0.0, gain), max(0.0, correlation))
+        (fit,) = fits(reference, degraded, [0.0])
+        return _Reading(0.0, max(0.0, fit.gain), max(0.0, fit.correlation))
     reading = _Reading()
     if found.sign < 0:
-        degraded = -degraded
-        reading.sentences["polarity"] = "the degraded recording is upside down: its polarity is inverted"
-    lag = _plainest(reference, degraded, found.lag)
-    correlation, gain = at_lag(reference, degraded, lag)
-    if not _is_same(reference, degraded, correlation, found.prominence):
+        degraded = degraded.inverted()
+        reading.sentences["polarity"] = FINDINGS["polarity"]
+    fit = _simplest(reference, degraded, found.lag)
+    if not _is_same(reference, degraded, fit.correlation, found.prominence):
         speed = find_speed(reference, degraded)
-        if speed is None or abs(speed) * len(reference) >= 1.0:
-            return _stranger(reference, degraded, lag, correlation, speed)
-    reading.lag, reading.gain, reading.correlation = lag, gain, correlation
-    reading.windows = listen(reference, degraded, lag)
+        if speed is None or abs(speed) * reference.frames >= 1.0:
+            return _unlike(reference, degraded, fit, speed)
+    reading.lag, reading.gain, reading.correlation = fit.lag, fit.gain, fit.correlation
+    reading.windows = measure_windows(reference, degraded, fit.lag)
     drifting = {window.place: window.residual for window in reading.windows if window.drifts}
-    if drifting or (correlation < 0.99 and wavers(reference, degraded, lag)):
-        kind = describe(reference, degraded, lag)
-        if not kind and correlation < _PLAIN_CORRELATION:
-            return _stranger(reference, degraded, lag, correlation, None)
-        reading.sentences["drift"] = _say_drift(kind, lag, drifting)
+    if drifting or (fit.correlation < 0.99 and wavers(reference, degraded, fit.lag)):
+        kind = describe(reference, degraded, fit.lag)
+        if not kind and fit.correlation < _PLAIN_CORRELATION:
+            return _unlike(reference, degraded, fit, None)
+        reading.sentences["drift"] = _drift_text(kind, fit.lag, drifting)
     return reading
 
 
-def _is_same(reference: Mono, degraded: Mono, correlation: float, prominence: float) -> bool:
-    """Believe in a high correlation, or in a lower one whose peak stands out the more."""
+def _is_same(reference: Track, degraded: Track, correlation: float, prominence: float) -> bool:
+    """Accept a high correlation, or a lower one whose peak is the more prominent."""
     if correlation >= _PLAIN_CORRELATION:
         return True
-    frames = min(len(reference), len(degraded))
+    frames = min(reference.frames, degraded.frames)
     return correlation >= max(_LEAST_CORRELATION, 5.0 / math.sqrt(frames)) and prominence * correlation >= _PROMINENT
 
 
-def _stranger(reference: Mono, degraded: Mono, lag: float, correlation: float, speed: float | None) -> _Reading:
-    """Tell the same sound at a wrong or a swaying speed from other sound."""
-    if speed is not None:
-        return _Reading(
-            lag, windows=listen(reference, degraded, lag), sentences={"drift": _say_drift(say_speed(speed))}
-        )
-    if is_bent(reference, degraded):
+def _unlike(reference: Track, degraded: Track, fit: Fit, speed: float | None) -> _Reading:
+    """Distinguish the same sound at a wrong or a varying speed from other sound."""
+    kind = speed_text(speed) if speed is not None else None
+    if kind is None and is_bent(reference, degraded):
         kind = describe(reference, degraded, 0.0)
-        return _Reading(lag, windows=listen(reference, degraded, lag), sentences={"drift": _say_drift(kind)})
-    searched = "" if _short(reference, degraded) else f", of those up to {_EXCERPT_FRAMES // 2} samples,"
-    sentence = f"at their best lag{searched} they correlate by {correlation:.2f} only"
-    return _Reading(astray=True, sentences={"content": f"these do not look like the same recording: {sentence}"})
+    if kind is not None:
+        windows = measure_windows(reference, degraded, fit.lag)
+        return _Reading(fit.lag, windows=windows, sentences={"drift": _drift_text(kind)})
+    searched = "" if _short(reference, degraded) else f" (up to {_EXCERPT_FRAMES // 2} samples were tried)"
+    sentence = f"at their best lag{searched} they correlate by only {fit.correlation:.2f}"
+    return _Reading(unrelated=True, sentences={"content": f"{FINDINGS['content']}: {sentence}"})
 
 
-def _say_drift(kind: str, lag: float = 0.0, drifting: Mapping[int, float | None] = MappingProxyType({})) -> str:
+def _drift_text(kind: str, lag: float = 0.0, drifting: Mapping[int, float | None] = MappingProxyType({})) -> str:
     kind = kind or "another speed, a cut, or different content"
-    told = {place: offset for place, offset in drifting.items() if offset is not None}
-    if not told:
+    known = {place: offset for place, offset in drifting.items() if offset is not None}
+    if not known:
         return f"the lag is not the same everywhere ({kind})"
-    place = max(told, key=lambda each: abs(told[each]))
+    place = max(known, key=lambda each: abs(known[each]))
     return (
         f"the lag is not the same everywhere: {lag:.1f} samples over the whole recording, but "
-        f"{lag + told[place]:.1f} around sample {place} ({kind})"
+        f"{lag + known[place]:.1f} around sample {place} ({kind})"
     )
 
 
-def _plainest(reference: Mono, degraded: Mono, lag: float) -> float:
-    """Take no lag for a lag of a sample or two, or a whole one for a fraction, where that explains as much.
+def _simplest(reference: Track, degraded: Track, lag: float) -> Fit:
+    """Take a lag of a sample or two for none, or a fractional one for a whole one, where that explains as much.
 
     Coding noise moves the peak of a correlation by up to a sample where nothing was moved. A true lag leaves an error
     that undoing it removes; one that removes less than 5 % (0.2 dB) is taken for noise.
     """
-    best = unexplained(reference, degraded, lag)
-    for plain in ([0.0] if abs(lag) <= 2.0 else []) + [float(round(lag))]:
-        if unexplained(reference, degraded, plain) <= 1.05 * best + 1e-9:
-            return plain
-    return lag
-
-
-# Finding a lag in what may be long.
-
-
-def _short(reference: Mono, degraded: Mono) -> bool:
-    return max(len(reference), len(degraded)) <= _WHOLE_FRAMES
-
-
-def _search(reference: Mono, degraded: Mono) -> Found | None:
-    """Find one channel in another; None where one of them is silent or too short for a lag."""
-    if min(len(reference), len(degraded)) < _LEAST_SEARCHED or not (reference.any() and degraded.any()):
-        return None
-    if _short(reference, degraded):
-        return find(reference, degraded)
-    found = []
-    for start in _loud_starts(reference):
-        first = max(0, start - _EXCERPT_FRAMES // 2)
-        excerpt = degraded[first : start + _EXCERPT_FRAMES + _EXCERPT_FRAMES // 2]
-        clean = reference[start : start + _EXCERPT_FRAMES]
-        if len(excerpt) < _LEAST_SEARCHED or not excerpt.any():
-            continue  # the degraded recording holds nothing of this part
-        part = find(clean, excerpt)
-        found.append(Found(part.lag - (start - first), part.sign, part.prominence, part.rivals))
-        if part.sign * at_lag(clean, excerpt, part.lag)[0] >= _PLAIN_CORRELATION:
-            return found[-1]
-    return max(found, key=lambda each: each.prominence) if found else None
-
-
-def _loud_starts(waveform: Mono) -> list[int]:
-    """Say where excerpts start that hold most of the sound: the loudest, then that of each quarter."""
-    if len(waveform) <= _EXCERPT_FRAMES:
-        return [0]
-    blocks = waveform[: len(waveform) // _BLOCK_FRAMES * _BLOCK_FRAMES].reshape(-1, _BLOCK_FRAMES)
-    energy = np.concatenate([[0.0], np.cumsum(np.einsum("bt,bt->b", blocks, blocks, dtype=np.float64))])
-    length = _EXCERPT_FRAMES // _BLOCK_FRAMES
-    energies = energy[length:] - energy[:-length]
-    edges = np.linspace(0, len(energies), 5, dtype=int)
-    quarters = [int(low + np.argmax(energies[low:high])) for low, high in pairwise(edges) if low < high]
-    return [start * _BLOCK_FRAMES for start in dict.fromkeys([int(np.argmax(energies)), *quarters])]
-
-
-# Which channel holds which.
-
-
-def _sources(reference: Waveform, degraded: Waveform, found: list[Found | None]) -> list[int]:
-    """Say for each degraded channel which of the reference's it holds: its own, unless some are clearly exchanged.
-
-    Two channels of a stereo recording resemble each other, and codecs store what they share. So a channel counts as
-    another one only where that is nearer by half of what tells the two apart, and only if the other went elsewhere.
-    """
-    own = list(range(reference.shape[0]))
-    if len(own) < 2 or min(reference.shape[1], degraded.shape[1]) < _LEAST_SEARCHED:
-        return own
-    sounds = [_sounds(reference), _sounds(degraded)]
-    sources = []
-    for index in own:
-        if not sounds[1][index]:
-            silent = [other for other in own if not sounds[0][other]]
-            sources.append(index if index in silent or len(silent) != 1 else silent[0])
-            continue
-        others = [other for other in own if other != index and sounds[0][other]]
-        nearness = {other: _nearness(reference, degraded[index], index, other, found) for other in others}
-        best = max(nearness, key=lambda other: nearness[other], default=index)
-        sources.append(best if nearness.get(best, 0.0) > 0.5 else index)
-    return sources if sorted(sources) == own else own
-
-
-def _sounds(waveform: Waveform) -> list[bool]:
-    energies = [dot(channel, channel) for channel in waveform]
-    return [energy > _SILENT * max(energies) for energy in energies]
-
-
-def _nearness(reference: Waveform, degraded: Mono, index: int, other: int, found: list[Found | None]) -> float:
-    """Say how much nearer a degraded channel is to another of the reference's than to its own.
-
-    Returns:
-        1 if it is the other one, 0 if it is its own or neither, or if nothing tells the two apart.
-    """
-    known = found[index]
-    lag = round(known.lag) if known else 0
-    clean, dirty = overlap(reference[[index, other]], degraded, lag)
-    total = dot(dirty, dirty)
-    own = _explained(clean[0], dirty)
-    if own < 0.8 * total:  # its own lag may be no good, and the other's better
-        there = _search(reference[other], degraded)
-        if there is not None:
-            clean, dirty = overlap(reference[[index, other]], degraded, round(there.lag))
-            total = dot(dirty, dirty)
-            own = max(own, _explained(clean[0], dirty))
-    across = _explained(clean[1], dirty)
-    best = max(own, across)
-    alike = _explained(clean[0], clean[1]) / max(dot(clean[1], clean[1]), 1e-30)
-    expected = best * (1.0 - alike)
-    noise = (total - best) / max(1, len(dirty))
-    clear = max(1e-3 * total, 0.1 * (total - best))  # where the two drift, neither channel explains much
-    return (across - own) / expected if across - own > clear and expected > 100.0 * noise else 0.0
-
-
-def _explained(clean: Mono, dirty: Mono) -> float:
-    power = dot(clean, clean)
-    return dot(clean, dirty) ** 2 / power if power > 0 else 0.0
+    lags = [lag, *([0.0] if abs(lag) <= 2.0 else []), float(round(lag))]
+    best, *others = fits(reference, degraded, lags)
+    return next((fit for fit in others if fit.unexplained <= 1.05 * best.unexplained + 1e-9), best)

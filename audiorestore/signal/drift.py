@@ -1,27 +1,28 @@
-"""Whether two recordings lie alike everywhere: what single windows say, and what it is if they do not."""
+"""Whether the lag is the same everywhere: what single windows show, and what the cause is if it is not."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .lag import Found, Mono, find, overlap, tells_apart, unexplained
+from .lag import Found, Mono, find, tells_apart, unexplained
 from .level import dot
 from .resample import resample
+from .track import Track, aligned
 
 Points = NDArray[np.float64]
 
 _WINDOWS = 8
 _LONGEST_WINDOW = 1 << 15
-_LEAST_WINDOW = 1024  # samples: a shorter window is no witness
+_LEAST_WINDOW = 1024  # samples: a shorter window proves nothing
 _SHORT_WINDOW = 1 << 12  # for what moves back and forth within a long one
 _SHORT_WINDOWS = 16
-_LEAST_DRIFT = 0.5  # samples: a window this close to the others lies where they lie
+_LEAST_DRIFT = 0.5  # samples: a window this close to the others has the same lag
 _FAR = 4.0  # samples: less than one inside an MP3 that is coded at 8 kHz
 _CLEARER = 0.01  # share of the energy that a lag so far away has to explain more
 _WORTH = 0.5  # of the unexplained: a lag that leaves more of it is taken for coding noise
-_HEARD = 1e-4  # of the loudest window's power
-_TRACED = 24  # short windows by which the kind of a drift is told
+_AUDIBLE = 1e-4  # of the loudest window's power
+_TRACED = 24  # short windows from which the kind of a drift is found
 _REACH = (1 << 15) - (1 << 12)  # samples to each side in which they are looked for; with a window, a power of two
 _SURE = 8.0  # prominence of a short window that was found
 _ABOUT = 300.0  # samples by which wow moves a sound at most
@@ -30,12 +31,12 @@ _SPEEDS = 0.12  # wrong speeds up to this share are looked for
 
 @dataclass(frozen=True)
 class Window:
-    """What one window says about the lag that was measured over the whole recording.
+    """The lag of one window, relative to the one that was measured over the whole recording.
 
     Attributes:
         place: Its middle, in samples of the reference.
         residual: Samples by which it is later than the whole; None where it has no sound or fits at several lags.
-        drifts: Whether it testifies that the lag is another one here.
+        drifts: Whether it proves that the lag is a different one here.
     """
 
     place: int
@@ -43,53 +44,58 @@ class Window:
     drifts: bool
 
 
-def listen(reference: Mono, degraded: Mono, lag: float) -> list[Window]:
-    """Ask windows over the whole recording whether they lie at the lag that was measured.
+def measure_windows(reference: Track, degraded: Track, lag: float) -> list[Window]:
+    """Measure in windows over the whole recording whether they have the lag that was measured.
 
-    A window testifies against the pair only if its own lag explains most of what differs there, or if it fits clearly
+    A window counts against the pair only if its own lag explains most of what differs there, or if it fits clearly
     better several samples away. So neither a held tone, which fits at many lags, nor coding noise, which no lag
-    explains, is a witness.
+    explains, counts.
     """
-    clean, dirty = overlap(reference, degraded, round(lag))
-    frames = min(_LONGEST_WINDOW, len(clean) // 2)
+    clean, dirty = aligned(reference, degraded, round(lag))
+    frames = min(_LONGEST_WINDOW, clean.frames // 2)
     if frames < _LEAST_WINDOW:
         return []
-    starts = np.linspace(0, len(clean) - frames, min(_WINDOWS, max(2, len(clean) // frames)), dtype=int)
-    fraction, first = lag - round(lag), max(0, -round(lag))
+    starts = np.linspace(0, clean.frames - frames, min(_WINDOWS, max(2, clean.frames // frames)), dtype=int)
+    windows = _windows(clean, dirty, starts, frames)
+    fraction, middle = lag - round(lag), max(0, -round(lag)) + frames // 2
     return [
-        Window(int(start) + frames // 2 + first, *_ask(clean, dirty, int(start), frames, fraction))
-        if heard
-        else Window(int(start) + frames // 2 + first, None, False)
-        for start, heard in zip(starts, _heard(clean, dirty, starts, frames), strict=True)
+        Window(int(start) + middle, *_measure_window(clean, window, int(start), fraction))
+        if audible
+        else Window(int(start) + middle, None, False)
+        for start, window, audible in zip(starts, windows, _audible(windows), strict=True)
     ]
 
 
-def wavers(reference: Mono, degraded: Mono, lag: float) -> bool:
-    """Ask short windows whether the lag moves so fast that long ones cannot follow it, as wow does."""
-    clean, dirty = overlap(reference, degraded, round(lag))
-    if len(clean) < 4 * _SHORT_WINDOW:
+def wavers(reference: Track, degraded: Track, lag: float) -> bool:
+    """Measure in short windows whether the lag moves so fast that long ones cannot follow it, as with wow."""
+    clean, dirty = aligned(reference, degraded, round(lag))
+    if clean.frames < 4 * _SHORT_WINDOW:
         return False
-    starts = np.linspace(0, len(clean) - _SHORT_WINDOW, _SHORT_WINDOWS, dtype=int)
-    fraction, against, heard = lag - round(lag), 0, _heard(clean, dirty, starts, _SHORT_WINDOW)
-    for start in starts[heard]:
-        here, there = clean[start : start + _SHORT_WINDOW], dirty[start : start + _SHORT_WINDOW]
+    starts = np.linspace(0, clean.frames - _SHORT_WINDOW, _SHORT_WINDOWS, dtype=int)
+    windows = _windows(clean, dirty, starts, _SHORT_WINDOW)
+    fraction, against, audible = lag - round(lag), 0, _audible(windows)
+    for index in np.flatnonzero(audible):
+        here, there = windows[index]
         found = find(here, there)
         if found.sign > 0 and 2.0 <= abs(found.lag - fraction) < _SHORT_WINDOW // 4 and found.prominence >= _SURE:
             against += unexplained(here, there, found.lag) < 0.25 * unexplained(here, there, fraction)
-    return 3 * against >= max(6, int(heard.sum()))
+    return 3 * against >= max(6, int(audible.sum()))
 
 
-def _heard(clean: Mono, dirty: Mono, starts: NDArray[np.int_], frames: int) -> NDArray[np.bool_]:
-    """Tell which windows have sound on both sides."""
-    windows = [[side[start : start + frames] for start in starts] for side in (clean, dirty)]
-    powers = np.array([[dot(window, window) for window in side] for side in windows])
+def _windows(clean: Track, dirty: Track, starts: NDArray[np.int_], frames: int) -> list[tuple[Mono, Mono]]:
+    return [(clean.part(start, start + frames), dirty.part(start, start + frames)) for start in starts.tolist()]
+
+
+def _audible(windows: list[tuple[Mono, Mono]]) -> NDArray[np.bool_]:
+    """Find the windows that have sound on both sides."""
+    powers = np.array([[dot(side, side) for side in window] for window in windows]).T
     return np.asarray(
-        (powers[0] >= _HEARD * powers[0].max()) & (powers[0] > 0) & (powers[1] >= 1e-2 * _HEARD * powers[1].max())
+        (powers[0] >= _AUDIBLE * powers[0].max()) & (powers[0] > 0) & (powers[1] >= 1e-2 * _AUDIBLE * powers[1].max())
     )
 
 
-def _ask(clean: Mono, dirty: Mono, start: int, frames: int, fraction: float) -> tuple[float | None, bool]:
-    here, there = clean[start : start + frames], dirty[start : start + frames]
+def _measure_window(clean: Track, window: tuple[Mono, Mono], start: int, fraction: float) -> tuple[float | None, bool]:
+    here, there = window
     found = find(here, there)
     if found.sign < 0:
         return None, False
@@ -103,14 +109,14 @@ def _ask(clean: Mono, dirty: Mono, start: int, frames: int, fraction: float) -> 
     if drifts:
         return distance, True
     if abs(distance) >= _FAR:
-        return None, False  # it does not fit here, and nowhere else
+        return None, False  # it fits neither here nor anywhere else
     return (distance if left_there < _WORTH * left - 1e-9 else 0.0), False
 
 
-def _is_ambiguous(clean: Mono, there: Mono, start: int, found: Found) -> bool:
-    """Look whether the window lies as well a sample beside, or where its own sound comes again.
+def _is_ambiguous(clean: Track, there: Mono, start: int, found: Found) -> bool:
+    """Check whether the window fits as well one sample away, or where its own sound repeats.
 
-    The sound around the window is known, so that a tone that goes on beyond its ends is one that fits anywhere.
+    The sound around the window is known, so a tone that continues beyond its ends is one that fits anywhere.
     """
     margin = len(there) // 16
     there, start, lag = there[margin:-margin], start + margin, round(found.lag)
@@ -122,7 +128,7 @@ def _is_ambiguous(clean: Mono, there: Mono, start: int, found: Found) -> bool:
     if not tells_apart(step, step, noise):
         return True
     others = [rival for rival, sign in found.rivals if sign > 0 and rival != lag]
-    others += [lag + side * period for period in _periods(clean[start : start + len(there)]) for side in (-1, 1)]
+    others += [lag + side * period for period in _periods(clean.part(start, start + len(there))) for side in (-1, 1)]
     best = _predict(clean, there, start, [lag - 1, lag, lag + 1])
     for other in others:
         rival = _predict(clean, there, start, [other - 1, other, other + 1])
@@ -137,7 +143,7 @@ def _differ(best: Mono, rival: Mono, noise: float) -> bool:
 
 
 def _periods(window: Mono) -> list[int]:
-    """List the first lags at which a sound nearly comes again, from its middle."""
+    """List the first lags at which a sound nearly repeats, measured in its middle."""
     middle = window[max(0, len(window) - 2 * _SHORT_WINDOW) // 2 :][: 2 * _SHORT_WINDOW]
     power = np.square(np.abs(np.fft.rfft(middle, 2 * len(middle))))
     again = np.fft.irfft(power)[: len(middle) // 2] / np.arange(len(middle), len(middle) - len(middle) // 2, -1)
@@ -147,11 +153,11 @@ def _periods(window: Mono) -> list[int]:
     return [int(top) for top in tops if len(dips) and top > dips[0]][:2]
 
 
-def _predict(clean: Mono, there: Mono, start: int, lags: list[int]) -> Mono | None:
-    """Predict a window from the reference around it, late by these lags, each with the level that explains most."""
-    if start - max(lags) < 0 or start - min(lags) + len(there) > len(clean):
+def _predict(clean: Track, there: Mono, start: int, lags: list[int]) -> Mono | None:
+    """Predict a window from the reference around it, delayed by these lags, each at the level that explains most."""
+    if start - max(lags) < 0 or start - min(lags) + len(there) > clean.frames:
         return None
-    rows = np.stack([clean[start - lag : start - lag + len(there)] for lag in lags]).astype(np.float64)
+    rows = np.stack([clean.part(start - lag, start - lag + len(there)) for lag in lags]).astype(np.float64)
     levels = np.linalg.lstsq(rows @ rows.T, rows @ there, rcond=1e-9)[0]
     return np.asarray(levels @ rows)
 
@@ -159,8 +165,8 @@ def _predict(clean: Mono, there: Mono, start: int, lags: list[int]) -> Mono | No
 # What kind of drift it is.
 
 
-def describe(reference: Mono, degraded: Mono, lag: float) -> str:
-    """Say what moves one recording against the other: another speed, a cut or a gap, or wow; nothing if unclear."""
+def describe(reference: Track, degraded: Track, lag: float) -> str:
+    """Describe what moves one recording against the other: another speed, a cut or a gap, or wow; empty if unclear."""
     points = trace(reference, degraded, lag)
     if len(points) < 4:
         return ""
@@ -171,10 +177,10 @@ def describe(reference: Mono, degraded: Mono, lag: float) -> str:
         what = f"{abs(frames):.0f} samples are {'missing' if frames < 0 else 'too many'}"
         return f"a {'cut' if frames < 0 else 'gap'}: {what} around sample {place}"
     if speed and abs(speed[0]) * np.ptp(points[:, 0]) >= 2.0 * _LEAST_DRIFT:
-        return say_speed(speed[0])
+        return speed_text(speed[0])
     fast = find_speed(reference, degraded)
     if fast is not None and abs(fast) > 1e-3:
-        return say_speed(fast)
+        return speed_text(fast)
     moves = np.diff(points[:, 1])
     if min(np.mean(moves > _LEAST_DRIFT), np.mean(moves < -_LEAST_DRIFT)) >= 0.25:
         near = points[np.abs(points[:, 1] - np.median(points[:, 1])) <= _ABOUT, 1]
@@ -183,48 +189,50 @@ def describe(reference: Mono, degraded: Mono, lag: float) -> str:
     return ""
 
 
-def is_bent(reference: Mono, degraded: Mono) -> bool:
-    """Ask whether short windows are found about where each other are, although the whole fits nowhere."""
+def is_bent(reference: Track, degraded: Track) -> bool:
+    """Check whether short windows are found at about the same place, although the whole fits nowhere."""
     points = trace(reference, degraded, 0.0, windows=12, sure=1.5 * _SURE)
     if len(points) < 5:
         return False
     return bool(np.mean(np.abs(points[:, 1] - np.median(points[:, 1])) <= _ABOUT) >= 0.8)
 
 
-def say_speed(slope: float) -> str:
-    """Say how fast the degraded recording runs, by how much later it is with every sample.
+def speed_text(slope: float) -> str:
+    """Describe how fast the degraded recording runs, given how much later it is with every sample.
 
-    >>> say_speed(0.001)
+    >>> speed_text(0.001)
     'another speed: it is slower by 0.1 %'
     """
     percent = 100.0 * (1.0 - 1.0 / (1.0 + slope))
     return f"another speed: it is {'slower' if slope > 0 else 'faster'} by {abs(percent):.2g} %"
 
 
-def trace(reference: Mono, degraded: Mono, lag: float, windows: int = _TRACED, sure: float = _SURE) -> Points:
+def trace(reference: Track, degraded: Track, lag: float, windows: int = _TRACED, sure: float = _SURE) -> Points:
     """Find short windows of the reference, each on its own, in the degraded recording.
 
     Returns:
         Place in the reference and lag of each window that was found for sure, shape (windows, 2), in order.
     """
-    frames = min(2 * _SHORT_WINDOW, len(reference) // 8)
+    frames = min(2 * _SHORT_WINDOW, reference.frames // 8)
     if frames < _LEAST_WINDOW // 4:
         return np.empty((0, 2))
-    starts = np.linspace(0, len(reference) - frames, windows, dtype=int)
+    starts = np.linspace(0, reference.frames - frames, windows, dtype=int)
     points = []
-    for start in starts[_heard(reference, reference, starts, frames)]:
-        first = max(0, int(start) + round(lag) - _REACH)
-        around = degraded[first : int(start) + round(lag) + frames + _REACH]
+    pieces = _windows(reference, reference, starts, frames)
+    for index in np.flatnonzero(_audible(pieces)):
+        start = int(starts[index])
+        first = max(0, start + round(lag) - _REACH)
+        around = degraded.part(first, start + round(lag) + frames + _REACH)
         if len(around) < frames:
             continue
-        found = find(reference[start : start + frames], around)
+        found = find(pieces[index][0], around)
         if found.sign > 0 and found.prominence >= sure:
             points.append((start + frames / 2, found.lag + first - start))
     return np.array(points).reshape(-1, 2)
 
 
 def _line(points: Points) -> tuple[float, int] | None:
-    """Lay a straight line through most of the points: its slope, and how many lie on it."""
+    """Fit a straight line to most of the points: its slope, and how many are near it."""
     first, second = np.triu_indices(len(points), 1)
     slope = float(np.median((points[second, 1] - points[first, 1]) / (points[second, 0] - points[first, 0])))
     heights = points[:, 1] - slope * points[:, 0]
@@ -236,7 +244,7 @@ def _line(points: Points) -> tuple[float, int] | None:
 
 
 def _step(points: Points) -> tuple[int, float, int] | None:
-    """Find the one place before and after which most points lie level: place, height, and how many lie there."""
+    """Find the one place before and after which most points have the same height: place, height, and how many."""
     found = None
     for index in range(2, len(points) - 1):
         before, after = np.median(points[:index, 1]), np.median(points[index:, 1])
@@ -247,28 +255,28 @@ def _step(points: Points) -> tuple[int, float, int] | None:
     return found
 
 
-def find_speed(reference: Mono, degraded: Mono) -> float | None:
-    """Look whether two recordings that do not fit hold the same sound at different speeds.
+def find_speed(reference: Track, degraded: Track) -> float | None:
+    """Check whether two recordings that do not fit hold the same sound at different speeds.
 
     A wrong speed moves all of a spectrum by the same interval: on a logarithmic scale of frequency, the average
-    spectra lie shifted against each other. The two best shifts are undone and put to the windows.
+    spectra are shifted against each other. The two best shifts are undone and checked in windows.
 
     Returns:
         How much later the degraded recording is with every sample, or None.
     """
-    reference, degraded = reference[: 1 << 20], degraded[: 1 << 20]
-    if min(len(reference), len(degraded)) < 8 * _SHORT_WINDOW:
+    clean, dirty = reference.part(0, 1 << 20), degraded.part(0, 1 << 20)
+    if min(len(clean), len(dirty)) < 8 * _SHORT_WINDOW:
         return None
     step = 2e-3
-    shapes = [_log_spectrum(side, step) for side in (reference, degraded)]
+    shapes = [_log_spectrum(side, step) for side in (clean, dirty)]
     most = round(_SPEEDS / step)
     correlation = np.correlate(np.pad(shapes[0], most), shapes[1], "valid")  # the shift by which the degraded is lower
     for _ in range(2):
         best = int(np.argmax(correlation))
         correlation[max(0, best - 3) : best + 4] = -np.inf
         slope = float(np.expm1((best - most) * step))
-        undone = resample(degraded[None], round(100_000 * (1 + slope)), 100_000)[0]
-        points = trace(reference, undone, 0.0, windows=12)
+        undone = resample(dirty[None], round(100_000 * (1 + slope)), 100_000)[0]
+        points = trace(Track.of(clean), Track.of(undone), 0.0, windows=12)
         line = _line(points) if len(points) >= 6 else None
         if line:
             return (1 + slope) * (1 + line[0]) - 1

@@ -21,7 +21,7 @@ _GRIDS = [1 << bits for bits in range(11, 21)]
 def convolved(sound: Sound, responses: Response, advance: int = 0) -> Iterator[Block]:
     """Filter a recording, in memory that grows with the filter and not with the recording.
 
-    The blocks lie on a grid of the filter's own, so the result does not depend on how the recording is cut. Before the
+    The blocks are on the filter's own grid, so the result does not depend on how the recording is cut. Before the
     recording and after it there is silence; what rings on beyond its end is cut off.
 
     Args:

@@ -1,4 +1,4 @@
-"""Where a sound lies in another recording: the lag to a fraction of a sample, what speaks for it, and undoing it.
+"""Where a sound is in another recording: the lag to a fraction of a sample, the evidence for it, and its removal.
 
 The lag is where the cross-correlation of both recordings peaks, after each frequency's share in it has been flattened
 part of the way (Knapp and Carter, "The generalized correlation method for estimation of time delay", IEEE TASSP 1976;
@@ -12,6 +12,7 @@ is 1 where the better one is true, and near 0 where both are as good: then the n
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +21,21 @@ from .level import apparent_gain, dot
 
 Mono = NDArray[np.floating]
 
-LAG_TOLERANCE = 0.05  # samples: a lag below this is no lag
-_TAPS = 64  # length of the interpolating kernel to each side, for fractions of a sample
+LAG_TOLERANCE = 0.05  # samples: a lag below this counts as none
+TAPS = 64  # length of the interpolating kernel to each side, for fractions of a sample
 _OFFSETS = np.linspace(-1.0, 1.0, 65)  # samples: where the correlation is interpolated, then by a parabola
-_BETWEEN = np.sinc(_OFFSETS[:, None] - np.arange(-_TAPS, _TAPS + 1)) * np.kaiser(2 * _TAPS + 1, 9.0)
+_BETWEEN = np.sinc(_OFFSETS[:, None] - np.arange(-TAPS, TAPS + 1)) * np.kaiser(2 * TAPS + 1, 9.0)
 _PEAK = 64  # samples to each side of a peak that belong to it
-_BESIDE = (-1, 0, 1)  # samples: a lag between two samples shows on both of them
+_NEIGHBOURS = (-1, 0, 1)  # samples: a lag between two samples shows on both of them
 _MOST_RIVALS = 8
+_LAGS_AT_ONCE = 1 << 16  # are looked at, so that memory stays small
+_DECIMATION = 4
+_BINS_AT_ONCE = 1 << 16
+_LONG_FFT = 1 << 22  # samples: from here on, memory matters
 _TONAL = 30.0  # prominence: a peak this low is one of many that held notes make
 _CLEARLY_LESS = 0.25  # of the unexplained is left at a lag that has no peak of its own
 _RIVAL = 0.75  # of the highest peak
-_HOME = 16  # samples: most pairs lie where they were made, so a lag up to this has less to prove
+_NEAR_ZERO = 16  # samples: most pairs are aligned, so a lag up to this needs less evidence
 _BEYOND_NOISE = 100.0  # how far, in terms of the noise's power, two predictions must differ for noise not to decide
 
 
@@ -39,8 +44,8 @@ class Found:
     """Where the reference was found in a degraded recording.
 
     Attributes:
-        lag: Samples by which the degraded recording is late (negative: early); a fraction is meant.
-        sign: 1, or -1 where it fits upside down.
+        lag: Samples by which the degraded recording is delayed (negative: advanced), to a fraction of a sample.
+        sign: 1, or -1 where it fits with inverted polarity.
         prominence: Height of the correlation's peak over its root mean square at all lags that were searched.
         rivals: Lag and sign of every peak that came near, in whole samples, the one that was taken included.
     """
@@ -51,35 +56,22 @@ class Found:
     rivals: tuple[tuple[int, int], ...]
 
 
-def find_lag(reference: Mono, degraded: Mono) -> float:
-    """Find by how many samples one waveform is late against another: the peak of their weighted cross-correlation.
-
-    >>> click = np.zeros(64); click[20] = 1.0
-    >>> round(find_lag(click, np.roll(click, 5)), 3)
-    5.0
-    """
-    correlation = _correlate(reference, degraded)
-    heights, first = _heights(correlation, len(reference), len(degraded))
-    best = int(np.argmax(heights)) + first
-    return best + _fraction(correlation, best)
-
-
 def find(reference: Mono, degraded: Mono) -> Found:
-    """Find where one waveform lies in another, either way up, telling repetitions apart as far as they differ.
+    """Find where one waveform is in another, of either polarity, distinguishing repetitions as far as they differ.
 
-    Of lags that explain the degraded recording equally well, those that need no turned polarity win, and among them
+    Of lags that explain the degraded recording equally well, those that need no inverted polarity win, and among them
     the one nearest to none.
     """
     correlation = _correlate(reference, degraded)
     heights, first = _heights(correlation, len(reference), len(degraded))
     rivals = [(place + first, sign) for place, sign in peaks(heights)]
     power = math.sqrt(float(np.mean(np.square(heights))))
-    lag, sign = rivals[0] if len(rivals) == 1 else _fairest(reference, degraded, rivals)
+    lag, sign = rivals[0] if len(rivals) == 1 else _best_supported(reference, degraded, rivals)
     if abs(heights[lag - first]) < _TONAL * power:
         most = _most_explaining(reference, degraded)
         left = [dot(degraded, degraded) - _explained(reference, degraded, *rival)[0] for rival in (most, (lag, sign))]
         if abs(most[0] - lag) > _PEAK and left[0] < _CLEARLY_LESS * left[1]:
-            lag, sign = _fairest(reference, degraded, [*rivals, most])
+            lag, sign = _best_supported(reference, degraded, [*rivals, most])
     prominence = abs(float(heights[lag - first])) / power if power > 0 else 0.0
     return Found(lag + _fraction(correlation, lag, sign), sign, prominence, tuple(rivals))
 
@@ -87,29 +79,69 @@ def find(reference: Mono, degraded: Mono) -> Found:
 def _most_explaining(reference: Mono, degraded: Mono) -> tuple[int, int]:
     """Find the lag, and the sign, at which the reference explains most of the degraded recording's energy.
 
-    Of struck and held notes, the loudest part may lie on the other recording only where nothing else does.
+    Of struck and held notes, the loudest part may overlap the other recording only where nothing else does.
     """
     products, first = _heights(_correlate(reference, degraded, weighted=False), len(reference), len(degraded))
-    energy = np.concatenate([[0.0], np.cumsum(np.square(reference, dtype=np.float64))])
-    lags = np.arange(first, first + len(products))
-    powers = energy[np.clip(len(degraded) - lags, 0, len(reference))] - energy[np.maximum(-lags, 0)]
-    explained = np.square(products) / np.maximum(powers, 1e-9 * energy[-1])
-    best = int(np.argmax(explained))
+    energy = np.zeros(len(reference) + 1)
+    np.cumsum(np.square(reference, dtype=np.float64), out=energy[1:])
+    best, most = 0, -1.0
+    for start in range(0, len(products), _LAGS_AT_ONCE):
+        here = products[start : start + _LAGS_AT_ONCE]
+        lags = np.arange(first + start, first + start + len(here))
+        powers = energy[np.clip(len(degraded) - lags, 0, len(reference))] - energy[np.maximum(-lags, 0)]
+        explained = np.square(here) / np.maximum(powers, 1e-9 * energy[-1])
+        peak = int(np.argmax(explained))
+        if explained[peak] > most:
+            best, most = start + peak, explained[peak]
     return best + first, 1 if products[best] >= 0 else -1
 
 
 def _correlate(reference: Mono, degraded: Mono, weighted: bool = True) -> Mono:
     """Correlate at every lag, loud frequencies held back where ``weighted``; the FFT wraps negative lags to the end."""
     n_fft = 1 << (len(reference) + len(degraded) - 1).bit_length()
-    cross = np.fft.rfft(degraded, n_fft) * np.conj(np.fft.rfft(reference, n_fft))
-    if not weighted:
-        return np.fft.irfft(cross, n_fft)
-    magnitude = np.sqrt(np.abs(cross))
-    return np.fft.irfft(np.divide(cross, magnitude, out=np.zeros_like(cross), where=magnitude > 0), n_fft)
+    cross, other = _spectrum(degraded, n_fft), _spectrum(reference, n_fft)
+    cross *= np.conj(other, out=other)  # in place: of a long excerpt, each array takes 32 MB
+    del other
+    if weighted:
+        magnitude = np.abs(cross)
+        np.sqrt(magnitude, out=magnitude)
+        np.divide(cross, magnitude, out=cross, where=magnitude > 0)
+        del magnitude
+    return np.fft.irfft(cross, n_fft)
+
+
+def _spectrum(waveform: Mono, n_fft: int) -> NDArray[np.complexfloating]:
+    """Compute `np.fft.rfft`, of a long waveform in half the memory, since that works in double precision.
+
+    It takes every R-th sample at a time: X[k] = Σ w^(rk) F_r[k mod n_fft/R] with w = exp(-2πi/n_fft), where F_r is the
+    spectrum of the samples r, r + R, r + 2R … (decimation in time; Cooley and Tukey, Math. Comput. 1965).
+    """
+    size = n_fft // _DECIMATION
+    if n_fft < _LONG_FFT or waveform.dtype != np.float32:
+        return np.fft.rfft(waveform, n_fft)
+    parts = [np.fft.rfft(waveform[first::_DECIMATION].astype(np.float64), size) for first in range(_DECIMATION)]
+    spectrum = np.empty(n_fft // 2 + 1, np.complex64)
+    turns = np.exp(-2j * np.pi / n_fft * np.arange(_BINS_AT_ONCE))
+    for start in range(0, n_fft // 2, _BINS_AT_ONCE):
+        place = start % size
+        if place < size // 2:
+            rows = [part[place : place + _BINS_AT_ONCE] for part in parts]
+        else:  # the upper half of a real signal's spectrum mirrors the lower one
+            stop = size - place
+            rows = [np.conj(part[stop : stop - _BINS_AT_ONCE : -1]) for part in parts]
+        turn = turns * np.exp(-2j * np.pi / n_fft * start)
+        total = rows[-1] * turn
+        for row in rows[-2:0:-1]:
+            total += row
+            total *= turn
+        total += rows[0]
+        spectrum[start : start + _BINS_AT_ONCE] = total
+    spectrum[-1] = sum((-1) ** first * part[0].real for first, part in enumerate(parts))
+    return spectrum
 
 
 def _heights(correlation: Mono, frames: int, degraded_frames: int) -> tuple[Mono, int]:
-    """Cut from a correlation, from the returned lag on, where at least half of the shorter lies on the other.
+    """Cut from a correlation, from the returned lag on, where at least half of the shorter overlaps the other.
 
     A few samples fit anywhere, so lags beyond are not looked at.
     """
@@ -120,7 +152,7 @@ def _heights(correlation: Mono, frames: int, degraded_frames: int) -> tuple[Mono
 
 def _fraction(correlation: Mono, lag: int, sign: int = 1) -> float:
     """Climb from the best whole sample to the true peak, between the samples of a correlation."""
-    near = sign * np.take(correlation, np.arange(lag - _TAPS, lag + _TAPS + 1), mode="wrap")
+    near = sign * np.take(correlation, np.arange(lag - TAPS, lag + TAPS + 1), mode="wrap")
     curve = _BETWEEN @ near
     best = int(np.argmax(curve))
     if best in (0, len(curve) - 1):
@@ -152,8 +184,8 @@ def peaks(heights: Mono) -> list[tuple[int, int]]:
     return list(dict.fromkeys(found))
 
 
-def _fairest(reference: Mono, degraded: Mono, rivals: list[tuple[int, int]]) -> tuple[int, int]:
-    """Take the lag that explains most of the degraded recording, or of those that do the plainest."""
+def _best_supported(reference: Mono, degraded: Mono, rivals: list[tuple[int, int]]) -> tuple[int, int]:
+    """Choose the lag that explains most energy; among equals prefer no polarity flip, then the smallest lag."""
     explained = {rival: _explained(reference, degraded, *rival) for rival in rivals}
     best = max(rivals, key=lambda rival: explained[rival][0])
     noise = max(0.0, dot(degraded, degraded) - explained[best][0]) / len(degraded)
@@ -161,9 +193,9 @@ def _fairest(reference: Mono, degraded: Mono, rivals: list[tuple[int, int]]) -> 
     for rival in rivals:
         if rival != best and explained[rival][0] >= 0.5 * explained[best][0]:
             better = explained[best][0] - explained[rival][0]
-            at_home = abs(rival[0]) <= _HOME and rival[1] > 0 and better <= 0.05 * noise * len(degraded)
+            near_zero = abs(rival[0]) <= _NEAR_ZERO and rival[1] > 0 and better <= 0.05 * noise * len(degraded)
             predictions = [(lag, explained[lag, sign][1]) for lag, sign in (best, rival)]
-            if at_home or not tells_apart(better, _difference(reference, len(degraded), *predictions), noise):
+            if near_zero or not tells_apart(better, _difference(reference, len(degraded), *predictions), noise):
                 as_good.append(rival)
     return min(as_good, key=lambda rival: (-rival[1], abs(rival[0])))
 
@@ -183,14 +215,16 @@ def tells_apart(better: float, apart: float, noise: float) -> bool:
 
 
 def _explained(reference: Mono, degraded: Mono, lag: int, sign: int) -> tuple[float, Mono]:
-    """Tell how much energy the reference explains at this lag, give or take a sample, and with which levels."""
-    sides = [overlap(reference, degraded, lag + beside) for beside in _BESIDE]
+    """Measure how much energy the reference explains at this lag, give or take a sample, and at which levels."""
+    sides = [overlap(reference, degraded, lag + beside) for beside in _NEIGHBOURS]
     products = np.array([dot(clean, dirty) for clean, dirty in sides])
     if sign * products[1] <= 0:
         return 0.0, np.zeros(3)
     clean = sides[1][0]
     powers = [dot(clean[: len(clean) - apart], clean[apart:]) for apart in range(3)]
-    levels = np.linalg.lstsq(np.array(powers)[np.abs(np.subtract.outer(_BESIDE, _BESIDE))], products, rcond=1e-7)[0]
+    levels = np.linalg.lstsq(
+        np.array(powers)[np.abs(np.subtract.outer(_NEIGHBOURS, _NEIGHBOURS))], products, rcond=1e-7
+    )[0]
     return float(levels @ products), levels
 
 
@@ -198,21 +232,33 @@ def _difference(reference: Mono, frames: int, first: tuple[int, Mono], second: t
     """Measure the energy by which two predictions (lag, levels) of a degraded recording differ."""
     difference = np.zeros(frames, np.float32)
     for (lag, levels), sign in ((first, 1.0), (second, -1.0)):
-        for beside, level in zip(_BESIDE, levels, strict=True):
+        for beside, level in zip(_NEIGHBOURS, levels, strict=True):
             clean, there = overlap(reference, difference, lag + beside)
             there += np.float32(sign * level) * clean  # a view: it is added to the difference
     return dot(difference, difference)
 
 
-def overlap(reference: Mono, degraded: Mono, lag: int) -> tuple[Mono, Mono]:
-    """Cut both waveforms to where they lie on each other when the degraded one is ``lag`` samples late."""
+def overlap_range(frames: int, degraded_frames: int, lag: int) -> tuple[int, int, int]:
+    """Find where two recordings overlap when the degraded one is delayed by ``lag`` samples.
+
+    Returns:
+        Where the overlap begins in the reference and in the degraded recording, and its length.
+
+    >>> overlap_range(10, 10, -3)
+    (3, 0, 7)
+    """
     ahead, behind = max(0, -lag), max(0, lag)
-    frames = max(0, min(reference.shape[-1] - ahead, degraded.shape[-1] - behind))
+    return ahead, behind, max(0, min(frames - ahead, degraded_frames - behind))
+
+
+def overlap(reference: Mono, degraded: Mono, lag: int) -> tuple[Mono, Mono]:
+    """Cut both waveforms to where they overlap when the degraded one is delayed by ``lag`` samples."""
+    ahead, behind, frames = overlap_range(reference.shape[-1], degraded.shape[-1], lag)
     return reference[..., ahead : ahead + frames], degraded[..., behind : behind + frames]
 
 
 def at_lag(reference: Mono, degraded: Mono, lag: float) -> tuple[float, float]:
-    """Measure correlation and gain where the two lie on each other at this lag."""
+    """Measure correlation and gain where the two overlap at this lag."""
     if abs(lag - round(lag)) > LAG_TOLERANCE:
         degraded = shift(degraded, lag - round(lag), len(degraded))
     clean, dirty = overlap(reference, degraded, round(lag))
@@ -221,14 +267,14 @@ def at_lag(reference: Mono, degraded: Mono, lag: float) -> tuple[float, float]:
 
 
 def unexplained(reference: Mono, degraded: Mono, lag: float) -> float:
-    """Tell which share of the degraded recording's energy the reference does not explain at this lag."""
+    """Measure the share of the degraded recording's energy that the reference does not explain at this lag."""
     return 1.0 - max(0.0, at_lag(reference, degraded, lag)[0]) ** 2
 
 
 def shift(waveform: NDArray[np.floating], lag: float, frames: int) -> NDArray[np.float32]:
     """Undo a lag: return ``frames`` samples of which the first is the one that was at ``lag``; nothing wraps around.
 
-    What lies outside the waveform is zero. Fractions of a sample are interpolated by a windowed sinc (Kaiser, β = 9).
+    Samples outside the waveform are zero. Fractions of a sample are interpolated by a windowed sinc (Kaiser, β = 9).
 
     Args:
         waveform: Samples, shape (…, time).
@@ -240,16 +286,21 @@ def shift(waveform: NDArray[np.floating], lag: float, frames: int) -> NDArray[np
     """
     whole = round(lag)
     fraction = lag - whole
-    margin = 0 if abs(fraction) < LAG_TOLERANCE else _TAPS
+    margin = 0 if abs(fraction) < LAG_TOLERANCE else TAPS
     first, last = whole - margin, whole + frames + margin
     inside = waveform[..., max(0, first) : max(0, last)]
     before = min(max(0, -first), last - first)
     after = last - first - before - inside.shape[-1]
     padded = np.pad(inside, [(0, 0)] * (waveform.ndim - 1) + [(before, after)]).astype(np.float32)
-    if not margin:
-        return padded
-    times = np.arange(-_TAPS, _TAPS + 1)
-    kernel = np.sinc(times + fraction) * np.kaiser(2 * _TAPS + 1, 9.0)
-    return np.apply_along_axis(lambda row: np.convolve(row, kernel / kernel.sum(), "valid"), -1, padded).astype(
-        np.float32
-    )
+    return interpolate(padded, fraction) if margin else padded
+
+
+def interpolate(waveform: NDArray[np.floating], fraction: float) -> NDArray[np.float32]:
+    """Read a waveform between its samples, ``fraction`` after each; `TAPS` samples at either end are used up."""
+    return np.apply_along_axis(np.convolve, -1, waveform, _kernel(fraction), "valid").astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _kernel(fraction: float) -> NDArray[np.float64]:
+    kernel = np.sinc(np.arange(-TAPS, TAPS + 1) + fraction) * np.kaiser(2 * TAPS + 1, 9.0)
+    return np.asarray(kernel / kernel.sum())

@@ -1,4 +1,4 @@
-"""How loud: decibels, and the one gain that brings a recording closest to another."""
+"""How loud: decibels, powers, and the gain of one recording relative to another."""
 
 import math
 
@@ -9,7 +9,7 @@ Waveform = NDArray[np.floating]
 
 
 def decibels(power_ratio: float) -> float:
-    """Say a ratio of powers in decibels.
+    """Express a ratio of powers in decibels.
 
     >>> decibels(100.0)
     20.0
@@ -31,29 +31,10 @@ def dot(first: Waveform, second: Waveform) -> float:
     return float(np.einsum("...t,...t->...", first, second, dtype=np.float64).sum())
 
 
-def mean_power(waveform: Waveform) -> float:
-    """Average the squared samples over all channels; silence and nothing at all are 0."""
-    return dot(waveform, waveform) / waveform.size if waveform.size else 0.0
-
-
-def closest_gain(reference: Waveform, estimate: Waveform) -> float:
-    """Find the one factor for the estimate that leaves the smallest squared error to the reference.
-
-    This is the *oracle* level match behind the ``_leveled`` rows: the best that any single multiplication could do.
-    A silent estimate gets 1.
-
-    >>> closest_gain(np.array([1.0, 2.0]), np.array([0.5, 1.0]))
-    2.0
-    """
-    power = dot(estimate, estimate)
-    return dot(reference, estimate) / power if power > 0 else 1.0
-
-
 def apparent_gain(reference: Waveform, degraded: Waveform) -> float:
     """Measure by which factor the reference's own sound was scaled on its way into the degraded recording.
 
-    Noise that has nothing to do with the reference does not change the answer, where ``closest_gain`` would shrink
-    the recording for being noisy. A silent reference gets 1.
+    Noise that has nothing to do with the reference does not change the result. A silent reference gives 1.
 
     >>> apparent_gain(np.array([1.0, -1.0, 1.0, -1.0]), np.array([1.5, 0.5, 1.5, 0.5]))
     0.5
@@ -108,16 +89,3 @@ class LevelMeter:
         if len(self._rest):
             lengths[-1] = len(self._rest) * self._channels
         return energies, lengths
-
-
-def active_power(waveform: Waveform, sample_rate: int, depth_db: float = 40.0) -> float:
-    """Average the power over the parts where something sounds, see `LevelMeter`.
-
-    Args:
-        waveform: Samples, shape (channels, time).
-        sample_rate: In Hz.
-        depth_db: How far below the loudest part still counts, in decibels.
-    """
-    meter = LevelMeter(sample_rate, depth_db)
-    meter.push(waveform)
-    return meter.active_power()

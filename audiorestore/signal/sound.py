@@ -30,6 +30,7 @@ class Sound:
         blocks: Starts again and yields blocks of shape (channels, time), float32, ``frames`` samples in all.
         path: The audio file that it was read from; resampling and taking one channel keep it. None for other sounds.
         encoded: The codec file (MP3 …) that it was decoded from, where there is one.
+        parts: Reads the samples from ``start`` to ``stop`` directly; None where everything before must be read first.
     """
 
     sample_rate: int
@@ -38,6 +39,7 @@ class Sound:
     blocks: Callable[[], Iterator[Block]]
     path: Path | None = None
     encoded: Path | None = None
+    parts: Callable[[int, int], Block] | None = None
 
     @classmethod
     def of(cls, waveform: NDArray[np.floating], sample_rate: int, block_frames: int = BLOCK_FRAMES) -> "Sound":
@@ -48,15 +50,41 @@ class Sound:
             for start in range(0, samples.shape[-1], block_frames):
                 yield samples[:, start : start + block_frames]
 
-        return cls(sample_rate, samples.shape[0], samples.shape[-1], blocks)
+        def parts(start: int, stop: int) -> Block:
+            return samples[:, start:stop]
+
+        return cls(sample_rate, samples.shape[0], samples.shape[-1], blocks, parts=parts)
 
     def whole(self) -> Block:
         """Read all of it into memory."""
         return joined(self.blocks(), self.channels)
 
+    def part(self, start: int, stop: int) -> Block:
+        """Read the samples from ``start`` to ``stop``, as far as the recording has them.
+
+        Without `parts`, all blocks before them are read, too.
+
+        >>> Sound.of(np.arange(5.0)[None], 8000).part(-2, 3)
+        array([[0., 1., 2.]], dtype=float32)
+        """
+        start, stop = max(0, start), min(stop, self.frames)
+        if start >= stop:
+            return np.zeros((self.channels, 0), np.float32)
+        if self.parts:
+            return self.parts(start, stop)
+        held, place = [], 0
+        for block in self.blocks():
+            if place + block.shape[-1] > start:
+                held.append(block[:, max(0, start - place) : stop - place])
+            place += block.shape[-1]
+            if place >= stop:
+                break
+        return joined(held, self.channels)
+
     def channel(self, index: int) -> "Sound":
         """Take one channel, as a recording of its own; its files stay those of all channels."""
-        return replace(self, channels=1, blocks=lambda: (block[index : index + 1] for block in self.blocks()))
+        blocks = lambda: (block[index : index + 1] for block in self.blocks())  # noqa: E731
+        return replace(self, channels=1, blocks=blocks, parts=None)
 
     def resampled(self, sample_rate: int) -> "Sound":
         """Bring it to another sample rate, without delay; its duration is rounded up to whole samples.
@@ -73,7 +101,7 @@ class Sound:
             yield resampler.flush()
 
         frames = resampled_frames(self.frames, self.sample_rate, sample_rate)
-        return replace(self, sample_rate=sample_rate, frames=frames, blocks=blocks)
+        return replace(self, sample_rate=sample_rate, frames=frames, blocks=blocks, parts=None)
 
 
 class Tap:

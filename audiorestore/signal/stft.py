@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .sound import BLOCK_FRAMES, Sound, regrid, windows
+from .sound import BLOCK_FRAMES, Sound, Waveform, regrid, windows
 
 _BINS_AT_ONCE = 1 << 24  # bounds the memory of one pass over the frames
 
@@ -16,7 +16,7 @@ def hann(n_fft: int) -> NDArray[np.float64]:
     return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
 
 
-def power_spectra(waveform: NDArray[np.floating], n_fft: int, hop_length: int) -> NDArray[np.float32]:
+def power_spectra(waveform: Waveform, n_fft: int, hop_length: int) -> NDArray[np.float32]:
     """Measure the power in each frequency bin of Hann-windowed frames.
 
     Frames start at sample 0 and lie wholly inside the waveform, whose end is padded with zeros to a whole frame.
@@ -43,7 +43,7 @@ def power_spectra(waveform: NDArray[np.floating], n_fft: int, hop_length: int) -
 
 
 def power_blocks(sound: Sound, n_fft: int, hop_length: int) -> Iterator[NDArray[np.float32]]:
-    """Measure what `power_spectra` does of a recording of any length, some frames at a time.
+    """Compute `power_spectra` of a recording of any length, some frames at a time.
 
     Args:
         sound: The recording, at least one sample.
@@ -52,7 +52,7 @@ def power_blocks(sound: Sound, n_fft: int, hop_length: int) -> Iterator[NDArray[
 
     Yields:
         Squared magnitudes, shape (channels, frames, n_fft // 2 + 1), the next frames each time; how many there are
-        does not hang on how the recording comes cut.
+        does not depend on how the recording is cut.
     """
     frames = max(1, BLOCK_FRAMES // hop_length)
     blocks = regrid(sound.blocks(), sound.channels, sound.frames)

@@ -60,7 +60,7 @@ DITHER_REACH = {"none": 0, "rectangular": 1, "triangular": 2}
 
 
 @pytest.mark.parametrize("place", [0.0, 0.1, 0.25, 0.4, 0.5])
-def test_with_dither_the_error_does_not_hang_on_the_sound(place: float) -> None:
+def test_with_dither_the_error_does_not_depend_on_the_sound(place: float) -> None:
     """A constant, somewhere between two levels: its mean is kept, and by triangular dither the error's power too."""
     step = 2.0**-7
     constant = np.full((1, 100_000), place * step)
@@ -104,9 +104,9 @@ def test_channels_and_seeds_have_dither_of_their_own() -> None:
 
 def test_beyond_the_last_level_it_saturates_and_tells() -> None:
     samples = np.array([[-1.5, -1.2, -1.0, -0.9, 0.7, 0.8, 1.0, 7.0]], np.float32)
-    degraded, told = apply_damage(bits, samples, RATE, bits.Config(3, "none", 0))
+    degraded, reported = apply_damage(bits, samples, RATE, bits.Config(3, "none", 0))
     np.testing.assert_array_equal(degraded, [[-1.0, -1.0, -1.0, -1.0, 0.75, 0.75, 0.75, 0.75]])
-    assert told == {"clipped": 4}  # -1.5, -1.2, 1 and 7: the last level is 0.75, and nearest to 0.8
+    assert reported == {"clipped": 4}  # -1.5, -1.2, 1 and 7: the last level is 0.75, and nearest to 0.8
 
 
 @pytest.mark.parametrize("lengths", [[1], [7, 1000], [100000]])

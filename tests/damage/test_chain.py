@@ -175,7 +175,7 @@ def test_an_empty_link_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["mp3:kbps", "mp3:kbps=", "mp3:32"])
-def test_a_setting_that_is_none_is_refused(text: str) -> None:
+def test_a_malformed_setting_is_refused(text: str) -> None:
     assert "is not written key=value" in refusal(text)
 
 
@@ -232,12 +232,12 @@ def test_damages_are_applied_in_order_and_each_tells_what_it_measured() -> None:
     waveform = 0.1 * np.random.default_rng(0).standard_normal((2, 8000)).astype(np.float32)
     damages = parse_chain("hiss:snr_db=20|mp3:kbps=64").draw(np.random.default_rng(0))
     before = list(damages)
-    degraded, told = apply_chain(waveform, 16000, damages)
+    degraded, reported = apply_chain(waveform, 16000, damages)
     assert degraded.shape == waveform.shape
     assert damages == before
-    assert [damage["name"] for damage in told] == ["hiss", "mp3"]
-    assert "noise_dbfs" in told[0]
-    assert told[1]["coded_rate"] == 16000  # what the frames hold, in place of "auto"
+    assert [damage["name"] for damage in reported] == ["hiss", "mp3"]
+    assert "noise_dbfs" in reported[0]
+    assert reported[1]["coded_rate"] == 16000  # what the frames hold, in place of "auto"
     step, _ = apply_chain(waveform, 16000, damages[:1])
     np.testing.assert_array_equal(apply_chain(step, 16000, damages[1:])[0], degraded)
     other_order, _ = apply_chain(waveform, 16000, damages[::-1])
@@ -246,9 +246,9 @@ def test_damages_are_applied_in_order_and_each_tells_what_it_measured() -> None:
 
 def test_no_damage_is_no_change() -> None:
     waveform = np.ones((1, 10), np.float32)
-    degraded, told = apply_chain(waveform, 8000, [])
+    degraded, reported = apply_chain(waveform, 8000, [])
     np.testing.assert_array_equal(degraded, waveform)
-    assert told == []
+    assert reported == []
 
 
 # Several chains.
@@ -303,7 +303,7 @@ def test_a_file_holds_chains(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ("[[chain]]\ntext = 'mp3:kbps=33'", "kbps=33 is not possible"),
         ("[[chain]]\ntext = 'hiss'\nsnr = 3", "a chain is a table"),
@@ -314,21 +314,21 @@ def test_a_file_holds_chains(tmp_path: Path) -> None:
         ("", "a chain is a table"),
         ("[[chain]]\n[[chain.damage]]\nkbps = 32", "a damage without a name"),
         ("[[chain]]\n[[chain.damage]]\nname = 'hiss'\nsnr_db = 'loud'", "snr_db=loud"),
-        ("[[chain]\n", "is no TOML file"),
-        (b"\xff\xfe", "is no TOML file"),
+        ("[[chain]\n", "is not a TOML file"),
+        (b"\xff\xfe", "is not a TOML file"),
         (None, "cannot be read"),
     ],
 )
-def test_a_file_that_holds_none_is_refused_in_words(tmp_path: Path, content: str | bytes | None, told: str) -> None:
+def test_a_file_that_holds_none_is_refused_in_words(tmp_path: Path, content: str | bytes | None, reported: str) -> None:
     path = tmp_path / "chains.toml"
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UsageError) as caught:
         parse_chains([f"@{path}"])
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
 
 
-def test_what_is_not_installed_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_is_reported_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     chains = parse_chains(["mp3", "hiss"])
     chains.check()
     monkeypatch.setattr(DAMAGES.load("hiss"), "missing", lambda: "the hiss program is not installed", raising=False)

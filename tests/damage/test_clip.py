@@ -34,44 +34,49 @@ def sdr_db(clean: np.ndarray, degraded: np.ndarray) -> float:
 def test_hard_clipping_cuts_at_the_threshold_below_the_peak_and_changes_nothing_else(scale: float) -> None:
     clean = noise(scale=scale)
     before = clean.copy()
-    degraded, told = apply_damage(clip, clean, RATE, parameters())
+    degraded, reported = apply_damage(clip, clean, RATE, parameters())
     threshold = np.abs(clean).max() / 2
     np.testing.assert_array_equal(clean, before)
     np.testing.assert_allclose(degraded, np.clip(clean, -threshold, threshold), rtol=1e-5)
     quiet = np.abs(clean) < 0.999 * threshold
     np.testing.assert_array_equal(degraded[quiet], clean[quiet])
-    assert told["threshold_dbfs"] == pytest.approx(20 * np.log10(threshold), abs=0.01)
-    assert told["over_threshold"] == pytest.approx(np.count_nonzero(np.abs(clean) > threshold), abs=2)
-    assert told["over_threshold_percent"] == pytest.approx(100 * told["over_threshold"] / clean.size, abs=1e-3)
-    assert told["reached_sdr_db"] == pytest.approx(sdr_db(clean, degraded), abs=0.01)
+    assert reported["threshold_dbfs"] == pytest.approx(20 * np.log10(threshold), abs=0.01)
+    assert reported["over_threshold"] == pytest.approx(np.count_nonzero(np.abs(clean) > threshold), abs=2)
+    assert reported["over_threshold_percent"] == pytest.approx(100 * reported["over_threshold"] / clean.size, abs=1e-3)
+    assert reported["reached_sdr_db"] == pytest.approx(sdr_db(clean, degraded), abs=0.01)
 
 
 def test_the_peak_is_that_of_all_channels_and_wherever_it_lies() -> None:
     clean = np.full((2, 300_000), 0.1, np.float32)
     clean[1, 299_999] = -0.8
-    degraded, told = apply_damage(clip, clean, RATE, parameters(threshold_db=-20 * np.log10(4)))
+    degraded, reported = apply_damage(clip, clean, RATE, parameters(threshold_db=-20 * np.log10(4)))
     assert degraded[1, -1] == pytest.approx(-0.2, abs=1e-6)
-    assert told["over_threshold"] == 1
+    assert reported["over_threshold"] == 1
 
 
 def test_full_scale_is_one_whatever_the_peak() -> None:
     clean = noise(scale=0.5)
-    degraded, told = apply_damage(clip, clean, RATE, parameters(relative_to="full_scale", threshold_db=0.0))
+    degraded, reported = apply_damage(clip, clean, RATE, parameters(relative_to="full_scale", threshold_db=0.0))
     np.testing.assert_array_equal(degraded, np.clip(clean, -1, 1))
-    assert told["threshold_dbfs"] == 0.0
-    assert told["over_threshold"] == np.count_nonzero(np.abs(clean) > 1) > 0
-    untouched, told = apply_damage(clip, 0.1 * clean, RATE, parameters(relative_to="full_scale", threshold_db=0.0))
+    assert reported["threshold_dbfs"] == 0.0
+    assert reported["over_threshold"] == np.count_nonzero(np.abs(clean) > 1) > 0
+    untouched, reported = apply_damage(clip, 0.1 * clean, RATE, parameters(relative_to="full_scale", threshold_db=0.0))
     np.testing.assert_array_equal(untouched, np.float32(0.1) * clean)
-    assert told == {"threshold_dbfs": 0.0, "over_threshold": 0, "over_threshold_percent": 0.0, "reached_sdr_db": None}
+    assert reported == {
+        "threshold_dbfs": 0.0,
+        "over_threshold": 0,
+        "over_threshold_percent": 0.0,
+        "reached_sdr_db": None,
+    }
 
 
 def test_soft_clipping_is_the_curve_that_is_written_down() -> None:
     clean = np.array([[0.0, 0.1, 0.25, 0.5, -0.75, 0.9, -1.0, 1e-3]], np.float32)
-    degraded, told = apply_damage(clip, clean, RATE, parameters(kind="soft"))
+    degraded, reported = apply_damage(clip, clean, RATE, parameters(kind="soft"))
     # T is 0.5, so x − 4/27 · x³ / T² is x − 16/27 · x³, and everything from 0.75 on is 0.5.
     by_hand = [0.0, 0.1 - 16 / 27000, 0.25 - 1 / 108, 0.5 - 2 / 27, -0.5, 0.5, -0.5, 1e-3 - 16e-9 / 27]
     np.testing.assert_allclose(degraded[0], by_hand, rtol=1e-4)
-    assert told["over_threshold"] == 3  # above 0.5, not at it
+    assert reported["over_threshold"] == 3  # above 0.5, not at it
 
 
 def test_soft_clipping_has_no_corner_and_never_exceeds_the_threshold() -> None:
@@ -115,9 +120,9 @@ def test_the_sdr_is_the_one_asked_for(kind: str, wanted: float, sort: str) -> No
     elif sort == "click":
         clean = 0.001 * clean
         clean[0, 7] = 5.0
-    degraded, told = apply_damage(clip, clean, RATE, parameters(kind=kind, sdr_db=wanted, threshold_db=-1.0))
+    degraded, reported = apply_damage(clip, clean, RATE, parameters(kind=kind, sdr_db=wanted, threshold_db=-1.0))
     assert sdr_db(clean, degraded) == pytest.approx(wanted, abs=0.02)
-    assert told["reached_sdr_db"] == pytest.approx(wanted, abs=0.03)
+    assert reported["reached_sdr_db"] == pytest.approx(wanted, abs=0.03)
 
 
 @pytest.mark.parametrize("kind", ["hard", "soft"])
@@ -125,9 +130,14 @@ def test_an_sdr_of_silence_is_refused_and_silence_is_clipped_to_silence(kind: st
     silence = np.zeros((2, 1000), np.float32)
     with pytest.raises(AudioRestoreError, match="silent"):
         apply_damage(clip, silence, RATE, parameters(kind=kind, sdr_db=10.0))
-    degraded, told = apply_damage(clip, silence, RATE, parameters(kind=kind))
+    degraded, reported = apply_damage(clip, silence, RATE, parameters(kind=kind))
     assert not degraded.any()
-    assert told == {"threshold_dbfs": None, "over_threshold": 0, "over_threshold_percent": 0.0, "reached_sdr_db": None}
+    assert reported == {
+        "threshold_dbfs": None,
+        "over_threshold": 0,
+        "over_threshold_percent": 0.0,
+        "reached_sdr_db": None,
+    }
 
 
 @pytest.mark.parametrize("lengths", [[1], [7, 1000], [100000]])
@@ -144,9 +154,9 @@ def test_blocks_of_any_length_give_the_same(lengths: list[int], settings: dict[s
                 start += length
 
     run = Run(clip.apply(Sound(RATE, 2, clean.shape[1], blocks), drawn))
-    whole, told = apply_damage(clip, clean, RATE, drawn)
+    whole, reported = apply_damage(clip, clean, RATE, drawn)
     np.testing.assert_allclose(joined(run, 2), whole, atol=1e-6)
-    assert run.result.measured == told
+    assert run.result.measured == reported
 
 
 @pytest.mark.parametrize("kind", ["hard", "soft"])
@@ -154,7 +164,7 @@ def test_speech_is_clipped_to_the_sdrs_of_the_survey(corpus: Path, kind: str) ->
     rows, sample_rate = soundfile.read(corpus / "ljspeech" / "LJ001-0002.flac", dtype="float32", always_2d=True)
     thresholds = []
     for wanted in (1.0, 7.0, 20.0):
-        degraded, told = apply_damage(clip, rows.T, sample_rate, parameters(kind=kind, sdr_db=wanted))
+        degraded, reported = apply_damage(clip, rows.T, sample_rate, parameters(kind=kind, sdr_db=wanted))
         assert sdr_db(rows.T, degraded) == pytest.approx(wanted, abs=0.01)
-        thresholds.append(told["threshold_dbfs"])
+        thresholds.append(reported["threshold_dbfs"])
     assert thresholds == sorted(thresholds)

@@ -10,6 +10,7 @@ from in_memory import apply_chain
 from audiorestore.data.audio_file import AudioReader
 from audiorestore.signal.align import measure
 from audiorestore.signal.level import decibels, dot
+from audiorestore.signal.sound import Sound
 
 SPEECH = [
     "ljspeech/LJ001-0002.flac",  # 22,050 Hz, mono
@@ -33,15 +34,15 @@ def excerpt(path: Path) -> tuple[np.ndarray, int]:
     return whole[:, start : start + EXCERPT_SECONDS * rate], rate
 
 
-def hurt(chain: str, clean: np.ndarray, rate: int) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def damaged(chain: str, clean: np.ndarray, rate: int) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Through a chain and back, in its place."""
-    degraded, told = apply_chain(clean, rate, chain)
+    degraded, reported = apply_chain(clean, rate, chain)
     assert degraded.shape == clean.shape
     assert degraded.dtype == np.float32
-    for channel in measure(clean, degraded):
+    for channel in measure(Sound.of(clean, 1), Sound.of(degraded, 1)):
         assert channel is not None
         assert channel.lag == 0.0
-    return degraded, told
+    return degraded, reported
 
 
 def unexplained(clean: np.ndarray, degraded: np.ndarray) -> float:
@@ -59,11 +60,11 @@ def test_mp3_at_the_bit_rates_of_the_papers(corpus: Path, name: str) -> None:
     clean, rate = excerpt(corpus / name)
     errors = []
     for kbps in (16, 32, 64, 96, 128):
-        degraded, (told,) = hurt(f"mp3:kbps={kbps}", clean, rate)
-        assert told["bitrate_kbps"] == kbps
-        assert told["delay"] == 1105
+        degraded, (reported,) = damaged(f"mp3:kbps={kbps}", clean, rate)
+        assert reported["bitrate_kbps"] == kbps
+        assert reported["delay"] == 1105
         errors.append(unexplained(clean, degraded))
-        check_gain(told["gain_db"], 0.95, errors[-1])
+        check_gain(reported["gain_db"], 0.95, errors[-1])
     assert errors[:4] == sorted(errors[:4], reverse=True)
     assert errors[4] < 0.2 * errors[0]
 
@@ -71,17 +72,17 @@ def test_mp3_at_the_bit_rates_of_the_papers(corpus: Path, name: str) -> None:
 @pytest.mark.parametrize(("kbps", "factor"), [(160, 0.95), (192, 0.97), (224, 0.98), (256, 1.0)])
 def test_the_gain_of_mp3_rises_with_the_bit_rate(corpus: Path, kbps: int, factor: float) -> None:
     clean, rate = excerpt(corpus / MUSIC[0])
-    degraded, (told,) = hurt(f"mp3:kbps={kbps}", clean, rate)
-    check_gain(told["gain_db"], factor, unexplained(clean, degraded))
+    degraded, (reported,) = damaged(f"mp3:kbps={kbps}", clean, rate)
+    check_gain(reported["gain_db"], factor, unexplained(clean, degraded))
 
 
 @pytest.mark.parametrize("name", [SPEECH[0], MUSIC[0]])
 def test_a_cascade_of_128_and_32_kbits(corpus: Path, name: str) -> None:
     """Two encoders turn the sound down twice; what 32 kbit/s loses is hardly less where 128 went before."""
     clean, rate = excerpt(corpus / name)
-    degraded, told = hurt("mp3:kbps=128|mp3:kbps=32", clean, rate)
-    at_once, _ = hurt("mp3:kbps=32", clean, rate)
-    assert [link["bitrate_kbps"] for link in told] == [128, 32]
+    degraded, reported = damaged("mp3:kbps=128|mp3:kbps=32", clean, rate)
+    at_once, _ = damaged("mp3:kbps=32", clean, rate)
+    assert [link["bitrate_kbps"] for link in reported] == [128, 32]
     check_gain(decibels((dot(clean, degraded) / dot(clean, clean)) ** 2), 0.95**2, unexplained(clean, degraded))
     assert 0.98 < unexplained(clean, degraded) / unexplained(clean, at_once) < 1.3
 
@@ -89,20 +90,20 @@ def test_a_cascade_of_128_and_32_kbits(corpus: Path, name: str) -> None:
 @pytest.mark.parametrize("name", MUSIC)
 def test_vorbis_at_96_kbits(corpus: Path, name: str) -> None:
     clean, rate = excerpt(corpus / name)
-    degraded, (told,) = hurt("vorbis:kbps=96", clean, rate)
-    assert told["coded_rate"] == rate
-    assert told["bitrate_kbps"] == pytest.approx(96, rel=0.05)
+    degraded, (reported,) = damaged("vorbis:kbps=96", clean, rate)
+    assert reported["coded_rate"] == rate
+    assert reported["bitrate_kbps"] == pytest.approx(96, rel=0.05)
     assert unexplained(clean, degraded) < 0.05
-    check_gain(told["gain_db"], 1.0, unexplained(clean, degraded))
+    check_gain(reported["gain_db"], 1.0, unexplained(clean, degraded))
 
 
 @pytest.mark.parametrize("name", [*SPEECH, *MUSIC])
 def test_opus_at_64_kbits(corpus: Path, name: str) -> None:
     """Of the LibriSpeech excerpt a quarter is rumble below 60 Hz, of which Opus keeps little."""
     clean, rate = excerpt(corpus / name)
-    degraded, (told,) = hurt("opus:kbps=64", clean, rate)
-    assert told["coded_rate"] == 48000
-    assert told["delay"] == 0
-    assert told["bitrate_kbps"] == pytest.approx(64, rel=0.05)
+    degraded, (reported,) = damaged("opus:kbps=64", clean, rate)
+    assert reported["coded_rate"] == 48000
+    assert reported["delay"] == 0
+    assert reported["bitrate_kbps"] == pytest.approx(64, rel=0.05)
     assert unexplained(clean, degraded) < 0.2
-    check_gain(told["gain_db"], 1.0, unexplained(clean, degraded))
+    check_gain(reported["gain_db"], 1.0, unexplained(clean, degraded))

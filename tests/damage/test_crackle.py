@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import mean_power
 
 from audiorestore.damage import clicks, crackle
-from audiorestore.signal.level import decibels, mean_power
+from audiorestore.signal.level import decibels
 from audiorestore.signal.resample import resample
 
 RATE = 96000  # where crackles are laid down
@@ -32,8 +33,8 @@ def parameters(**settings: Any) -> crackle.Config:
 
 def crackle_of(seconds: float, rate: int = 44100, channels: int = 1, **settings: Any) -> tuple[np.ndarray, dict]:
     quiet = np.full((channels, int(seconds * rate)), 1e-6, np.float32)
-    degraded, told = apply_damage(crackle, quiet, rate, parameters(**(settings | {"snr_db": -100.0})))
-    return (degraded.astype(np.float64) - quiet) * 10, told
+    degraded, reported = apply_damage(crackle, quiet, rate, parameters(**(settings | {"snr_db": -100.0})))
+    return (degraded.astype(np.float64) - quiet) * 10, reported
 
 
 def kurtosis(waveform: np.ndarray) -> float:
@@ -44,16 +45,16 @@ def kurtosis(waveform: np.ndarray) -> float:
 @pytest.mark.parametrize("rate", [8000, 48000])
 def test_the_snr_is_the_one_asked_for(snr_db: float, rate: int) -> None:
     tone = np.tile(0.2 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate), (2, 1)).astype(np.float32)
-    degraded, told = apply_damage(crackle, tone, rate, parameters(snr_db=snr_db, disc="stereo"))
+    degraded, reported = apply_damage(crackle, tone, rate, parameters(snr_db=snr_db, disc="stereo"))
     added = degraded.astype(np.float64) - tone
     assert decibels(mean_power(tone) / mean_power(added)) == pytest.approx(snr_db, abs=0.05)
-    assert told["noise_dbfs"] == pytest.approx(decibels(mean_power(added)), abs=0.05)
+    assert reported["noise_dbfs"] == pytest.approx(decibels(mean_power(added)), abs=0.05)
 
 
 @pytest.mark.parametrize("per_second", [200.0, 2000.0, 5000.0])
 def test_there_are_as_many_as_asked_for(per_second: float) -> None:
-    _, told = crackle_of(4.0, 8000, rate_per_second=per_second)
-    assert told["events"] == pytest.approx(4 * per_second, abs=3.5 * np.sqrt(4 * per_second))
+    _, reported = crackle_of(4.0, 8000, rate_per_second=per_second)
+    assert reported["events"] == pytest.approx(4 * per_second, abs=3.5 * np.sqrt(4 * per_second))
 
 
 def test_the_denser_the_less_it_stands_out() -> None:
@@ -91,7 +92,7 @@ def test_one_seed_is_the_same_crackle_at_every_rate() -> None:
         assert np.sum(wanted * coarse) / np.sqrt(np.sum(wanted**2) * np.sum(coarse**2)) > 0.9999
 
 
-def test_channels_of_a_stereo_disc_crackle_at_the_same_moments_at_levels_of_their_own() -> None:
+def test_channels_of_a_stereo_disc_crackle_at_the_same_times_at_different_levels() -> None:
     left, right = crackle_of(4.0, channels=2)[0]
     np.testing.assert_array_equal(left, right)
     left, right = crackle_of(4.0, channels=2, disc="stereo", rate_per_second=200.0)[0]

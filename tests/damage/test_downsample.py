@@ -99,16 +99,16 @@ def test_a_steady_level_stays(method: str) -> None:
     np.testing.assert_allclose(degraded[:, 5000:-5000], 1.5, atol=1e-5)
 
 
-def test_the_rate_in_between_is_told() -> None:
+def test_the_rate_in_between_is_reported() -> None:
     sound = np.ones((1, 100), np.float32)
     assert apply_damage(downsample, sound, 44100, parameters(factor=4))[1] == {"rate_hz": 11025}
     assert apply_damage(downsample, sound, 22050, parameters(factor=4))[1] == {"rate_hz": 5512.5}
     assert apply_damage(downsample, sound, 44100, parameters(rate_hz=8000.0))[1] == {"rate_hz": 8000}
-    # What is told, written in a chain, is the same again.
-    (again,), (told,) = (
+    # What is reported, written in a chain, is the same again.
+    (again,), (reported,) = (
         apply_damage(downsample, sound, 8000, parameters(rate_hz=rate, factor=3))[0] for rate in ("auto", 8000 / 3)
     )
-    np.testing.assert_array_equal(again, told)
+    np.testing.assert_array_equal(again, reported)
 
 
 @pytest.mark.parametrize("rate_hz", [8000.0, 44100.0])

@@ -37,11 +37,11 @@ def test_it_can_be_taken_back() -> None:
     np.testing.assert_allclose(back, clean, rtol=1e-6)
 
 
-def test_nothing_is_clipped_but_told() -> None:
+def test_nothing_is_clipped_but_reported() -> None:
     clean = np.array([[0.1, 0.4, -0.6, 0.5], [-1.5, 0.0, 0.51, -0.2]], np.float32)
-    degraded, told = apply_damage(gain, clean, 44100, gain.Config(20 * np.log10(2), "keep"))
+    degraded, reported = apply_damage(gain, clean, 44100, gain.Config(20 * np.log10(2), "keep"))
     np.testing.assert_allclose(degraded, 2 * clean, rtol=1e-6)
-    assert told == {"over_full_scale": 3}  # 1.2, 3 and 1.02; a sample at full scale is not over it
+    assert reported == {"over_full_scale": 3}  # 1.2, 3 and 1.02; a sample at full scale is not over it
 
 
 def test_the_error_counts_as_the_docstring_says() -> None:

@@ -5,10 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import active_power, mean_power
 
 from audiorestore.damage import hiss
 from audiorestore.errors import AudioRestoreError
-from audiorestore.signal.level import active_power, decibels, mean_power
+from audiorestore.signal.level import decibels
 
 RATE = 44100
 SECONDS = 4
@@ -49,12 +50,12 @@ def test_pauses_do_not_make_a_recording_noisier() -> None:
     assert mean_power(noise[:, -RATE:]) == pytest.approx(mean_power(noise[:, :RATE]), rel=0.05)
 
 
-def test_the_level_told_is_the_level_added() -> None:
+def test_the_level_reported_is_the_level_added() -> None:
     for colour in ("white", "pink"):
         sound = tone(2)
-        degraded, told = apply_damage(hiss, sound, RATE, parameters(colour=colour))
-        assert told["noise_dbfs"] == pytest.approx(decibels(mean_power(degraded - sound)), abs=0.05)
-        assert told["noise_dbfs"] == pytest.approx(decibels(0.02) - 20, abs=0.05)  # the tone's 0.2² / 2, less 20 dB
+        degraded, reported = apply_damage(hiss, sound, RATE, parameters(colour=colour))
+        assert reported["noise_dbfs"] == pytest.approx(decibels(mean_power(degraded - sound)), abs=0.05)
+        assert reported["noise_dbfs"] == pytest.approx(decibels(0.02) - 20, abs=0.05)  # the tone's 0.2² / 2, less 20 dB
 
 
 def octave_levels_db(noise: np.ndarray) -> np.ndarray:

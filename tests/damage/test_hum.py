@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import mean_power
 
 from audiorestore.damage import hum
 from audiorestore.damage._damage import Run
 from audiorestore.data.audio_file import read_audio
-from audiorestore.signal.level import decibels, mean_power
+from audiorestore.signal.level import decibels
 from audiorestore.signal.sound import Sound
 
 
@@ -34,8 +35,8 @@ def parameters(**settings: Any) -> hum.Config:
 
 def hum_of(seconds: float, rate: int = 8000, channels: int = 1, **settings: Any) -> tuple[np.ndarray, dict]:
     quiet = np.full((channels, int(seconds * rate)), 1e-6, np.float32)
-    degraded, told = apply_damage(hum, quiet, rate, parameters(**(settings | {"snr_db": -100.0})))
-    return (degraded.astype(np.float64) - quiet) * 10, told
+    degraded, reported = apply_damage(hum, quiet, rate, parameters(**(settings | {"snr_db": -100.0})))
+    return (degraded.astype(np.float64) - quiet) * 10, reported
 
 
 def power_spectrum(waveform: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,22 +63,22 @@ def tilt_and_spread(levels_db: np.ndarray) -> tuple[float, float]:
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_snr_is_the_one_asked_for(snr_db: float, channels: int) -> None:
     tone = np.tile(0.2 * np.sin(2 * np.pi * 440 * np.arange(44100) / 44100), (channels, 1)).astype(np.float32)
-    degraded, told = apply_damage(hum, tone, 44100, parameters(snr_db=snr_db, channel_spread_db=3.0))
+    degraded, reported = apply_damage(hum, tone, 44100, parameters(snr_db=snr_db, channel_spread_db=3.0))
     added = degraded.astype(np.float64) - tone
     assert decibels(mean_power(tone) / mean_power(added)) == pytest.approx(snr_db, abs=0.05)
-    assert told["noise_dbfs"] == pytest.approx(decibels(mean_power(added)), abs=0.05)
+    assert reported["noise_dbfs"] == pytest.approx(decibels(mean_power(added)), abs=0.05)
 
 
 @pytest.mark.parametrize("mains_hz", [50, 60])
 @pytest.mark.parametrize("harmonics", [1, 7, 60])
 def test_all_partials_are_there_and_nothing_else(mains_hz: int, harmonics: int) -> None:
-    added, told = hum_of(1.0, mains_hz=mains_hz, harmonics=harmonics)
+    added, reported = hum_of(1.0, mains_hz=mains_hz, harmonics=harmonics)
     levels_db = 20 * np.log10(np.abs(np.fft.rfft(added[0])) + 1e-20)  # one bin a hertz, and whole periods
     levels_db -= levels_db.max()
     wanted = mains_hz * np.arange(1, harmonics + 1)
     np.testing.assert_allclose(levels_db[wanted], -6.0 * np.log2(np.arange(1, harmonics + 1)), atol=0.05)
     assert np.delete(levels_db, wanted).max() < -100
-    assert told["hum_hz"] == mains_hz
+    assert reported["hum_hz"] == mains_hz
 
 
 def test_partials_stray_from_the_line_as_far_as_asked_for() -> None:
@@ -93,8 +94,8 @@ def test_partials_stray_from_the_line_as_far_as_asked_for() -> None:
 
 
 def test_the_frequency_lies_off_the_mains_as_asked_for() -> None:
-    added, told = hum_of(20.0, offset_percent=0.13, harmonics=3)
-    assert told["hum_hz"] == pytest.approx(50.065)
+    added, reported = hum_of(20.0, offset_percent=0.13, harmonics=3)
+    assert reported["hum_hz"] == pytest.approx(50.065)
     spectrum = np.abs(np.fft.rfft(added[0] * np.hanning(160000), 8 * 160000))
     assert np.argmax(spectrum) / 160 == pytest.approx(50.065, abs=0.004)
 

@@ -56,10 +56,10 @@ TEXTBOOK: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {  # what the pow
 def test_magnitudes_are_those_of_the_textbook(kind: str, order: int) -> None:
     frequency_hz = np.array([50.0, 1000, 2500, 4000, 4700, 5000, 5300, 6000, 8000])
     expected = -10.0 * np.log10(TEXTBOOK[kind](warped(frequency_hz), order))
-    heard = expected > -90.0
+    measurable = expected > -90.0
     found = gain_db(frequency_hz, kind=kind, order=order)
-    np.testing.assert_allclose(found[heard], expected[heard], atol=0.2)
-    assert (found[~heard] < -85.0).all()
+    np.testing.assert_allclose(found[measurable], expected[measurable], atol=0.2)
+    assert (found[~measurable] < -85.0).all()
 
 
 @pytest.mark.parametrize(("kind", "lost_db"), [("butterworth", 3.01), ("bessel", 3.01), ("sinc", 6.02)])
@@ -98,9 +98,9 @@ def test_a_sinc_takes_away_what_it_says(stopband_db: float) -> None:
 def test_two_passes_double_the_decibels(kind: str) -> None:
     frequency_hz = np.array([500.0, 3000, 5000, 5500])
     once, twice = (gain_db(frequency_hz, kind=kind, passes=passes) for passes in (1, 2))
-    heard = twice > -90.0
-    assert heard[:2].all()
-    np.testing.assert_allclose(twice[heard], 2.0 * once[heard], atol=0.05)
+    measurable = twice > -90.0
+    assert measurable[:2].all()
+    np.testing.assert_allclose(twice[measurable], 2.0 * once[measurable], atol=0.05)
 
 
 @pytest.mark.parametrize("kind", lowpass.KINDS)
@@ -135,8 +135,8 @@ def test_a_higher_order_is_steeper() -> None:
 def test_auto_cuts_at_a_share_of_the_band_and_says_where() -> None:
     sound = np.ones((2, 100), np.float32)
     for rate in (8000, 192000):
-        _, told = apply_damage(lowpass, sound, rate, parameters(cutoff_hz="auto", cutoff_share=0.3))
-        assert told == {"cutoff_hz": pytest.approx(0.15 * rate)}
+        _, reported = apply_damage(lowpass, sound, rate, parameters(cutoff_hz="auto", cutoff_share=0.3))
+        assert reported == {"cutoff_hz": pytest.approx(0.15 * rate)}
     assert apply_damage(lowpass, sound, RATE, parameters())[1] == {"cutoff_hz": CUTOFF}
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import find_lag
 
 from audiorestore.damage import reverb
 from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.errors import AudioRestoreError, UsageError
 from audiorestore.randomness import generator
-from audiorestore.signal.align import find_lag
 
 RATE = 16000
 
@@ -44,11 +44,11 @@ def band(tail: np.ndarray, centre_hz: float) -> np.ndarray:
 
 
 def test_the_direct_sound_stays_and_a_pause_follows() -> None:
-    heard = answer(at=100, predelay_ms=20.0)[0]
-    assert not heard[:100].any() or np.abs(heard[:100]).max() < 1e-6
-    assert heard[100] == pytest.approx(1.0, abs=1e-6)
-    assert np.abs(heard[101:420]).max() < 1e-6
-    assert np.abs(heard[420:520]).max() > 0.01
+    response = answer(at=100, predelay_ms=20.0)[0]
+    assert not response[:100].any() or np.abs(response[:100]).max() < 1e-6
+    assert response[100] == pytest.approx(1.0, abs=1e-6)
+    assert np.abs(response[101:420]).max() < 1e-6
+    assert np.abs(response[420:520]).max() > 0.01
 
 
 @pytest.mark.parametrize("decay_seconds", [0.2, 0.7, 2.0])
@@ -60,8 +60,8 @@ def test_the_tail_falls_by_sixty_decibels_in_the_time_asked_for(decay_seconds: f
 @pytest.mark.parametrize("drr_db", [-5.0, 0.0, 12.0])
 @pytest.mark.parametrize("damping_percent", [0.0, 80.0])
 def test_the_tail_has_the_energy_asked_for(drr_db: float, damping_percent: float) -> None:
-    for heard in answer(2, drr_db=drr_db, damping_percent=damping_percent):
-        assert -10 * np.log10(np.sum(heard[1:] ** 2)) == pytest.approx(drr_db, abs=0.01)
+    for response in answer(2, drr_db=drr_db, damping_percent=damping_percent):
+        assert -10 * np.log10(np.sum(response[1:] ** 2)) == pytest.approx(drr_db, abs=0.01)
 
 
 def test_damping_takes_the_highs_sooner() -> None:
@@ -75,8 +75,8 @@ def test_damping_takes_the_highs_sooner() -> None:
 
 
 def test_a_tail_starts_with_all_frequencies() -> None:
-    heard = np.concatenate([answer(seconds=0.5, noise_seed=seed)[0, 160:960] for seed in range(30)]).reshape(30, -1)
-    power = np.mean(np.abs(np.fft.rfft(heard)) ** 2, axis=0)[1:-1]
+    response = np.concatenate([answer(seconds=0.5, noise_seed=seed)[0, 160:960] for seed in range(30)]).reshape(30, -1)
+    power = np.mean(np.abs(np.fft.rfft(response)) ** 2, axis=0)[1:-1]
     levels_db = 10 * np.log10(power.reshape(-1, 57).mean(axis=1))  # 7 even bands
     assert np.ptp(levels_db) < 1.0
 
@@ -129,24 +129,24 @@ def test_an_echo_comes_when_it_came_and_as_loud(tmp_path: Path) -> None:
     response[[50, 1000, 1500, 3999]] = [0.4, 1.0, -0.5, 0.25]  # something leads up to the strongest peak
     click = np.zeros((1, 6000), np.float32)
     click[0, 2000] = 1.0
-    degraded, told = inside(saved(tmp_path, response), click)
+    degraded, reported = inside(saved(tmp_path, response), click)
     expected = np.zeros(6000)
     expected[[1050, 2000, 2500, 4999]] = [0.4, 1.0, -0.5, 0.25]
     np.testing.assert_allclose(degraded[0], expected, atol=1e-6)
-    assert told["drr_db"] == pytest.approx(-10 * np.log10(0.4**2 + 0.5**2 + 0.25**2), abs=0.02)
-    assert (told["predelay_ms"], told["damping_percent"]) == (None, None)
+    assert reported["drr_db"] == pytest.approx(-10 * np.log10(0.4**2 + 0.5**2 + 0.25**2), abs=0.02)
+    assert (reported["predelay_ms"], reported["damping_percent"]) == (None, None)
 
 
-def test_the_decay_of_a_recorded_room_is_told(tmp_path: Path) -> None:
+def test_the_decay_of_a_recorded_room_is_reported(tmp_path: Path) -> None:
     frames = 2 * RATE
     tail = np.random.default_rng(0).standard_normal((2, frames)) * 10 ** (-3 * np.arange(frames) / RATE / 0.8)
     tail[:, 0] = 20.0
-    _, told = inside(saved(tmp_path, 0.02 * tail), speechlike(2))
-    assert told["decay_seconds"] == pytest.approx(0.8, rel=0.05)
-    assert told["drr_db"] == pytest.approx(10 * np.log10(400 / np.mean(np.sum(tail[:, 40:] ** 2, axis=1))), abs=0.5)
-    _, told = inside(saved(tmp_path, np.eye(1, 500)), speechlike())
-    assert told["decay_seconds"] is None
-    assert told["drr_db"] is None
+    _, reported = inside(saved(tmp_path, 0.02 * tail), speechlike(2))
+    assert reported["decay_seconds"] == pytest.approx(0.8, rel=0.05)
+    assert reported["drr_db"] == pytest.approx(10 * np.log10(400 / np.mean(np.sum(tail[:, 40:] ** 2, axis=1))), abs=0.5)
+    _, reported = inside(saved(tmp_path, np.eye(1, 500)), speechlike())
+    assert reported["decay_seconds"] is None
+    assert reported["drr_db"] is None
 
 
 def test_a_room_of_another_rate_keeps_its_times(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import mean_power
 
 from audiorestore.damage import thumps
-from audiorestore.signal.level import decibels, mean_power
+from audiorestore.signal.level import decibels
 from audiorestore.signal.resample import resample
 
 RATE = 16000
@@ -36,16 +37,16 @@ def parameters(**settings: Any) -> thumps.Config:
 
 def thumps_of(seconds: float, rate: int = RATE, channels: int = 1, **settings: Any) -> tuple[np.ndarray, dict]:
     quiet = np.full((channels, int(seconds * rate)), 1e-6, np.float32)
-    degraded, told = apply_damage(thumps, quiet, rate, parameters(**(settings | {"snr_db": -100.0})))
-    return (degraded.astype(np.float64) - quiet) * 10, told
+    degraded, reported = apply_damage(thumps, quiet, rate, parameters(**(settings | {"snr_db": -100.0})))
+    return (degraded.astype(np.float64) - quiet) * 10, reported
 
 
 def single(first_seed: int = 0, **settings: Any) -> np.ndarray:
     """One thump of full length, alone, from its start on."""
     for seed in range(first_seed, first_seed + 100):
-        added, told = thumps_of(4.0, rate_per_second=0.25, noise_seed=seed, **settings)
+        added, reported = thumps_of(4.0, rate_per_second=0.25, noise_seed=seed, **settings)
         start = int(np.argmax(np.abs(added[0]) > 1e-4 * np.abs(added).max()))
-        if told["events"] == 1 and start < 2.5 * RATE:
+        if reported["events"] == 1 and start < 2.5 * RATE:
             return np.asarray(added[0, start:])
     raise AssertionError("no seed gives a single thump")
 
@@ -59,10 +60,10 @@ def share_below(waveform: np.ndarray, hertz: float, rate: int = RATE) -> float:
 @pytest.mark.parametrize("rate", [8000, 44100])
 def test_the_snr_is_the_one_asked_for(snr_db: float, rate: int) -> None:
     tone = np.tile(0.2 * np.sin(2 * np.pi * 440 * np.arange(4 * rate) / rate), (2, 1)).astype(np.float32)
-    degraded, told = apply_damage(thumps, tone, rate, parameters(snr_db=snr_db, disc="stereo"))
+    degraded, reported = apply_damage(thumps, tone, rate, parameters(snr_db=snr_db, disc="stereo"))
     added = degraded.astype(np.float64) - tone
     assert decibels(mean_power(tone) / mean_power(added)) == pytest.approx(snr_db, abs=0.05)
-    assert told["noise_dbfs"] == pytest.approx(decibels(mean_power(added)), abs=0.05)
+    assert reported["noise_dbfs"] == pytest.approx(decibels(mean_power(added)), abs=0.05)
 
 
 def test_they_come_as_often_as_asked_for() -> None:
@@ -129,6 +130,6 @@ def test_a_thump_rings_on_over_seconds_and_blocks() -> None:
 
 def test_a_recording_without_a_thump_stays_as_it_is() -> None:
     sound = np.full((1, 800), 0.3, np.float32)
-    degraded, told = apply_damage(thumps, sound, 8000, parameters(rate_per_second=0.001))
+    degraded, reported = apply_damage(thumps, sound, 8000, parameters(rate_per_second=0.001))
     np.testing.assert_array_equal(degraded, sound)
-    assert told == {"noise_dbfs": None, "peak_dbfs": None, "events": 0}
+    assert reported == {"noise_dbfs": None, "peak_dbfs": None, "events": 0}

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from in_memory import apply_damage
+from oracles import find_lag, mean_power
 
 from audiorestore.damage import wow
 from audiorestore.damage._damage import Run
 from audiorestore.data.audio_file import read_audio
-from audiorestore.signal.align import find_lag
-from audiorestore.signal.level import decibels, mean_power
+from audiorestore.signal.level import decibels
 from audiorestore.signal.sound import Block, Sound, joined
 
 RATE = 44100
@@ -93,16 +93,16 @@ def test_the_first_sample_stays_and_time_runs_forward(phase: float, percent: flo
     drawn = parameters(wow_percent=percent, wow_hz=0.1, wow_phase_degrees=phase, flutter_percent=0.5 * percent)
     ramp = np.linspace(0.0, 1.0, 3 * RATE)[None]
     assert apply_damage(wow, noise(), RATE, drawn)[0][0, 0] == pytest.approx(noise()[0, 0], abs=1e-6)
-    degraded, told = apply_damage(wow, ramp, RATE, drawn)
-    reach = int(told["largest_lag"]) + 200
+    degraded, reported = apply_damage(wow, ramp, RATE, drawn)
+    reach = int(reported["largest_lag"]) + 200
     assert (np.diff(degraded[0, 300:-reach]) > 0).all()
 
 
-def test_the_largest_lag_is_told_in_samples() -> None:
+def test_the_largest_lag_is_reported_in_samples() -> None:
     drawn = parameters(wow_percent=1.0, wow_hz=1.0, wow_phase_degrees=90.0, flutter_percent=0.0)
-    _, told = apply_damage(wow, noise(), RATE, drawn)
-    assert told["largest_lag"] == pytest.approx(2 * 0.01 / (2 * np.pi) * RATE, abs=0.01)
-    # After half a turn the recording is late by that much: what it plays has been heard before.
+    _, reported = apply_damage(wow, noise(), RATE, drawn)
+    assert reported["largest_lag"] == pytest.approx(2 * 0.01 / (2 * np.pi) * RATE, abs=0.01)
+    # After half a turn the recording is late by that much: it plays what came before.
     clean = noise()
     degraded, _ = apply_damage(wow, clean, RATE, drawn)
     around = slice(RATE // 2 - 200, RATE // 2 + 200)
@@ -116,9 +116,9 @@ def test_the_largest_lag_is_told_in_samples() -> None:
 
 def test_without_depth_nothing_happens() -> None:
     clean = noise()
-    degraded, told = apply_damage(wow, clean, RATE, parameters(wow_percent=0.0, flutter_percent=0.0))
+    degraded, reported = apply_damage(wow, clean, RATE, parameters(wow_percent=0.0, flutter_percent=0.0))
     np.testing.assert_allclose(degraded, clean, atol=1e-7)
-    assert told == {"largest_lag": 0.0}
+    assert reported == {"largest_lag": 0.0}
 
 
 def test_the_map_can_be_undone_by_another_program() -> None:
@@ -172,12 +172,12 @@ def test_the_end_finds_silence_or_stops_short() -> None:
     constant = np.ones((1, RATE), np.float32)
     early = parameters(wow_hz=0.25, wow_phase_degrees=0.0, flutter_percent=0.0)  # a quarter of a turn: ahead at the end
     late = replace(early, wow_phase_degrees=180.0)
-    degraded, told = apply_damage(wow, constant, RATE, early)
+    degraded, reported = apply_damage(wow, constant, RATE, early)
     missing = int(np.count_nonzero(np.abs(degraded[0]) < 0.5))
-    assert missing == pytest.approx(told["largest_lag"], abs=2)
+    assert missing == pytest.approx(reported["largest_lag"], abs=2)
     assert np.abs(degraded[0, -missing + 150 :]).max() < 1e-5
     assert apply_damage(wow, constant, RATE, late)[0][0, -400:-150] == pytest.approx(1.0, abs=1e-3)
-    assert told["largest_lag"] == pytest.approx(0.01 / (2 * np.pi * 0.25) * RATE, abs=0.1)
+    assert reported["largest_lag"] == pytest.approx(0.01 / (2 * np.pi * 0.25) * RATE, abs=0.1)
 
 
 def test_what_is_over_full_scale_is_not_clipped() -> None:

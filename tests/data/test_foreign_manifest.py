@@ -265,7 +265,7 @@ def test_paths_that_moved_hold_against_what_was_written_as_ours() -> None:
         (cut(duration=0.5), "from 0 to 0.5 s"),
         (cut(duration="long"), "duration is 'long'"),
         (cut(recording=two_channels("x.wav"), channel=1), r"channel 1 of \[0, 1\]"),
-        (cut(recording=None), "without a recording"),
+        (cut(recording=None), "Lhotse cut has no recording"),
         (cut(type="MixedCut"), "MixedCut"),
         (cut(recording=recording("x.wav", transforms=[{"name": "Speed"}])), "transformed"),
         (cut(custom={"target_recording": recording("c.wav", sources=[])}), "without sources"),

@@ -71,7 +71,7 @@ def test_counted_samples_are_what_a_decoder_yields(mode: str, sample_rate: int, 
     data = encode(sample_rate, channels, **MODES[mode])
     summary = scan_mpeg(data)
     assert summary.complete
-    assert not summary.tagged  # lameenc writes no tag
+    assert summary.tag is None  # lameenc writes no tag
     assert summary.samples == len(decode_from_pipe(data))
     assert (summary.sample_rate, summary.channels, summary.layer) == (sample_rate, channels, 3)
     assert summary.version == ("1" if sample_rate >= 32000 else "2" if sample_rate >= 16000 else "2.5")
@@ -161,7 +161,7 @@ def tagged(seconds: float = 1.0) -> bytes:
 
 def test_a_tag_s_promise_is_read_and_kept() -> None:
     summary = scan_mpeg(tagged())
-    assert summary.tagged
+    assert summary.tag
     assert summary.tag in ("Xing", "Info")
     assert summary.promised_frames == summary.frames
     assert summary.complete

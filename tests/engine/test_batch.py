@@ -62,7 +62,7 @@ def test_one_that_fails_does_not_stop_the_others(jobs: int) -> None:
     assert messages[2] == "song2.wav is broken"
     assert messages[3] == "song3.wav: No such file or directory"
     assert messages[4] == "MemoryError"
-    assert messages[5].startswith("unexpected ZeroDivisionError: division by zero (a defect of this program")
+    assert messages[5].startswith("unexpected ZeroDivisionError: division by zero (a bug in this program")
     for record in done:
         if "error" in record:
             assert record["error"]["stage"] == "test"
@@ -176,7 +176,7 @@ def test_a_failing_picture_leaves_the_numbers(error: Exception, monkeypatch: pyt
     told = with_plot(record, fail)
     assert {key: value for key, value in told.items() if key != "plot_note"} == record
     assert "no" in told["plot_note"]
-    assert ("a defect of this program" in told["plot_note"]) == isinstance(error, ZeroDivisionError)
+    assert ("a bug in this program" in told["plot_note"]) == isinstance(error, ZeroDivisionError)
 
 
 def test_a_defect_of_a_picture_shows_where_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from audiorestore.engine.pairing.pair import PairConfig, pair_record
 from audiorestore.engine.pairing.split import Splitter, parse_group_by
 from audiorestore.engine.provenance import digest_in, file_digest, with_digests
 from audiorestore.errors import AudioFileError, RecordError
-from audiorestore.signal.align import shift
+from audiorestore.signal.lag import shift
 
 RATE = 16000
 
@@ -120,7 +120,7 @@ def test_one_changed_bit_is_told(good: Record, role: str) -> None:
     data = bytearray(Path(good[role]).read_bytes())
     data[-3] ^= 1
     Path(good[role]).write_bytes(data)
-    assert told(good) == f"{good[role]} has changed since it was paired (another digest)"
+    assert told(good) == f"{good[role]} has changed since it was paired (its digest differs)"
     undigested = {key: value for key, value in good.items() if key != "digests"}
     assert check_record(undigested) == undigested
 

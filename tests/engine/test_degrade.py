@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,9 @@ def test_the_file_holds_what_the_recorded_damage_does_to_the_reference(sources: 
         Link(entry["name"], DAMAGES.load(entry["name"]).Config.from_record(entry))
         for entry in ({**mp3, "coded_rate": "auto"}, hiss)
     ]
-    degraded, told = apply_chain(waveform, rate, drawn)
+    degraded, reported = apply_chain(waveform, rate, drawn)
     np.testing.assert_array_equal(read_audio(record["degraded"])[0], degraded)
-    assert told == record["damage"]
+    assert reported == record["damage"]
     assert audio_info(record["degraded"]).subtype == "FLOAT"  # nothing is clipped
 
 
@@ -206,7 +207,7 @@ def test_codec_files_are_kept_beside_what_they_decode_to(sources: Any, tmp_path:
     assert degrade_record(sources[0], config(tmp_path, "mp3:kbps=64", keep_encoded=True)) == record
     Path(record["encoded"]).unlink()
     assert degrade_record(sources[0], config(tmp_path, "mp3:kbps=64", keep_encoded=True)) == record
-    assert Path(record["encoded"]).is_file(), "one that is gone is made anew"
+    assert Path(record["encoded"]).is_file(), "one that is gone is made again"
     without = degrade_record(sources[0], config(tmp_path / "other", "mp3:kbps=64"))
     assert "encoded" not in without
     assert not list((tmp_path / "other").rglob("*.mp3"))
@@ -219,6 +220,22 @@ def test_a_cascade_keeps_a_file_for_each_codec(sources: Any, tmp_path: Path) -> 
     assert [scan_mpeg(Path(path).read_bytes()).bitrate_kbps for path in record["encoded"]] == [128, 32]
 
 
+def test_ogg_files_are_made_again_although_their_serial_numbers_differ(sources: Any, tmp_path: Path) -> None:
+    wanted = config(tmp_path, "vorbis:quality=2|opus:quality=2", keep_encoded=True)
+    record = degrade_record(sources[0], wanted)
+    Path(record["encoded"][1]).unlink()
+    assert degrade_record(sources[0], wanted) == record
+    assert all(Path(path).is_file() for path in record["encoded"])
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_a_codec_in_a_wav_file_is_kept_under_a_name_of_its_own(sources: Any, tmp_path: Path) -> None:
+    record = degrade_record(sources[0], config(tmp_path, "ffmpeg:codec=alaw", keep_encoded=True))
+    assert Path(record["encoded"]).name == "song0.1of1.wav"
+    assert audio_info(record["encoded"]).subtype == "ALAW"
+    assert audio_info(record["degraded"]).subtype == "FLOAT"
+
+
 def test_a_foreign_codec_file_is_not_replaced_unasked(sources: Any, tmp_path: Path) -> None:
     (tmp_path / "album").mkdir()
     (tmp_path / "album" / "song0.mp3").write_text("my song")
@@ -228,7 +245,7 @@ def test_a_foreign_codec_file_is_not_replaced_unasked(sources: Any, tmp_path: Pa
     assert (tmp_path / "album" / "song0.mp3").read_text() == "my song"
 
 
-def test_what_codecs_made_is_gone_where_nobody_wants_it(sources: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_what_codecs_made_is_gone_where_it_is_not_wanted(sources: Any, tmp_path: Path, monkeypatch: Any) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
@@ -238,7 +255,7 @@ def test_what_codecs_made_is_gone_where_nobody_wants_it(sources: Any, tmp_path: 
     assert list(scratch.iterdir()) == []
 
 
-def test_a_long_recording_is_hurt_as_a_short_one_is(sources: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_long_recording_is_damaged_as_a_short_one_is(sources: Any, tmp_path: Path, monkeypatch: Any) -> None:
     whole = degrade_record(sources[0], config(tmp_path / "memory"))
     monkeypatch.setattr(spool, "MEMORY_BYTES", 1000)
     in_parts = degrade_record(sources[0], config(tmp_path / "disk"))
@@ -246,7 +263,7 @@ def test_a_long_recording_is_hurt_as_a_short_one_is(sources: Any, tmp_path: Path
     assert contents(tmp_path / "disk") == contents(tmp_path / "memory")
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(sources: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(sources: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(spool, "MEMORY_BYTES", 1000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(AudioFileError, match="set TMPDIR"):

@@ -86,14 +86,14 @@ def test_leveled_rows_do_not_change_with_gain_and_raw_ones_do(measure: Any) -> N
         assert row["degraded_leveled"]["si_sdr_db"] == pytest.approx(row["degraded"]["si_sdr_db"], abs=1e-3)
 
 
-@pytest.mark.parametrize(("lag", "side"), [(3, "late"), (-40, "early")])
-def test_a_lag_is_told_with_a_warning(measure: Any, lag: int, side: str) -> None:
+@pytest.mark.parametrize(("lag", "side"), [(3, "delayed"), (-40, "advanced")])
+def test_a_lag_is_reported_with_a_warning(measure: Any, lag: int, side: str) -> None:
     reference = music()
     degraded = np.roll(0.5 * reference, lag, axis=1)
     check = measure(reference=reference, degraded=degraded, restored=reference)["check"]
     assert check["degraded"]["lag"] == pytest.approx(lag, abs=0.02)
     assert check["degraded"]["gain_db"] == pytest.approx(-6.02, abs=0.05)
-    assert check["degraded"]["warning"] == f"{abs(lag)} samples {side}: no number is to be trusted"
+    assert check["degraded"]["warning"] == f"it is {side} by {abs(lag)} samples, so the numbers are not reliable"
     assert check["restored"] == {"lag": 0.0, "gain_db": 0.0}
 
 
@@ -204,7 +204,7 @@ def test_a_lag_is_undone_before_measuring_if_asked(measure: Any) -> None:
 
 
 def test_a_fraction_of_a_sample_is_undone_too(measure: Any) -> None:
-    from audiorestore.signal.align import shift
+    from audiorestore.signal.lag import shift
 
     # What lies just under half the rate cannot be moved by a fraction.
     reference = np.stack([np.convolve(row, np.hanning(9) / 4.0, "same") for row in music()]).astype(np.float32)

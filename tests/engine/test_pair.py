@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import find_lag
 
 from audiorestore.data.audio_file import audio_info, read_audio, write_audio
 from audiorestore.data.manifest import Record
 from audiorestore.engine.pairing.pair import PairConfig, match_by_name, pair_record
 from audiorestore.errors import AlignmentError, AudioFileError, RecordError, UsageError
-from audiorestore.signal.align import find_lag, shift
+from audiorestore.signal.lag import shift
 from audiorestore.signal.resample import resample
 
 RATE = 16000

@@ -19,8 +19,11 @@ from audiorestore.data.audio_file import read_audio, write_audio
 from audiorestore.data.manifest import Record
 from audiorestore.engine.pairing import pair
 from audiorestore.engine.pairing.pair import PairConfig, pair_record
-from audiorestore.errors import FINDINGS, AlignmentError, AudioFileError, UsageError
-from audiorestore.signal.align import measure
+from audiorestore.errors import AlignmentError, AudioFileError, UsageError
+from audiorestore.signal import align
+from audiorestore.signal.align import ChannelAlignment
+from audiorestore.signal.findings import FINDINGS
+from audiorestore.signal.sound import Sound
 
 RATE = 22050
 FRAMES = 3 * RATE
@@ -132,6 +135,13 @@ HEAVY: list[Callable[[np.ndarray], np.ndarray]] = [hissing, lowpassed, clipped, 
 LAGS = [0, 1, -1, -576, 20_000, -20_000, 0.5, -1000.4]
 
 
+def pairwise(
+    damages: list[Callable[[np.ndarray], np.ndarray]],
+) -> list[tuple[Callable[[np.ndarray], np.ndarray], float]]:
+    """Every lag and every damage, each damage with three lags."""
+    return [(hurt, LAGS[(3 * index + offset) % len(LAGS)]) for index, hurt in enumerate(damages) for offset in range(3)]
+
+
 @pytest.fixture
 def lay(tmp_path: Path) -> Any:
     """Write a reference and a degraded waveform, and pair them."""
@@ -145,6 +155,12 @@ def lay(tmp_path: Path) -> Any:
         return pair_record(record, PairConfig(folder=folder, **options))
 
     return run
+
+
+def measure(
+    reference: np.ndarray, degraded: np.ndarray, allow: frozenset[str] = frozenset()
+) -> list[ChannelAlignment | None]:
+    return align.measure(Sound.of(reference, RATE), Sound.of(degraded, RATE), allow)
 
 
 def lag_of(reference: np.ndarray, degraded: np.ndarray) -> float:
@@ -162,16 +178,14 @@ def refusal(reference: np.ndarray, degraded: np.ndarray) -> AlignmentError:
 # The lag is right, whatever was done.
 
 
-@pytest.mark.parametrize("lag", LAGS)
-@pytest.mark.parametrize("hurt", MILD)
+@pytest.mark.parametrize(("hurt", "lag"), pairwise(MILD))
 def test_mild_damage_leaves_the_lag_to_the_sample(hurt: Callable[[np.ndarray], np.ndarray], lag: float) -> None:
     reference = song(1)
     found = lag_of(reference, 0.4 * hurt(late(reference, lag)[None])[0])
     assert found == lag if lag == round(lag) else found == pytest.approx(lag, abs=0.1)
 
 
-@pytest.mark.parametrize("lag", LAGS)
-@pytest.mark.parametrize("hurt", HEAVY)
+@pytest.mark.parametrize(("hurt", "lag"), pairwise(HEAVY))
 def test_heavy_damage_leaves_the_lag_to_half_a_sample(hurt: Callable[[np.ndarray], np.ndarray], lag: float) -> None:
     reference = song(2)
     assert lag_of(reference, 0.4 * hurt(late(reference, lag)[None])[0]) == pytest.approx(lag, abs=0.5)
@@ -247,7 +261,7 @@ def test_where_repeats_leave_it_open_the_nearest_to_no_lag_is_taken() -> None:
 # What is refused, by name.
 
 
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", [1, 2])
 def test_another_song_of_the_same_spectrum_is_a_wrong_partner(seed: int) -> None:
     error = refusal(song(0), song(seed))
     assert error.kind == "content"
@@ -290,9 +304,8 @@ def test_swapped_channels_are_named(hurt: Callable[[np.ndarray], np.ndarray], wi
     assert refusal(both, both[::-1] * np.float32([[0.2], [1.0]])).kind == "channels"
 
 
-@pytest.mark.parametrize("width", [1.0, 0.1, 0.01, 0.0])
+@pytest.mark.parametrize(("width", "balance"), [(1.0, 0.1), (0.1, 1.0), (0.01, 0.1), (0.0, 1.0)])
 @pytest.mark.parametrize("hurt", [vorbis, mp3, hissing, clipped])
-@pytest.mark.parametrize("balance", [1.0, 0.1])
 def test_channels_in_place_are_never_called_swapped(
     hurt: Callable[[np.ndarray], np.ndarray], width: float, balance: float
 ) -> None:
@@ -324,7 +337,7 @@ def test_swapped_and_inverted_is_told_in_one_sentence() -> None:
     assert "swapped" in str(error)
     assert "polarity is inverted" in str(error)
     with pytest.raises(AlignmentError, match="polarity") as caught:
-        measure(both, -both[::-1], {"channels"})
+        measure(both, -both[::-1], frozenset({"channels"}))
     assert caught.value.kind == "polarity"
 
 
@@ -373,7 +386,7 @@ def test_wow_is_called_wow(depth: float) -> None:
 def test_findings_that_are_allowed_are_told_in_the_record(lay: Any) -> None:
     both = stereo(0.5)
     for kind, degraded in (("polarity", -0.5 * both), ("channels", 0.5 * both[::-1])):
-        with pytest.raises(AlignmentError, match=rf"\(--allow {kind} takes the pair as it is\)"):
+        with pytest.raises(AlignmentError, match=rf"\(--allow {kind} accepts the pair as it is\)"):
             lay(both, degraded, folder=None)
         record = lay(both, degraded, folder=None, allow=frozenset([kind]))
         assert record["alignment"]["found"] == [kind]
@@ -431,7 +444,10 @@ def test_an_earlier_copy_is_not_taken_where_its_finding_is_allowed_no_longer(lay
 @pytest.fixture
 def warping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make wow a damage, as if its file were there."""
-    module = SimpleNamespace(warp=lambda waveform, sample_rate, parameters: wow(waveform, parameters["depth"]))
+    module = SimpleNamespace(
+        warp=lambda sound, config: iter([wow(sound.whole(), config["depth"])]),
+        Config=SimpleNamespace(from_record=lambda parameters: parameters),
+    )
     registry = SimpleNamespace(names=lambda: [*DAMAGES.names(), "lurch"], load=lambda name: module)
     monkeypatch.setattr(pair, "DAMAGES", registry)
 
@@ -455,7 +471,7 @@ def test_a_reference_follows_its_damage_s_time_map(lay: Any) -> None:
 
 @pytest.mark.usefixtures("warping")
 def test_a_time_map_needs_a_folder(lay: Any) -> None:
-    with pytest.raises(AlignmentError, match=r"follow the time map of lurch; give -o FOLDER"):
+    with pytest.raises(AlignmentError, match=r"follow the time warp of lurch; give -o FOLDER"):
         lay(song(17), song(17), damage=LURCH, folder=None)
 
 

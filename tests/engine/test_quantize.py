@@ -28,8 +28,6 @@ from audiorestore.engine.quantize import (
 )
 from audiorestore.engine.restoring.restore import RestoreConfig, restore_record, restore_waveform
 from audiorestore.errors import AudioFileError, CheckpointError, UsageError
-from audiorestore.models import mlp
-from audiorestore.models._network import NetworkRestorer, Player
 from audiorestore.quantization import operators
 from audiorestore.quantization.study import SHARED
 
@@ -81,11 +79,11 @@ def int8_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operators, "usable", lambda codes, scale: False)
 
 
-def saved(folder: Path, family: str, name: str = "float.safetensors", **told: Any) -> LoadedModel:
+def saved(folder: Path, family: str, name: str = "float.safetensors", **metadata: Any) -> LoadedModel:
     """Put an untrained model on the disk, in which no layer is zero."""
     torch.manual_seed(1)
     path = folder / name
-    save_model(path, family, make_model(family, TINY.get(family, {})), told)
+    save_model(path, family, make_model(family, TINY.get(family, {})), metadata)
     return load_model(str(path))
 
 
@@ -254,11 +252,11 @@ def test_an_int8_file_of_an_older_version_has_its_bounds_found_again(
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float16"])
-def test_what_the_float_checkpoint_told_is_told_on_and_what_it_scored_is_said_to_be_its_score(
+def test_metadata_of_the_float_checkpoint_is_kept_and_what_it_scored_is_called_its_score(
     tmp_path: Path, dtype: Any
 ) -> None:
-    told = {"step": 7, "validation": {"loss": 0.1}, "title": "Größe"}
-    loaded = saved(tmp_path, "mlp", **told)
+    metadata = {"step": 7, "validation": {"loss": 0.1}, "title": "Größe"}
+    loaded = saved(tmp_path, "mlp", **metadata)
     small = shrunk(loaded, tmp_path, dtype=dtype)
     expected = {**loaded.metadata, "quantized": None, "validation_of_float_form": {"loss": 0.1}}
     assert {**small.metadata, "quantized": None, "validation": {"loss": 0.1}} == expected
@@ -287,9 +285,9 @@ def test_coverage_counts_numbers_and_multiply_adds(tmp_path: Path) -> None:
     weights = sum(layer.weights for layer in layers)
     first = replace(layers[0], multiply_adds=300.0, arithmetic="int8")
     rest = [replace(layer, multiply_adds=100.0, arithmetic="float") for layer in layers[1:]]
-    told = coverage(model, [first, *rest])
-    assert told["stored"] == pytest.approx(weights / (weights + 2 * sum(outputs)))  # a scale and a bias for each
-    assert told["computed"] == pytest.approx(300 / (300 + 100 * len(rest)))
+    metadata = coverage(model, [first, *rest])
+    assert metadata["stored"] == pytest.approx(weights / (weights + 2 * sum(outputs)))  # a scale and a bias for each
+    assert metadata["computed"] == pytest.approx(300 / (300 + 100 * len(rest)))
 
 
 def test_what_stays_in_float32_is_counted_by_its_names(tmp_path: Path) -> None:
@@ -321,7 +319,7 @@ def test_float16_rounds_every_number_to_16_bits_and_restores_as_before(tmp_path:
     assert np.square(restored - before).mean() < 1e-4 * np.square(before).mean()
 
 
-def test_numbers_that_float16_cannot_tell_stay_in_float32(tmp_path: Path) -> None:
+def test_numbers_that_float16_cannot_hold_stay_in_float32(tmp_path: Path) -> None:
     loaded = saved(tmp_path, "mlp")
     state = loaded.model.state()
     large, tiny = 1e6 * state["network.3.weight"], 1e-9 * state["network.6.bias"]
@@ -337,9 +335,11 @@ def test_numbers_that_float16_cannot_tell_stay_in_float32(tmp_path: Path) -> Non
 @pytest.mark.parametrize("arithmetic", [None, {}, {"network.0": "float"}, dict.fromkeys(MLP, "int8")])
 def test_what_a_float16_checkpoint_says_of_its_layers_has_to_be_true(tmp_path: Path, arithmetic: Any) -> None:
     shrunk(saved(tmp_path, "mlp"), tmp_path, dtype="float16")
-    arrays, told = read_arrays(tmp_path / "small.safetensors")
+    arrays, metadata = read_arrays(tmp_path / "small.safetensors")
     save_arrays(
-        tmp_path / "lying.safetensors", arrays, {**told, "quantized": {"dtype": "float16", "arithmetic": arithmetic}}
+        tmp_path / "lying.safetensors",
+        arrays,
+        {**metadata, "quantized": {"dtype": "float16", "arithmetic": arithmetic}},
     )
     with pytest.raises(CheckpointError, match="does not fit its own description"):
         load_model(str(tmp_path / "lying.safetensors"))
@@ -348,45 +348,20 @@ def test_what_a_float16_checkpoint_says_of_its_layers_has_to_be_true(tmp_path: P
 # Parts that do not restore.
 
 
-class Critic(torch.nn.Module):
-    """Two layers that only help to train."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = torch.nn.Sequential(torch.nn.Conv1d(1, 8, 9), torch.nn.Conv1d(8, 1, 9))
-
-
-class Contested(NetworkRestorer):
-    """A network that restores, and a critic beside it."""
-
-    def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        self.restorer, self.critic = mlp.Model(mlp.Config(**TINY["mlp"])), Critic()
-        self.stride, self.context = self.restorer.stride, self.restorer.context
-
-    def restoring_part(self) -> torch.nn.Module:
-        return self.restorer
-
-    def forward(self, degraded: torch.Tensor, draw: Any = None) -> torch.Tensor:
-        return self.restorer(degraded, draw)  # type: ignore[no-any-return]
-
-    def players(self) -> list[Player]:
-        return []
-
-
 @pytest.mark.parametrize("dtype", ["int8", "float16"])
 def test_only_the_part_that_restores_is_timed_counted_and_written(tmp_path: Path, dtype: Any) -> None:
-    loaded = LoadedModel("gan", "mlp", Contested(mlp.Config(**TINY["mlp"])), {}, "")
-    alone = LoadedModel("mlp", "mlp", loaded.model.restoring_part(), {}, "")
-    (model, layers), (single, others) = (quantize(each, dtype) for each in (loaded, alone))
-    assert [layer.name for layer in layers] == [f"restorer.{layer.name}" for layer in others]
-    assert sum(layer.multiply_adds for layer in layers) == sum(layer.multiply_adds for layer in others)
-    assert coverage(model, layers, dtype)["stored"] == coverage(single, others, dtype)["stored"]
+    loaded = saved(tmp_path, "two_players")  # a generator, and a critic beside it
+    model, layers = quantize(loaded, dtype)
+    assert [layer.name for layer in layers] == ["generator.0", "generator.2"]
+    assert sum(layer.multiply_adds for layer in layers) == sum(layer.weights for layer in layers)
+    assert coverage(model, layers, dtype)["stored"] > 0.7
     assert left_in_float32(model, layers, dtype) == {}
-    save_quantized(tmp_path / "small.safetensors", loaded, model, layers, False, dtype)
+    small = shrunk(loaded, tmp_path, dtype=dtype)
     arrays, _ = read_arrays(tmp_path / "small.safetensors")
-    assert arrays.keys() == {f"restorer.{name}" for name in single.state()}
-    assert model.critic.layers[0].weight.dtype == torch.float32  # type: ignore[attr-defined]
+    assert all(name.startswith("generator.") for name in arrays)
+    drawn = model.draw(np.random.default_rng(0))  # type: ignore[attr-defined]
+    restored, wanted = (each.restore(sound()[None], drawn) for each in (small.model, loaded.model))  # type: ignore[attr-defined]
+    assert np.square(restored - wanted).mean() < 1e-3 * np.square(wanted).mean()
 
 
 # Speeds and other numbers.

@@ -12,6 +12,7 @@ import lameenc
 import numpy as np
 import pytest
 import torch
+from oracles import find_lag
 
 from audiorestore.data.audio_file import AudioInfo, audio_info, read_audio, write_audio
 from audiorestore.demo.synthesis import render_demo
@@ -21,7 +22,6 @@ from audiorestore.engine.restoring.restore import RestoreConfig, restore_record,
 from audiorestore.errors import AudioFileError, AudioRestoreError, RecordError
 from audiorestore.models._channels import fold, unfold
 from audiorestore.models._restorer import Restorer, RestorerConfig
-from audiorestore.signal.align import find_lag
 from audiorestore.signal.loudness import integrated_loudness
 from audiorestore.signal.resample import resample
 from audiorestore.signal.sound import Block, Sound

@@ -86,7 +86,7 @@ def test_a_lower_cutoff_is_never_better() -> None:
 def test_silence_has_no_edge() -> None:
     sound, silence = band(8000.0, frames=4000), np.zeros(4000)
     assert band_edge_hz(Signal.of(silence[np.newaxis], RATE)) is None
-    for reference, estimate, reason in ((silence, sound, "reference"), (sound, silence, "to be measured")):
+    for reference, estimate, reason in ((silence, sound, "reference"), (sound, silence, "measured audio")):
         undefined = bandwidth_error_hz(reference, estimate)
         assert isinstance(undefined, Undefined)
         assert reason in undefined.reason

@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 import pytest
+from oracles import closest_gain
 
 from audiorestore.metrics import METRICS, chosen, missing
 from audiorestore.metrics._comparison import IDENTICAL_DB, Comparison, Measured, Number, Signal, Undefined
-from audiorestore.signal.level import closest_gain
 from audiorestore.signal.sound import Sound
 
 RATE = 16000

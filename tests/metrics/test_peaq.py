@@ -115,7 +115,7 @@ def test_rest_after_the_last_sound_does_not_count() -> None:
         for rest in (4096, RATE)
     ]
     assert graded[0] == pytest.approx(graded[1], rel=1e-9)
-    # But a pause does: what is in it is heard.
+    # But a pause does: what is in it counts.
     paused = np.concatenate([clean, np.zeros_like(clean), clean], axis=-1)
     noisy = paused.copy()
     noisy[:, RATE : 2 * RATE] = hiss(noisy[:, RATE : 2 * RATE], 1e-3)
@@ -128,7 +128,7 @@ def test_silence_and_short_recordings_have_no_grade() -> None:
     for reference, estimate, reason in (
         (silence, silence, "silent"),
         (silence, clean, "silent"),
-        (clean, silence, "never heard at the same time"),
+        (clean, silence, "never audible at the same time"),
         (clean[:, :2047], clean[:, :2047], "43 ms"),
         (clean[:, :0], clean[:, :0], "43 ms"),
         (clean[:, :29695], clean[:, :29695], "half second"),

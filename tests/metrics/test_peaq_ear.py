@@ -154,7 +154,7 @@ def test_an_error_with_ripples_is_harmonic() -> None:
     clean = np.abs(rng.standard_normal((1, 1025))) + 0.1
     noisy = clean * np.exp(0.3 * rng.standard_normal((1, 1025)))
     rippled = clean * np.exp(np.cos(2 * np.pi * np.arange(1025) / 8))
-    power = [np.stack([clean, hurt])[None] for hurt in (clean, noisy, rippled)]
+    power = [np.stack([clean, damaged])[None] for damaged in (clean, noisy, rippled)]
     none, some, much = (movs.error_harmonics(each).item() for each in power)
     assert none == 0.0
     assert much > 10 * some > 0.0

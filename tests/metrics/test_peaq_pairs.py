@@ -110,7 +110,7 @@ def chord(channels: int) -> np.ndarray:
     return pcm(sound)
 
 
-# Eight ways to hurt them.
+# Eight ways to damage them.
 
 
 def lowpass(samples: np.ndarray, cutoff_hz: float) -> np.ndarray:
@@ -186,13 +186,13 @@ def reference(name: str) -> np.ndarray:
 def grade(pair: str) -> tuple[Measured, bool]:
     """Measure a pair, and say whether it is sample by sample the one that the others measured."""
     name, _, damage = pair.partition("__")
-    hurt = DAMAGES[damage](reference(name))
-    digest = hashlib.sha256(np.ascontiguousarray(hurt, "<i2").tobytes()).hexdigest()
-    return compare(reference(name), hurt), digest.startswith(EXPECTED[pair]["sha256"])
+    damaged = DAMAGES[damage](reference(name))
+    digest = hashlib.sha256(np.ascontiguousarray(damaged, "<i2").tobytes()).hexdigest()
+    return compare(reference(name), damaged), digest.startswith(EXPECTED[pair]["sha256"])
 
 
-def compare(clean: np.ndarray, hurt: np.ndarray) -> Measured:
-    return measure(Comparison.of(floating(clean).T, floating(hurt).T, RATE))
+def compare(clean: np.ndarray, damaged: np.ndarray) -> Measured:
+    return measure(Comparison.of(floating(clean).T, floating(damaged).T, RATE))
 
 
 def value(measured: Measured, key: str) -> float:
@@ -233,8 +233,8 @@ def test_a_dull_sound_has_a_grade_but_no_bandwidth() -> None:
     """Nothing above 900 Hz: two implementations give nothing, peaqb gives 0.1295 and −3.8887."""
     time = np.arange(FRAMES) / RATE
     dull = pcm(sum((0.1 * np.sin(2 * np.pi * f * time) for f in (300.0, 600.0, 900.0)), np.zeros(FRAMES))[:, None])
-    for hurt, odg in ((dull, 0.1295), (hiss(dull, 45.0), -3.8887)):
-        measured = compare(dull, hurt)
+    for damaged, odg in ((dull, 0.1295), (hiss(dull, 45.0), -3.8887)):
+        measured = compare(dull, damaged)
         assert value(measured, "odg") == pytest.approx(odg, abs=0.01)
         for key in ("peaq_bandwidth_ref", "peaq_bandwidth_test"):
             assert isinstance(measured[key], Undefined)
@@ -244,8 +244,8 @@ def test_a_silent_channel_does_not_count() -> None:
     """Two implementations give nothing, peaqb gives −2.8311."""
     clean = chord(2)
     clean[:, 1] = 0
-    hurt = coded(clean, 12.0)
-    assert not np.any(hurt[:, 1])
-    stereo = compare(clean, hurt)
-    assert stereo == pytest.approx(compare(clean[:, :1], hurt[:, :1]), rel=1e-9)
+    damaged = coded(clean, 12.0)
+    assert not np.any(damaged[:, 1])
+    stereo = compare(clean, damaged)
+    assert stereo == pytest.approx(compare(clean[:, :1], damaged[:, :1]), rel=1e-9)
     assert value(stereo, "odg") == pytest.approx(-2.8311, abs=0.05)

@@ -118,11 +118,11 @@ def test_silence_in_place_of_speech_is_not_left_out() -> None:
     clean = voice(21.0)
     dirty = clean.copy()
     dirty[:, 10 * RATE :] = 0.0
-    assert reason(clean, dirty) == "no utterance is found in what is to be measured from 10.5 s on"
-    assert reason(voice(), 0 * voice()) == "no utterance is found in what is to be measured"
+    assert reason(clean, dirty) == "no utterance is found in the measured audio from 10.5 s on"
+    assert reason(voice(), 0 * voice()) == "no utterance is found in the measured audio"
 
 
-def test_where_nobody_speaks_there_is_no_number() -> None:
+def test_where_there_is_no_speech_there_is_no_number() -> None:
     silence = np.zeros((1, RATE), np.float32)
     click = silence.copy()
     click[:, 8000:8100] = 0.5

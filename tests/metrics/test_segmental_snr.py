@@ -42,8 +42,8 @@ def test_by_hand() -> None:
     assert segmental_snr_db(reference, estimate) == pytest.approx((20 - 10 + 35) / 3, abs=1e-4)
 
 
-def test_soft_moments_count_as_much_as_loud_ones() -> None:
-    """Half of the frames 30 dB softer, all with the same noise: 40 and 10 dB, of which the SNR hears but the first."""
+def test_soft_frames_count_as_much_as_loud_ones() -> None:
+    """Half of the frames 30 dB softer, all with the same noise: 40 and 10 dB, of which the SNR shows only the first."""
     reference = np.repeat([1.0, 10**-1.5] * 10, 160)
     estimate = reference + np.tile([0.02, -0.02], 1600)  # 34 dB and 4 dB
     assert segmental_snr_db(reference, estimate) == pytest.approx(33.98 - 15, abs=0.01)

@@ -198,7 +198,7 @@ def test_where_a_dropout_leaves_only_the_packages_own_noise_it_is_the_same_each_
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(measure, comparisons))
     assert found == [found[0]] * 8
-    np.testing.assert_array_equal(np.random.get_state()[1], state)  # nobody else's draws are disturbed
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # no other draws are disturbed
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,22 +174,6 @@ def test_silence_and_sound_in_any_memory_format(name: str) -> None:
         assert torch.equal(ours(turned), ours(values))
 
 
-def test_state_goes_into_another_layer_and_the_weights_stay_integers() -> None:
-    for name in LAYERS:
-        layer, values = layer_of(name)
-        other, _ = layer_of(name)
-        with torch.no_grad():
-            other.weight.mul_(-0.5)
-        ours, another = (held(each, None, "int8") for each in (layer, other))
-        with torch.inference_mode():
-            assert not torch.equal(another(values), ours(values))
-            another.load_state_dict(ours.state_dict())
-            assert torch.equal(another(values), ours(values))
-        assert ours.state_dict()["weight"].dtype == torch.int8
-        assert ours.codes.shape == layer.weight.shape
-        assert ours.scale.shape == layer(values).shape[1:2]
-
-
 def test_what_has_no_int8_form_or_no_int8_arithmetic_says_so() -> None:
     for name in [*LAYERS, *IN_FLOAT]:
         assert held(layer_of(name)[0], None, "float").can_compute == (name in LAYERS)

@@ -81,8 +81,8 @@ def test_the_left_is_degraded_the_right_reference_and_residuals_are_below() -> N
         "degraded − reference": (1, 0),
         "restored − reference": (1, 1),
         "mean over time (dB)": (1, 2),
-        "phase of degraded − of reference": (2, 0),
-        "phase of restored − of reference": (2, 1),
+        "phase: degraded − reference": (2, 0),
+        "phase: restored − reference": (2, 1),
         "frequency profiles: mean over time (dB)": (2, 2),
     }
 
@@ -152,7 +152,7 @@ def test_phases_are_shown_where_there_are_any() -> None:
     turned = 0.5 * np.sin(2 * np.pi * 1000.0 * np.arange(RATE) / RATE + np.pi / 2)[np.newaxis].astype(np.float32)
     figure = figure_of(reference=tone(1000.0), degraded=turned, restored=-tone(1000.0))
     shown = panels(figure, phases=True)
-    assert list(shown) == ["phase of degraded − of reference", "phase of restored − of reference"]
+    assert list(shown) == ["phase: degraded − reference", "phase: restored − reference"]
     middle = [shown[title][32, 4:-4] for title in shown]  # the bin of 1000 Hz
     np.testing.assert_allclose(middle[0], np.pi / 2, atol=0.01)
     np.testing.assert_allclose(np.abs(middle[1]), np.pi, atol=0.01)

@@ -92,7 +92,7 @@ def test_any_cut_gives_the_same_blocks(step: int, n_fft: int, hop_length: int, m
         np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
 
 
-def test_blocks_are_few_frames_of_a_long_recording_and_start_anew_each_time() -> None:
+def test_blocks_are_few_frames_of_a_long_recording_and_start_again_each_time() -> None:
     sound = Sound.of(np.random.default_rng(0).standard_normal((1, 400_000)), 44100)
     sizes = [block.shape[1] for block in power_blocks(sound, 2048, 512)]
     assert max(sizes) * 512 <= 65536

@@ -5,7 +5,7 @@ import pytest
 
 from audiorestore.signal.lag import shift
 from audiorestore.signal.sound import BLOCK_FRAMES, Sound
-from audiorestore.signal.undo_lag import excerpts, loudest_parts, without_lag
+from audiorestore.signal.undo_lag import without_lag
 
 FRAMES = 2 * BLOCK_FRAMES + 777
 
@@ -37,24 +37,3 @@ def test_a_fraction_is_undone_as_an_interpolation_would() -> None:
     tone = np.sin(0.3 * (times - 0.4))[None]
     done = without_lag(Sound.of(tone, 8000), [0.4], 4000).whole()[0]
     assert np.allclose(done[200:-200], np.sin(0.3 * times)[200:-200], rtol=0, atol=1e-4)
-
-
-def test_parts_are_read_where_they_lie(waveform: np.ndarray) -> None:
-    starts = [0, BLOCK_FRAMES - 5, FRAMES - 10, FRAMES + 5]
-    parts = excerpts(Sound.of(waveform, 8000), starts, 100)
-    assert [part.shape[1] for part in parts] == [100, 100, 10, 0]
-    for part, start in zip(parts, starts, strict=True):
-        assert np.array_equal(part, waveform[:, start : start + 100])
-
-
-def test_the_loudest_part_of_each_stretch_is_found() -> None:
-    waveform = np.full((1, 12 * BLOCK_FRAMES), 0.01, np.float32)
-    for block in (1, 7, 10):
-        waveform[:, block * BLOCK_FRAMES : (block + 1) * BLOCK_FRAMES] = 0.5
-    found = loudest_parts(Sound.of(waveform, 8000), 3, BLOCK_FRAMES)
-    assert [place // BLOCK_FRAMES for place in found] == [1, 7, 10]
-
-
-@pytest.mark.parametrize("frames", [1, BLOCK_FRAMES, 3 * BLOCK_FRAMES])
-def test_a_short_recording_is_one_part(frames: int) -> None:
-    assert loudest_parts(Sound.of(np.ones((1, frames)), 8000), 3, 4 * BLOCK_FRAMES) == [0]

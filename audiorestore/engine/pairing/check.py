@@ -1,14 +1,16 @@
-"""Whether a manifest of pairs still holds what it says: files, digests, lengths, lag, and no leak between splits."""
+"""Whether a manifest of pairs is still true: files, digests, lengths, lag, and no leak between splits."""
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...data.audio_file import Waveform, read_audio
 from ...data.manifest import Record, failed, need
+from ...data.spool import open_sound
 from ...errors import AlignmentError, AudioFileError, RecordError
 from ...signal.align import LAG_TOLERANCE, measure
+from ...signal.sound import Sound
 from ..provenance import digest_in, file_digest
 
 ROLES = ("reference", "degraded")
@@ -16,23 +18,12 @@ ROLES = ("reference", "degraded")
 _STAGE = "check"
 
 
-class _Sound(NamedTuple):
-    """What a file holds."""
-
-    waveform: Waveform
-    sample_rate: int
-
-    def sizes(self) -> dict[str, int]:
-        channels, frames = self.waveform.shape
-        return {"sample_rate": self.sample_rate, "channels": channels, "frames": frames}
-
-
 def check_record(record: Record) -> Record:
     """Verify one pair against its files: there, readable, unchanged, of one size, and without a lag.
 
     Returns:
         The record as it is where all is right or where it had failed before; otherwise failed, with a message that
-        tells all that is wrong.
+        lists all problems.
     """
     if "error" in record:
         return record
@@ -48,37 +39,39 @@ def _with_problems(record: Record, problems: list[str]) -> Record:
 
 
 def _problems(record: Record) -> Iterator[str]:
-    sounds: dict[str, _Sound] = {}
-    for role in ROLES:
-        path = record[role]
-        try:
-            sounds[role] = _Sound(*read_audio(path))
-            if digest_in(record, role) not in (None, file_digest(path)):
-                yield f"{path} has changed since it was paired (another digest)"
-        except AudioFileError as error:
-            yield str(error)
-    yield from _unequal_sizes(record, sounds)
-    if len(sounds) == len(ROLES):
-        yield from _lags(record, *(sounds[role] for role in ROLES))
+    sounds: dict[str, Sound] = {}
+    with ExitStack() as files:
+        for role in ROLES:
+            path = record[role]
+            try:
+                sounds[role] = files.enter_context(open_sound(path, any_order=True))
+                if digest_in(record, role) not in (None, file_digest(path)):
+                    yield f"{path} has changed since it was paired (its digest differs)"
+            except AudioFileError as error:
+                yield str(error)
+        yield from _unequal_sizes(record, sounds)
+        if len(sounds) == len(ROLES):
+            yield from _lags(record, *(sounds[role] for role in ROLES))
 
 
-def _unequal_sizes(record: Record, sounds: dict[str, _Sound]) -> Iterator[str]:
-    """Tell where the files, and what the record says of them, are not all of one size."""
+def _unequal_sizes(record: Record, sounds: dict[str, Sound]) -> Iterator[str]:
+    """Report where the sizes of the files and those in the record differ."""
     for name in ("sample_rate", "channels", "frames"):
-        sizes = {role: sound.sizes()[name] for role, sound in sounds.items()}
+        sizes = {role: getattr(sound, name) for role, sound in sounds.items()}
         if sizes and name in record:
             sizes["record"] = record[name]
         if len(set(sizes.values())) > 1:
             yield f"{name} differs: " + ", ".join(f"{size} in the {where}" for where, size in sizes.items())
 
 
-def _lags(record: Record, reference: _Sound, degraded: _Sound) -> Iterator[str]:
-    """Measure again that the degraded audio lies where its reference does; where that is silent, no lag can be seen."""
-    if reference.sample_rate != degraded.sample_rate or reference.waveform.shape != degraded.waveform.shape:
+def _lags(record: Record, reference: Sound, degraded: Sound) -> Iterator[str]:
+    """Measure the lag of each channel again; where the reference is silent, none can be measured."""
+    sizes = [(sound.sample_rate, sound.channels, sound.frames) for sound in (reference, degraded)]
+    if sizes[0] != sizes[1]:
         return
     try:
-        found = measure(reference.waveform, degraded.waveform, _let_through(record))
-    except AlignmentError as error:
+        found = measure(reference, degraded, _accepted(record))
+    except (AlignmentError, AudioFileError) as error:
         yield str(error)
         return
     for number, channel in enumerate(found, 1):
@@ -86,8 +79,8 @@ def _lags(record: Record, reference: _Sound, degraded: _Sound) -> Iterator[str]:
             yield f"channel {number} of {record['degraded']} has a lag of {channel.lag:.2f} samples"
 
 
-def _let_through(record: Record) -> frozenset[str]:
-    """Read which findings were allowed when the pair was made; they are no news."""
+def _accepted(record: Record) -> frozenset[str]:
+    """Read which findings were accepted when the pair was made."""
     alignment = record.get("alignment")
     found = alignment.get("found") if isinstance(alignment, dict) else None
     return frozenset(map(str, found)) if isinstance(found, list) else frozenset()
@@ -128,7 +121,7 @@ class Leaks:
         if name in self._names:
             yield f"{_name(record)} stands for two records of this manifest"
         self._names.add(name)
-        if record.get("error", {}).get("stage", _STAGE) == _STAGE:  # what failed before is no pair
+        if record.get("error", {}).get("stage", _STAGE) == _STAGE:  # what failed before is not a pair
             self.undigested += not all(digest_in(record, role) for role in ROLES)
             yield from self._half_shared(record)
         if "split" in record:
@@ -153,7 +146,7 @@ class Leaks:
         yield from same_file or same_bytes
 
     def _elsewhere(self, record: Record, kind: str, value: object, shared: str) -> list[str]:
-        """Note what a record has, and tell where a record of another split has it too."""
+        """Note a property of a record, and report where a record of another split has it, too."""
         if value in (None, ""):
             return []
         first = self._seen.setdefault((kind, str(value)), _Seen(_name(record), record["split"]))

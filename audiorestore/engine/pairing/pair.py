@@ -1,7 +1,8 @@
-"""Laying degraded audio over its reference, and proving that it lies there."""
+"""Aligning degraded audio with its reference, and verifying the alignment."""
 
 import math
 from collections.abc import Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -10,14 +11,20 @@ from typing import Any
 import numpy as np
 
 from ...damage import DAMAGES
-from ...data.audio_file import read_audio, write_audio
+from ...data.audio_file import AudioWriter
 from ...data.manifest import Record, failed, id_within, list_audio, need, output_path
-from ...errors import FINDINGS, AlignmentError, UsageError
-from ...signal.align import LAG_TOLERANCE, ChannelAlignment, measure, shift
+from ...data.spool import open_sound, spooled
+from ...errors import AlignmentError, UsageError
+from ...signal.align import LAG_TOLERANCE, ChannelAlignment, measure
+from ...signal.findings import FINDINGS
 from ...signal.level import decibels
-from ...signal.resample import resample
-from ...signal.sound import Sound, joined
+from ...signal.sound import Sound
+from ...signal.undo_lag import without_lag
 from ..provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
+
+Warp = tuple[str, ModuleType, dict[str, Any]]
+
+_ROLES = ("reference", "degraded")
 
 
 @dataclass(frozen=True)
@@ -26,9 +33,9 @@ class PairConfig:
 
     Attributes:
         level: ``keep`` the degraded audio's level, or ``match`` it to its reference.
-        folder: Where aligned copies go; None where no file may be written.
-        overwrite: Replace files that are there already.
-        allow: Which of `errors.FINDINGS` to let through and tell in the record, instead of refusing the pair.
+        folder: Where aligned copies go; None to write no files.
+        overwrite: Replace existing files.
+        allow: Which of `FINDINGS` to accept and note in the record, instead of rejecting the pair.
 
     Raises:
         UsageError: There is no such finding.
@@ -46,7 +53,7 @@ class PairConfig:
 
 
 def match_by_name(reference: Path, others: dict[str, Path], stage: str) -> Iterator[Record]:
-    """Join folders of audio by the files' names: records with a field for each role.
+    """Match files in folders of audio by name: records with a field for each role.
 
     Args:
         reference: A folder, or one file.
@@ -75,87 +82,103 @@ def match_by_name(reference: Path, others: dict[str, Path], stage: str) -> Itera
 
 
 def pair_record(record: Record, config: PairConfig) -> Record:
-    """Align one pair, linearly: what lies before or after the common part is cut off, and nothing wraps around.
+    """Align one pair linearly: what lies before or after the common part is cut off, and nothing wraps around.
 
-    Where nothing has to move and no level to change, no file is written. Otherwise the aligned copy goes to
-    ``folder/degraded`` and, where the reference reaches further, its common part to ``folder/reference``. Where a
-    damage warped time on purpose, the reference is warped alike first, and written.
+    Where neither lag nor level has to change, no file is written. Otherwise the aligned copy goes to
+    ``folder/degraded`` and, where the reference is longer, its common part to ``folder/reference``. Where a damage
+    warped time on purpose, the reference is warped in the same way first, and written. Memory does not grow with the
+    length of the recordings.
 
     Returns:
         The record with ``alignment`` (lag in samples at the reference's rate, positive where the degraded audio is
-        late; gain in decibels; the residual lag of the whole and of windows over it; lists where channels differ, null
-        where nothing can be measured; ``found``, what was let through) and ``sample_rate``, ``channels``, ``frames``.
+        delayed; gain in decibels; the residual lag of the whole and of windows over it; lists where channels differ,
+        null where nothing can be measured; ``found``, the findings that were accepted) and ``sample_rate``,
+        ``channels``, ``frames``.
 
     Raises:
         AlignmentError: The two do not belong together, or a copy is needed and there is no folder for it.
     """
-    reference_path, degraded_path = need(record, "reference", "degraded")
+    need(record, "reference", "degraded")
     earlier = record.get("alignment")
-    bent = isinstance(earlier, dict) and bool(earlier.get("warped"))  # by an earlier pairing: it follows already
-    warps = [] if bent else _warps(record)
-    note = {"warped": True} if bent or warps else {}
+    warped_before = isinstance(earlier, dict) and bool(earlier.get("warped"))
+    warps = [] if warped_before else _warps(record)
     if warps and not config.folder:
         names = ", ".join(name for name, _, _ in warps)
-        raise AlignmentError(f"the reference has to follow the time map of {names}; give -o FOLDER for its warped copy")
-    copies = _Copies(record, config, warps) if config.folder else None
-    if copies:
-        made = copies.made_before()
-        if made is not None:
-            return {**record, **made}
-    reference, sample_rate = read_audio(reference_path)
-    for _, module, parameters in warps:
-        blocks = module.warp(Sound.of(reference, sample_rate), module.Config.from_record(parameters))
-        reference = joined(blocks, len(reference))
-    degraded, degraded_rate = read_audio(degraded_path)
-    if degraded_rate != sample_rate:
-        degraded = resample(degraded, degraded_rate, sample_rate)
-    plan = _plan(reference, degraded, config)
-    added = {"sample_rate": sample_rate, "channels": reference.shape[0], "frames": plan.stop - plan.start}
-    if plan.in_place and degraded_rate == sample_rate and not warps:
-        return {**record, **added, "alignment": plan.alignment | note}
-    if copies is None:
         raise AlignmentError(
-            f"{degraded_path} needs an aligned copy (lag {plan.alignment['lag']} samples, gain "
-            f"{plan.alignment['gain_db']} dB, {degraded.shape[1]} samples where the reference has "
-            f"{reference.shape[1]}, level {config.level}); give -o FOLDER for it"
+            f"the reference has to follow the time warp of {names}; give -o FOLDER for its warped copy"
         )
-    clean, aligned = reference[:, plan.start : plan.stop], plan.carry_out(degraded)
-    added["alignment"] = plan.alignment | _proved(clean, aligned, config.allow) | note
-    return {**record, **copies.write(added, aligned, clean if warps or clean.shape != reference.shape else None)}
+    copies = _Copies(record, config, warps) if config.folder else None
+    if copies and (made := copies.made_before()) is not None:
+        return {**record, **made}
+    with ExitStack() as files:
+        reference, degraded, in_place = _opened(record, warps, files)
+        plan = _plan(reference, degraded, config)
+        if warps or warped_before:
+            plan.alignment["warped"] = True
+        if in_place and plan.in_place:
+            return {**record, **_described(reference, plan.alignment)}
+        if copies is None:
+            raise AlignmentError(
+                f"{record['degraded']} needs an aligned copy (lag {plan.alignment['lag']} samples, gain "
+                f"{plan.alignment['gain_db']} dB, {degraded.frames} samples where the reference has "
+                f"{reference.frames}, level {config.level}); give -o FOLDER for it"
+            )
+        clean, aligned = plan.carry_out(reference, degraded, files)
+        alignment = plan.alignment | _verified(clean, aligned, config.allow)
+        trimmed = clean if warps or clean.frames != reference.frames else None
+        return {**record, **copies.write(_described(clean, alignment), aligned, trimmed)}
 
 
-Warp = tuple[str, ModuleType, dict[str, Any]]
+def _opened(record: Record, warps: list[Warp], files: ExitStack) -> tuple[Sound, Sound, bool]:
+    """Open both recordings at the reference's rate, the reference warped in time where the degraded one is.
+
+    Returns:
+        The reference, the degraded recording, and whether both are as they are in their files.
+    """
+    reference, degraded = (files.enter_context(open_sound(record[role], any_order=True)) for role in _ROLES)
+    in_place = not warps and degraded.sample_rate == reference.sample_rate
+    for _, module, parameters in warps:
+        reference = files.enter_context(
+            spooled(reference, module.warp(reference, module.Config.from_record(parameters)))
+        )
+    if degraded.sample_rate != reference.sample_rate:
+        degraded = degraded.resampled(reference.sample_rate)
+        degraded = files.enter_context(spooled(degraded, degraded.blocks()))
+    return reference, degraded, in_place
+
+
+def _described(reference: Sound, alignment: dict[str, Any]) -> dict[str, Any]:
+    sizes = {"sample_rate": reference.sample_rate, "channels": reference.channels, "frames": reference.frames}
+    return {**sizes, "alignment": alignment}
 
 
 def _warps(record: Record) -> list[Warp]:
-    """List what warped time on purpose, in order: the damage's name, its module and its parameters."""
+    """List the damages that warped time on purpose, in order: name, module and parameters."""
     warps = []
     for damage in record.get("damage") or []:
         name = damage.get("name")
-        module = DAMAGES.load(name) if name in DAMAGES.names() else None  # one of another program is no warp of ours
+        module = DAMAGES.load(name) if name in DAMAGES.names() else None  # another program's damage is left alone
         if module is not None and hasattr(module, "warp"):
             warps.append((name, module, {key: value for key, value in damage.items() if key != "name"}))
     return warps
 
 
 class _Copies:
-    """The aligned copies of one record: the degraded audio's, and the reference's where only a part of it is left."""
+    """The aligned copies of one record: the degraded audio's, and the reference's where it is cut or warped."""
 
     def __init__(self, record: Record, config: PairConfig, warps: list[Warp]) -> None:
         assert config.folder is not None
-        sources = (record["reference"], record["degraded"])
-        self._degraded, self._reference = (
-            output_path(config.folder / side, record, ".wav") for side in ("degraded", "reference")
-        )
+        sources = [record[role] for role in _ROLES]
+        self._reference, self._degraded = (output_path(config.folder / role, record, ".wav") for role in _ROLES)
         for target in (self._degraded, self._reference):
             refuse_own_input(target, *sources)
-        mapped = [[name, parameters] for name, _, parameters in warps]
-        self._digest = digest_of("pair", *map(file_digest, sources), config.level, *mapped)
+        maps = [[name, parameters] for name, _, parameters in warps]
+        self._digest = digest_of("pair", *map(file_digest, sources), config.level, *maps)
         self._overwrite = config.overwrite
         self._allow = config.allow
 
     def made_before(self) -> dict[str, Any] | None:
-        """Recognise the copies of an earlier run, all of them or none, and none with what is allowed no longer."""
+        """Recognise the copies of an earlier run: all of them or none, and only with findings that are accepted now."""
         added = made_before(self._degraded, self._digest, self._overwrite)
         if added is None or (added["trimmed"] and made_before(self._reference, self._digest, self._overwrite) is None):
             return None
@@ -163,21 +186,24 @@ class _Copies:
             return None
         return self._with_paths(added)
 
-    def write(self, added: dict[str, Any], aligned: np.ndarray, trimmed: np.ndarray | None) -> dict[str, Any]:
-        """Write the copies, the degraded audio's last: it vouches for the other."""
+    def write(self, added: dict[str, Any], aligned: Sound, trimmed: Sound | None) -> dict[str, Any]:
+        """Write the copies, the degraded audio's last, as it says that the other is whole, too."""
         added = {**added, "trimmed": trimmed is not None}
-        for target, waveform in ((self._reference, trimmed), (self._degraded, aligned)):
-            if waveform is not None:
-                # What an earlier run left that broke off between the two may be replaced; nothing else may.
+        for target, sound in ((self._reference, trimmed), (self._degraded, aligned)):
+            if sound is not None:
+                # What an interrupted run left may be replaced; nothing else may.
                 again = made_before(target, self._digest, self._overwrite) is not None
-                write_audio(
+                with AudioWriter(
                     target,
-                    waveform,
-                    added["sample_rate"],
+                    sound.sample_rate,
+                    sound.channels,
                     subtype="FLOAT",
                     overwrite=again or self._overwrite,
                     provenance=provenance(self._digest, added),
-                )
+                    expected_frames=sound.frames,
+                ) as writer:
+                    for block in sound.blocks():
+                        writer.write(block)
         return self._with_paths(added)
 
     def _with_paths(self, added: dict[str, Any]) -> dict[str, Any]:
@@ -187,7 +213,7 @@ class _Copies:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What has to be done to a degraded recording: lags to undo, gains to divide by, the part that is kept."""
+    """What has to be done to a degraded recording: lags to remove, gains to divide by, the part that is kept."""
 
     lags: list[float]
     gains: list[float]
@@ -196,52 +222,51 @@ class _Plan:
     in_place: bool
     alignment: dict[str, Any]
 
-    def carry_out(self, degraded: np.ndarray) -> np.ndarray:
-        rows = zip(degraded, self.lags, self.gains, strict=True)
+    def carry_out(self, reference: Sound, degraded: Sound, files: ExitStack) -> tuple[Sound, Sound]:
+        """Cut the reference, and align the degraded recording with it once, as it is read several times."""
         frames = self.stop - self.start
-        return np.stack([shift(row, lag + self.start, frames) / np.float32(gain) for row, lag, gain in rows])
+        aligned = without_lag(degraded, [lag + self.start for lag in self.lags], frames)
+        gains = np.asarray(self.gains, np.float32)[:, None]
+        aligned = files.enter_context(spooled(aligned, (block / gains for block in aligned.blocks())))
+        if frames != reference.frames:
+            reference = without_lag(reference, [self.start] * reference.channels, frames)
+        return reference, aligned
 
 
-def _plan(reference: np.ndarray, degraded: np.ndarray, config: PairConfig) -> _Plan:
+def _plan(reference: Sound, degraded: Sound, config: PairConfig) -> _Plan:
     found = _measured(reference, degraded, config.allow)
     lags = [0.0 if abs(channel.lag) < LAG_TOLERANCE else channel.lag for channel in found]
     start = max(0, *(-math.floor(lag) for lag in lags))
-    stop = min(reference.shape[-1], *(degraded.shape[-1] - math.ceil(lag) for lag in lags))
+    stop = min(reference.frames, *(degraded.frames - math.ceil(lag) for lag in lags))
     alignment: dict[str, Any] = {
         "lag": _one_or_list([_rounded(lag) for lag in lags]),
         "gain_db": _one_or_list([_rounded(decibels(each.gain**2)) if each.gain > 0 else None for each in found]),
         **_residuals(found),
         "level": config.level,
     }
-    let_through = [kind for kind in FINDINGS if any(kind in channel.found for channel in found)]
-    if let_through:
-        alignment["found"] = let_through
-    # A gain that is 0.00 dB in the record is none, and so is one that could not be measured.
+    accepted = [kind for kind in FINDINGS if any(kind in channel.found for channel in found)]
+    if accepted:
+        alignment["found"] = accepted
+    # A gain that is 0.00 dB in the record is left alone, and so is one that could not be measured.
     matched = [config.level == "match" and channel.gain > 0 and abs(channel.gain - 1.0) > 5e-4 for channel in found]
     gains = [channel.gain if match else 1.0 for channel, match in zip(found, matched, strict=True)]
-    if (start, stop) != (0, reference.shape[-1]):
+    if (start, stop) != (0, reference.frames):
         alignment["reference_start"] = start
-    return _Plan(
-        lags,
-        gains=gains,
-        start=start,
-        stop=stop,
-        in_place=not any(lags) and degraded.shape == reference.shape and all(gain == 1.0 for gain in gains),
-        alignment=alignment,
-    )
+    unchanged = not any(lags) and degraded.frames == reference.frames and all(gain == 1.0 for gain in gains)
+    return _Plan(lags, gains, start, stop, unchanged, alignment)
 
 
-def _measured(reference: np.ndarray, degraded: np.ndarray, allow: Collection[str]) -> list[ChannelAlignment]:
-    """Measure all channels; those where nothing can be measured lie as the first in which something can."""
+def _measured(reference: Sound, degraded: Sound, allow: Collection[str]) -> list[ChannelAlignment]:
+    """Measure all channels; where nothing can be measured, the lag is that of the first channel where it can."""
     try:
         channels = measure(reference, degraded, allow)
     except AlignmentError as error:
-        hint = f" (--allow {error.kind} takes the pair as it is)" if error.kind else ""
+        hint = f" (--allow {error.kind} accepts the pair as it is)" if error.kind else ""
         raise AlignmentError(f"{error}{hint}", kind=error.kind) from None
-    heard = [channel for channel in channels if channel is not None]
-    if not heard:
+    measured = [channel for channel in channels if channel is not None]
+    if not measured:
         raise AlignmentError("the reference is silent, so no lag can be measured")
-    known = next((channel for channel in heard if channel.gain > 0), heard[0])
+    known = next((channel for channel in measured if channel.gain > 0), measured[0])
     return [
         known if channel is None else channel if channel.gain > 0 else replace(channel, lag=known.lag)
         for channel in channels
@@ -249,7 +274,7 @@ def _measured(reference: np.ndarray, degraded: np.ndarray, allow: Collection[str
 
 
 def _residuals(found: list[ChannelAlignment]) -> dict[str, Any]:
-    """Write down the lag that is left, over the whole and in windows; None where nothing could be measured."""
+    """List the lag that is left, over the whole and in windows; None where nothing could be measured."""
     return {
         "residual_lag": _one_or_list([_rounded(each.lag) if each.gain > 0 else None for each in found]),
         "windows": _one_or_list([[_rounded(window) for window in each.windows] for each in found]),
@@ -264,8 +289,8 @@ def _one_or_list(values: list[Any]) -> Any:
     return values[0] if all(value == values[0] for value in values) else values
 
 
-def _proved(reference: np.ndarray, aligned: np.ndarray, allow: Collection[str]) -> dict[str, Any]:
-    """Measure once more, on what was aligned: nothing may be left, but where drift or other content was allowed."""
+def _verified(reference: Sound, aligned: Sound, allow: Collection[str]) -> dict[str, Any]:
+    """Measure again after aligning: no lag may be left, unless drift or other content was accepted."""
     found = _measured(reference, aligned, allow)
     residuals = [channel.lag for channel in found if not {"drift", "content"} & set(channel.found)]
     if max(map(abs, residuals), default=0.0) >= LAG_TOLERANCE:

@@ -1,4 +1,4 @@
-"""Who is for training, who for validation, who for the test: by a hash of the group, so that nobody ever moves."""
+"""Which records are for training, validation and testing: by a hash of their group, so that none ever moves."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def assign_splits(groups: Iterable[str], ratios: tuple[float, ...], seed: int) -
 def parse_group_by(text: str) -> GroupBy:
     """Read what ties records together: ``folder``, ``path:REGEX`` or ``field:NAME``.
 
-    ``folder`` is the reference's folder, or the id's where the reference lies in none. ``path:`` searches a regular
+    ``folder`` is the reference's folder, or the id's where the reference is in none. ``path:`` searches a regular
     expression in the reference's path; its first group counts, or without any the whole match. ``field:`` takes a
     field of the record; dots go into objects.
 
@@ -136,25 +136,25 @@ def _value_of(name: str, record: Record) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-class _Tie(NamedTuple):
+class _Link(NamedTuple):
     """Something that records share: all records that share it belong together."""
 
     kind: str
     name: str
 
 
-def _roots(bundles: Iterable[list[_Tie]]) -> dict[_Tie, _Tie]:
-    """Find what hangs together: ties that meet in one bundle, or along a chain of bundles, get one root (union-find).
+def _roots(bundles: Iterable[list[_Link]]) -> dict[_Link, _Link]:
+    """Find connected links: those that share a bundle, or a chain of bundles, get one root (union-find).
 
-    >>> roots = _roots([[_Tie("source", "a.wav"), _Tie("group", "x")], [_Tie("source", "b.wav"), _Tie("group", "x")]])
+    >>> roots = _roots([[_Link("source", "a"), _Link("group", "x")], [_Link("source", "b"), _Link("group", "x")]])
     >>> len(set(roots.values()))
     1
     """
-    parents: dict[_Tie, _Tie] = {}
+    parents: dict[_Link, _Link] = {}
 
-    def root(tie: _Tie) -> _Tie:
+    def root(tie: _Link) -> _Link:
         while parents.setdefault(tie, tie) != tie:
-            parents[tie] = tie = parents[parents[tie]]  # halves the way for those who come after
+            parents[tie] = tie = parents[parents[tie]]  # path halving
         return tie
 
     for first, *others in bundles:
@@ -176,13 +176,13 @@ class Splitter:
     """Gives records their group and split, once all of them are known.
 
     A record belongs to the group that ``group_by`` finds or, without it, to the one that it brings. Records made from
-    one source file, or whose references hold the same bytes (``digests``), are never torn apart: their groups become
+    one source file, or whose references hold the same bytes (``digests``), are never separated: their groups become
     one, named by the first of the names, or by the first of the ids where there is none. A record keeps the split that
     it has unless ``ratios`` were asked for.
 
     Attributes:
         ratios: Shares of train, val and test; None for 80:10:10 where there is no split yet.
-        seed: What the draws hang on.
+        seed: Seed of the assignment.
         group_by: Finds a record's group, before it is aligned; a record without one fails.
         replaced: How many records had another split before.
     """
@@ -235,26 +235,26 @@ class Splitter:
                 if self.group_by and kept.get(group, record["split"]) != record["split"]:
                     raise UsageError(
                         f"the group '{group}' has records in {kept[group]} and in {record['split']} already; "
-                        "give --split to share the groups out anew"
+                        "use --split to reassign the groups"
                     )
                 kept[group] = record["split"]
         return kept
 
     def _groups(self, records: list[Record]) -> list[str]:
-        """Name the group of each record; failed ones count too, so that mending one moves no other."""
-        bundles = [self._ties(record) for record in records]
+        """Name the group of each record; failed ones count too, so that fixing one moves no other."""
+        bundles = [self._links(record) for record in records]
         roots = _roots(bundles)
-        names: dict[_Tie, tuple[bool, str]] = {}  # a name that was given goes before an id
+        names: dict[_Link, tuple[bool, str]] = {}  # a name that was given goes before an id
         for record, (source, *_) in zip(records, bundles, strict=True):
             group = self._origins[_key(record)].group
             name = (group is None, group or record["id"])
             names[roots[source]] = min(name, names.get(roots[source], name))
         return [names[roots[source]][1] for source, *_ in bundles]
 
-    def _ties(self, record: Record) -> list[_Tie]:
+    def _links(self, record: Record) -> list[_Link]:
         source, group = self._origins[_key(record)]
         shared = {"source": source, "group": group, "digest": digest_in(record, "reference")}
-        return [_Tie(kind, name) for kind, name in shared.items() if name]
+        return [_Link(kind, name) for kind, name in shared.items() if name]
 
 
 def _key(record: Record) -> tuple[str, int]:

@@ -13,7 +13,7 @@ Where the standard leaves room, the choices are:
 - Only whole frames count: none is filled up with zeros at the end.
 - Frames in which the reference is silent count between its first and its last sound, not before nor after.
 - The bands are computed; the printed table of them rounds, and has misprints. All memories start at zero.
-- The log spectrum of the error harmonic structure is 0 at 0 Hz, which the ear does not hear; a frame with a bin that is
+- The log spectrum of the error harmonic structure is 0 at 0 Hz, which is inaudible; a frame with a bin that is
   digital silence has no harmonics. Its peak is the highest that is higher than the bin before it.
 - Steps over the threshold of detection are rounded towards zero.
 - A frame of the estimate that is digital silence has bandwidth 0, where reading the standard by the letter gives it the
@@ -52,18 +52,20 @@ def _variable(meaning: str, unit: str = "", higher_is_better: bool = False, styl
 
 
 NUMBERS = {
-    "peaq_odg": Number("", True, "PEAQ: grade, 0 not to be told apart to −4 very annoying", _SOURCE, limits=_LIMITS),
+    "peaq_odg": Number(
+        "", True, "PEAQ: grade, from 0 (indistinguishable) to −4 (very annoying)", _SOURCE, limits=_LIMITS
+    ),
     "peaq_di": Number("", True, "PEAQ: distortion index, the grade before it is squeezed", _SOURCE, limits=_LIMITS),
     "peaq_bandwidth_ref": _variable("bandwidth of the reference, in bins of 23.4 Hz", "", True, ".1f"),
     "peaq_bandwidth_test": _variable("bandwidth of the estimate, in bins of 23.4 Hz", "", True, ".1f"),
     "peaq_total_nmr_db": _variable("error over what the reference masks", "dB", style=".2f"),
     "peaq_win_mod_diff_1": _variable("difference of envelopes, over windows of 0.1 s"),
-    "peaq_adb": _variable("log of just noticed steps in frames where a difference is heard"),
+    "peaq_adb": _variable("log of just noticeable steps in frames with an audible difference"),
     "peaq_ehs": _variable("harmonic structure of the error"),
     "peaq_avg_mod_diff_1": _variable("difference of envelopes"),
     "peaq_avg_mod_diff_2": _variable("difference of envelopes, mostly of what was added"),
     "peaq_rms_noise_loud": _variable("loudness of what was added, in sone"),
-    "peaq_mfpd": _variable("highest probability that a difference is heard, smoothed over frames"),
+    "peaq_mfpd": _variable("highest probability that a difference is audible, smoothed over frames"),
     "peaq_rel_dist_frames": _variable("part of the frames whose error is over the mask"),
 }
 

@@ -27,7 +27,7 @@ _WINDOW = 4  # frames, 0.1 s
 NEVER_SOUNDS = Undefined("the reference is silent, or shorter than the 43 ms of a frame")
 NO_BANDWIDTH = Undefined("the reference never reaches 8.1 kHz, 10 dB over what the estimate has above 21.6 kHz")
 TOO_SHORT = Undefined("PEAQ needs 0.1 s of sound after the first half second")
-NEVER_LOUD = Undefined("reference and estimate are never heard at the same time after the first half second")
+NEVER_LOUD = Undefined("reference and estimate are never audible at the same time after the first half second")
 
 
 class Averages:

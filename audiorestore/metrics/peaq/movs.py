@@ -95,7 +95,7 @@ _STEP = (9.01033e-11, 5.05622e-6, -0.00102438, 0.0550197, -0.198719)  # of a jus
 
 
 def detection(smeared: Array) -> tuple[Array, Array]:
-    """Find how likely a difference is heard, and how many just noticed steps it has; Kabal, equations 120 to 127.
+    """Find how likely a difference is audible, and how many just noticeable steps it has; Kabal, equations 120 to 127.
 
     Of the channels the one with the greater difference counts, in each band.
 
@@ -105,9 +105,9 @@ def detection(smeared: Array) -> tuple[Array, Array]:
     levels_db = 10.0 * np.log10(smeared)
     reference, estimate = levels_db[:, 0], levels_db[:, 1]
     level = 0.3 * np.maximum(reference, estimate) + 0.7 * estimate
-    heard = level > 0.0
-    safe = np.where(heard, level, 1.0)
-    step = np.where(heard, 5.95072 * (6.39468 / safe) ** 1.71332 + np.polyval(_STEP, safe), 1e30)
+    audible = level > 0.0
+    safe = np.where(audible, level, 1.0)
+    step = np.where(audible, 5.95072 * (6.39468 / safe) ** 1.71332 + np.polyval(_STEP, safe), 1e30)
     lost = reference - estimate
     squared = (lost / step) ** 2
     unheard = 0.5 ** (squared * squared * np.where(lost > 0.0, 1.0, squared))  # to the 4th, or the 6th
@@ -125,7 +125,7 @@ def error_harmonics(power: Array) -> Array:
     """Find how harmonic the error is: the highest peak in the spectrum of its log spectrum's correlation.
 
     Kabal, equations 133 to 142. At 0 Hz, which the outer ear does not let through, the log spectrum of the error is 0.
-    Where another bin is digital silence there is no ratio, and no harmonics.
+    If another bin is digital silence, there are no ratios and no harmonics.
     """
     bins = power[..., : 2 * _LAGS - 1]
     exists = np.all(bins[..., 1:] > 0.0, axis=(1, 3))[..., None]

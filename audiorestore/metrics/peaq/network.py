@@ -46,7 +46,7 @@ def distortion_index(variables: Mapping[str, float]) -> float:
 
 
 def difference_grade(index: float) -> float:
-    """Turn a distortion index into an objective difference grade: −3.98 (very annoying) to 0.22 (nothing heard).
+    """Turn a distortion index into an objective difference grade: −3.98 (very annoying) to 0.22 (inaudible).
 
     >>> round(difference_grade(0.0), 2), round(difference_grade(-30.0), 2)
     (-1.88, -3.98)

@@ -1,12 +1,12 @@
 "use strict";
-// Players that switch between versions of a sound at the same position and without a gap: all versions run at the same
-// time from the same sample, and only how loud each is changes.
+// Players that switch between versions of a sound at the same position and without a gap: all versions play at the same
+// time from the same sample, and only their volumes change.
 (() => {
-  const FADE_SECONDS = 0.005; // long enough not to click, too short to be heard
-  const LEAD_SECONDS = 0.03; // all versions are told to start this much later, so that none comes late
+  const FADE_SECONDS = 0.005; // long enough to avoid a click, too short to be heard
+  const LEAD_SECONDS = 0.03; // all versions start after this delay, so that none starts too late
 
-  let context = null; // made at the first wish to hear: browsers allow no sound before
-  let current = null; // the player used last: the keys are its
+  let context = null; // created on the first click: browsers allow no sound before
+  let current = null; // the player used last, to which keys apply
 
   class Player {
     constructor(record) {
@@ -22,9 +22,9 @@
       this.seconds = Number(this.root.dataset.seconds);
       this.columns = [...record.querySelectorAll(".version")];
       this.name = this.button.getAttribute("aria-label").replace(/^Play /, "");
-      this.sounds = null; // decoded, while this is the current player
-      this.voices = []; // what runs now: a source and its loudness for each version
-      this.offset = 0; // where it stands while nothing runs
+      this.sounds = null; // decoded while this is the current player
+      this.voices = []; // what plays now: a source and a gain for each version
+      this.offset = 0; // the position while nothing plays
       this.wanted = false;
       this.listen();
       this.show();
@@ -150,13 +150,13 @@
       this.voices = [];
     }
 
-    // Let the chosen version be heard, and no other.
+    // Make only the chosen version audible.
     mix() {
       const volumes = this.volumes();
       this.voices.forEach(({ gain }, index) => fade(gain.gain, volumes[index]));
     }
 
-    // How loud each version is to be. Where levels are matched, none is made louder, so that none is cut off.
+    // The volume of each version. Matching levels never makes a version louder, so that nothing is clipped.
     volumes() {
       const sounds = this.sounds ?? [];
       const factors = sounds.map((sound) => (this.level.checked ? 10 ** (-(sound.gain_db ?? 0) / 20) : 1));
@@ -200,7 +200,7 @@
     }
   }
 
-  // Only one player sounds, and keeps its sounds decoded: many would fill the memory.
+  // Only one player plays and keeps its decoded sounds: many would fill the memory.
   function claim(player) {
     if (current === player) return;
     if (current) {

@@ -18,7 +18,7 @@ from .._canvas import drawing
 from .text import cleaned
 
 _DPI = 72  # matplotlib's SVGs have a unit of one point
-_STYLE = {"font.size": 10, "axes.linewidth": 0.6, "axes.edgecolor": "0.55", "svg.fonttype": "none"} | {
+_STYLE = {"font.size": 11, "axes.linewidth": 0.6, "axes.edgecolor": "0.55", "svg.fonttype": "none"} | {
     f"{part}.color": "0.55" for part in ("grid", "xtick", "ytick")
 }
 _ATTRIBUTES = ("fill", "fill-opacity", "opacity", "stroke", "stroke-opacity", "stroke-width", "text-anchor")

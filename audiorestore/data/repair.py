@@ -1,4 +1,4 @@
-"""What libsndfile 1.2.2 would read wrongly, found before it reads: refused if sound is missing, mended if it is whole.
+"""What libsndfile 1.2.2 would read wrongly, found first: refused if sound is missing, else repaired.
 
 It reads a WAV shorter than its header says without a word, cuts an untagged MP3 of varying bit rate short, and takes
 what stands behind the sound of a W64 for more of it. Each is pinned by a test.
@@ -15,12 +15,12 @@ from .audio_format import SAMPLE_BYTES
 from .container_chunks import list_chunks, size_is_unknown, sound_chunk
 from .mpeg_frames import MpegSummary, length_frames, scan_mpeg
 
-# How to mend a file: these bytes, then these byte ranges (from, to) of the original.
+# How to repair a file: these bytes, then these byte ranges (from, to) of the original.
 Recipe = tuple[bytes, tuple[tuple[int, int], ...]]
 
 
 def check_sound_chunk(file: BinaryIO, path: Path) -> Recipe | None:
-    """Refuse a file that is shorter than its header says; mend a WAV whose streaming writer left the size 0."""
+    """Refuse a file that is shorter than its header says; repair a WAV whose streaming writer left the size 0."""
     magic, chunks, length = list_chunks(file)
     sound = sound_chunk(chunks)
     if sound is None:
@@ -49,7 +49,7 @@ def w64_frames(file: BinaryIO, subtype: str, channels: int) -> int:
 
 
 def true_mpeg_length(file: BinaryIO, path: Path, announced: int) -> tuple[int, Recipe | None]:
-    """Decide how many samples an MP3 holds, and mend it where libsndfile would stop before the last one."""
+    """Decide how many samples an MP3 holds, and repair it where libsndfile would stop before the last one."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             summary = scan_mpeg(data)
@@ -67,19 +67,19 @@ def true_mpeg_length(file: BinaryIO, path: Path, announced: int) -> tuple[int, R
         return summary.samples, (length_frames(data, summary), summary.runs)
 
 
-def mended_copy(file: BinaryIO, recipe: Recipe, path: Path) -> BinaryIO:
-    """Write the mended file to an unnamed temporary one, which libsndfile can read at full speed."""
+def repaired_copy(file: BinaryIO, recipe: Recipe, path: Path) -> BinaryIO:
+    """Write the repaired file to an unnamed temporary one, which libsndfile can read at full speed."""
     head, runs = recipe
     try:
         with contextlib.ExitStack() as on_error:
-            mended = on_error.enter_context(tempfile.TemporaryFile(buffering=0))
-            mended.write(head)
+            repaired = on_error.enter_context(tempfile.TemporaryFile(buffering=0))
+            repaired.write(head)
             for start, end in runs:
                 file.seek(start)
                 for at in range(start, end, 1 << 20):
-                    mended.write(file.read(min(1 << 20, end - at)))
+                    repaired.write(file.read(min(1 << 20, end - at)))
             on_error.pop_all()
-            return mended
+            return repaired
     except OSError as error:
         raise AudioFileError(
             f"{path} needs a temporary copy in {tempfile.gettempdir()}, which cannot be written ({error.strerror}); "
