@@ -49,7 +49,7 @@ class Placeholder(ModuleType):
     With placeholders for torch and NumPy, a family's file is imported in milliseconds, and its settings are known.
     """
 
-    __path__ = ()
+    __path__: list[str] = []  # noqa: RUF012 - as in a package
 
     def __getattr__(self, name: str) -> Self:
         if name.startswith("__"):
