@@ -15,10 +15,9 @@ from ..data.audio_file import AudioWriter
 from ..data.manifest import Record, need, output_path
 from ..data.spool import open_sound
 from ..randomness import generator
-from .provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
+from .provenance import digest_of, file_digest, provenance, refuse_own_input, resumable
 
 FORMATS = {"wav": (".wav", "FLOAT"), "flac": (".flac", "PCM_24")}
-_NOTE_BYTES = 2048  # room in a FLAC file for what each damage measures, which is known only when all is written
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,18 @@ def degrade_record(record: Record, config: DegradeConfig) -> Record:
     (reference,) = need(record, "reference")
     target = output_path(config.folder, record, FORMATS[config.format][0])
     damages = config.chains.draw(generator(config.seed, "degrade", record["id"], record.get("sample", 0)))
-    sources = list(_sources(damages))
-    for source in (reference, *sources):
-        refuse_own_input(target, source)
-    made_from = [file_digest(source) for source in (reference, *sources)]
-    digest = digest_of(
-        *made_from, "degrade", [link.record() for link in damages], config.format, *(["encoded"] * config.keep_encoded)
-    )
-    added = made_before(target, digest, config.overwrite)
-    again = added is not None  # our own file, which is made again if one of its codec files is gone
-    if added is None or not all(target.with_name(name).exists() for name in added.get("encoded", [])):
-        added = _make(reference, damages, target, digest, config, config.overwrite or again)
+    sources = [reference, *_sources(damages)]
+    refuse_own_input(target, *sources)
+    options = [config.format, "encoded"] if config.keep_encoded else [config.format]
+    digest = digest_of(*map(file_digest, sources), "degrade", [link.record() for link in damages], *options)
+
+    def make(replace: dict[str, bool]) -> dict[str, Any]:
+        return _make(reference, damages, target, digest, config, replace["degraded"])
+
+    def has_codec_files(added: dict[str, Any]) -> bool:
+        return all(target.with_name(name).exists() for name in added.get("encoded", []))
+
+    added = resumable({"degraded": target}, digest, config.overwrite, make, has_codec_files)
     kept = [str(target.with_name(name)) for name in added.pop("encoded", [])]
     return {**record, "degraded": str(target), **added} | ({"encoded": kept if kept[1:] else kept[0]} if kept else {})
 
@@ -98,7 +98,6 @@ def _make(
             sound.channels,
             subtype=FORMATS[config.format][1],
             overwrite=overwrite,
-            provenance=" " * _NOTE_BYTES * (1 + len(damages)),
             expected_frames=sound.frames,
         ) as writer:
             damaged = Run(stream_chain(sound, damages))
@@ -118,7 +117,7 @@ def _make(
                         refuse_own_input(place, reference)
                         temporary = kept.enter_context(atomic_path(place, overwrite))
                         shutil.copyfile(each.file.name, temporary)
-                writer.note(provenance(digest, added))
+                writer.provenance = provenance(digest, added)
     return added
 
 
