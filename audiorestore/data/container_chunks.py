@@ -29,7 +29,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Layout:
-    """How the chunks of one container family are laid out."""
+    """How the chunks of one container family are arranged."""
 
     first: int  # byte offset of the first chunk
     header: struct.Struct  # name and size

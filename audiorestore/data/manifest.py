@@ -85,7 +85,7 @@ def _expand(arguments: list[str], role: str, stage: str, stdin: IO[str] | None) 
     for argument in arguments:
         path = Path(argument)
         if os.path.isdir(argument):  # unlike Path's, it takes any name
-            yield from _read_folder(path, role)
+            yield from ({"id": id_within(file, path), role: str(file)} for file in list_audio(path))
         elif _is_manifest(path):
             opened = gzip.open if path.suffix.lower() == ".gz" else open
             try:
@@ -120,11 +120,6 @@ def list_audio(folder: Path) -> list[Path]:
     if not found:
         raise UsageError(f"the folder {folder} holds no audio files ({', '.join(sorted(AUDIO_SUFFIXES))})")
     return found
-
-
-def _read_folder(folder: Path, role: str) -> Iterator[Record]:
-    for path in list_audio(folder):
-        yield {"id": id_within(path, folder), role: str(path)}
 
 
 def id_within(path: Path, folder: Path) -> str:

@@ -8,7 +8,6 @@ conventions of encoders.
 import mmap
 import struct
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .container_chunks import MAPPED_BYTES, let_go
@@ -20,12 +19,16 @@ _SAME_STREAM = 0xFFFE0C00
 _VERSIONS = {0: "2.5", 2: "2", 3: "1"}
 _LAYERS = {1: 3, 2: 2, 3: 1}
 _RATES = {"1": (44100, 48000, 32000), "2": (22050, 24000, 16000), "2.5": (11025, 12000, 8000)}
-# kbit/s by index 1…14; index 0 is "free format", 15 is forbidden.
-_KBPS_1_I = (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448)
-_KBPS_1_II = (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
-_KBPS_1_III = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-_KBPS_2_I = (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256)
-_KBPS_2_II_III = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_LOW_RATE_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # layers II and III of versions 2 and 2.5
+# kbit/s by index 1…14, for version 1 (or not) and layer; index 0 is "free format", 15 is forbidden.
+_KBPS = {
+    (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (False, 2): _LOW_RATE_KBPS,
+    (False, 3): _LOW_RATE_KBPS,
+}
 
 # What every decoder adds before the first sample; the delay in a LAME tag is counted from there.
 _DECODER_DELAY = 529
@@ -83,14 +86,11 @@ def parse_header(word: int) -> Header | None:
     sample_rate = _RATES[version][rate_index]
     channels = 1 if word >> 6 & 3 == 3 else 2
     first = version == "1"
-    if first:
-        kbps = {1: _KBPS_1_I, 2: _KBPS_1_II, 3: _KBPS_1_III}[layer][kbps_index - 1]
-    else:
-        kbps = (_KBPS_2_I if layer == 1 else _KBPS_2_II_III)[kbps_index - 1]
+    kbps = _KBPS[first, layer][kbps_index - 1]
     samples = {1: 384, 2: 1152, 3: 1152 if first else 576}[layer]
     slot = 4 if layer == 1 else 1
     length = (samples // 8 * kbps * 1000 // sample_rate // slot + (word >> 9 & 1)) * slot
-    side_bytes = {(True, 1): 17, (True, 2): 32, (False, 1): 9, (False, 2): 17}[first, channels]
+    side_bytes = (17, 32)[channels - 1] if first else (9, 17)[channels - 1]
     return Header(version, layer, sample_rate, channels, kbps, length, samples, side_bytes)
 
 
@@ -109,7 +109,8 @@ def scan_mpeg(data: bytes | mmap.mmap) -> MpegSummary:
     start, end = _after_id3v2(data), _before_end_tags(data)
     position = _next_sync(data, start, end, None)
     if position is None:
-        free = start + 4 <= end and _is_free_format(struct.unpack_from(">I", data, start)[0])
+        word = struct.unpack_from(">I", data, start)[0] if start + 4 <= end else 0
+        free = word >> 12 & 15 == 0 and parse_header(word | 1 << 12) is not None
         raise ValueError("its MPEG frames are of the free format" if free else "it holds no MPEG audio frames")
     first_word = struct.unpack_from(">I", data, position)[0]
     first = parse_header(first_word)
@@ -201,7 +202,8 @@ def _walk(data: bytes | mmap.mmap, start: int, end: int, first_word: int) -> _Wa
 
 def _next_sync(data: bytes | mmap.mmap, start: int, end: int, first_word: int | None) -> int | None:
     """Find the next frame that is followed by one like it, or that ends just where the stream ends."""
-    for position in _bytes_ff(data, start, end - 4):
+    position = start - 1
+    while (position := data.find(b"\xff", position + 1, end - 3)) >= 0:
         word = struct.unpack_from(">I", data, position)[0]
         header = parse_header(word)
         if header is None or (first_word is not None and (word ^ first_word) & _SAME_STREAM):
@@ -214,17 +216,6 @@ def _next_sync(data: bytes | mmap.mmap, start: int, end: int, first_word: int | 
             if (following ^ word) & _SAME_STREAM == 0 and parse_header(following) is not None:
                 return position
     return None
-
-
-def _bytes_ff(data: bytes | mmap.mmap, start: int, last: int) -> Iterator[int]:
-    position = data.find(b"\xff", start, last + 1)
-    while position >= 0:
-        yield position
-        position = data.find(b"\xff", position + 1, last + 1)
-
-
-def _is_free_format(word: int) -> bool:
-    return word >> 12 & 15 == 0 and parse_header(word | 1 << 12) is not None
 
 
 def _after_id3v2(data: bytes | mmap.mmap) -> int:

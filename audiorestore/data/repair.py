@@ -13,7 +13,7 @@ from typing import BinaryIO
 from ..errors import AudioFileError
 from .audio_format import SAMPLE_BYTES
 from .container_chunks import list_chunks, size_is_unknown, sound_chunk
-from .mpeg_frames import MpegSummary, length_frames, scan_mpeg
+from .mpeg_frames import length_frames, scan_mpeg
 
 # How to repair a file: these bytes, then these byte ranges (from, to) of the original.
 Recipe = tuple[bytes, tuple[tuple[int, int], ...]]
@@ -56,7 +56,11 @@ def true_mpeg_length(file: BinaryIO, path: Path, announced: int) -> tuple[int, R
         except ValueError as error:
             raise AudioFileError(f"{path} cannot be read: {error}; convert it to WAV or FLAC first") from error
         if not summary.complete:
-            raise AudioFileError(_cut_mpeg(path, summary))
+            tag_frames = summary.promised_frames or 0
+            found = "its last frame is not whole"
+            if tag_frames > summary.frames:
+                found = f"its tag promises {tag_frames} frames and {summary.frames} are there"
+            raise AudioFileError(f"{path} is cut short: {found}; get a whole copy")
         trimmed = summary.samples - announced  # by what a tag says of delay and padding, in 12 bits each
         if summary.exact_tag and 0 <= trimmed <= 3 * 4096:
             return announced, None
@@ -85,11 +89,3 @@ def repaired_copy(file: BinaryIO, recipe: Recipe, path: Path) -> BinaryIO:
             f"{path} needs a temporary copy in {tempfile.gettempdir()}, which cannot be written ({error.strerror}); "
             "set TMPDIR to another folder"
         ) from error
-
-
-def _cut_mpeg(path: Path, summary: MpegSummary) -> str:
-    if summary.promised_frames is not None and summary.promised_frames > summary.frames:
-        found = f"its tag promises {summary.promised_frames} frames and {summary.frames} are there"
-    else:
-        found = "its last frame is not whole"
-    return f"{path} is cut short: {found}; get a whole copy"

@@ -158,7 +158,7 @@ def test_fields_that_would_mean_another_thing_there_are_refused() -> None:
         to_nemo(MONO | {"offset": 0.5})
     with pytest.raises(RecordError, match="width"):
         to_lhotse(MONO | {"width": 2})
-    assert to_lhotse(MONO | {"sources": ["vinyl"]}), "alone it is no recording"
+    assert to_lhotse(MONO | {"sources": ["vinyl"]}), "alone it does not make a recording"
 
 
 def test_own_lines_are_written_as_they_are() -> None:

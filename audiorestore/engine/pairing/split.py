@@ -90,21 +90,18 @@ def parse_group_by(text: str) -> GroupBy:
     'Ann'
     """
     kind, _, rest = text.partition(":")
+    problem = ""
     if text == "folder":
         return _folder
     if kind == "path" and rest:
         try:
             return partial(_found_in_path, re.compile(rest))
         except (re.error, OverflowError, RecursionError) as error:
-            raise _no_group_by(text, f" ({error})") from None
+            problem = f" ({error})"
     if kind == "field" and all(rest.split(".")):
         return partial(_value_of, rest)
-    raise _no_group_by(text)
-
-
-def _no_group_by(text: str, why: str = "") -> UsageError:
-    return UsageError(
-        f"--group-by {text} is not possible{why}; it is folder, path:REGEX (searched in the reference's path, as "
+    raise UsageError(
+        f"--group-by {text} is not possible{problem}; it is folder, path:REGEX (searched in the reference's path, as "
         r"'path:(.*)\.\d\.wav$') or field:NAME (as field:speaker.name)"
     )
 
@@ -216,12 +213,12 @@ class Splitter:
                 that they are to keep.
         """
         held = [record if _key(record) in self._origins else self._noted(record) for record in records]
-        groups = self._groups(held)
-        good = [(record, group) for record, group in zip(held, groups, strict=True) if "error" not in record]
+        grouped = list(zip(held, self._groups(held), strict=True))
+        good = [(record, group) for record, group in grouped if "error" not in record]
         kept = self._kept(good) if self.ratios is None else {}
         free = {group for _, group in good} - set(kept)
         splits = kept | (assign_splits(free, self.ratios or DEFAULT_RATIOS, self.seed) if free else {})
-        for record, group in zip(held, groups, strict=True):
+        for record, group in grouped:
             if "error" not in record:
                 split = record.get("split", splits[group]) if self.ratios is None else splits[group]
                 self.replaced += record.get("split", split) != split

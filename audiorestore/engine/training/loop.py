@@ -202,7 +202,9 @@ def train(
     device = state.learners[0].player.parameters[0].device
     measured: dict[str, float] = {}
     with contextlib.closing(_batches(model, state, config, pairs, device)) as batches:
-        while (done := share_done(state, config, pairs)) < 1.0 and not (_stagnates(state, config) or stop()):
+        while (done := share_done(state, config, pairs)) < 1.0 and not (
+            0 < config.patience <= state.stagnant or stop()
+        ):
             losses: dict[str, Tensor] = {}
             rate = _learning_rate(state, config, done)
             rounds = next(batches)
@@ -310,10 +312,6 @@ def share_done(state: TrainState, config: TrainConfig, pairs: PairDataset) -> fl
     if config.minutes:
         shares.append(state.seconds / (60.0 * config.minutes))
     return max(shares)
-
-
-def _stagnates(state: TrainState, config: TrainConfig) -> bool:
-    return bool(config.patience) and state.stagnant >= config.patience
 
 
 def _learning_rate(state: TrainState, config: TrainConfig, done: float) -> float:

@@ -68,16 +68,10 @@ class TrainingRun:
     best: Validated | None = None
 
     @property
-    def sample_rate(self) -> int:
-        """The rate that the model works at, in Hz; 0: any."""
-        return self.model.config.sample_rate
-
-    @property
     def trained_parameters(self) -> int:
         """How many numbers training may change, those that only help to train included."""
-        return (
-            count_parameters(self.model) if isinstance(self.model, NetworkRestorer) else self.model.count_parameters()
-        )
+        model = self.model
+        return count_parameters(model) if isinstance(model, NetworkRestorer) else model.count_parameters()
 
     @property
     def audio_seconds(self) -> float:
@@ -188,11 +182,10 @@ class TrainingRun:
             )
         mine = {"family": self.family, "config": dataclasses.asdict(self.model.config), **self._metadata()}
         for what in ("family", "config", "data_digest", "training"):
-            ours, theirs = (json.loads(json.dumps(_fixed(side.get(what)))) for side in (mine, metadata))
-            if ours != theirs:
+            if difference := _difference(metadata.get(what), mine[what]):
                 raise CheckpointError(
-                    f"{self.state_path} cannot be resumed: its {what} is {_difference(theirs, ours)}; give the same, "
-                    "or use -f to start over"
+                    f"{self.state_path} cannot be resumed: its {what} is {difference}; give the same, or use -f to "
+                    "start over"
                 )
         self.model.load_state(_below("model/", arrays))
         for name, value in metadata["state"].items():
@@ -215,17 +208,13 @@ def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
 
-def _fixed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: item for key, item in value.items() if key not in _FREE_TO_CHANGE}
-    return value
-
-
 def _difference(theirs: Any, ours: Any) -> str:
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        changed = [key for key in ours if theirs.get(key) != ours[key]]
-        return ", ".join(f"{key}={theirs.get(key)} (now {ours[key]})" for key in changed)
-    return f"{theirs} (now {ours})"
+    """Describe how what an earlier run noted differs from this run, as far as that rules out resuming; else empty."""
+    theirs, ours = json.loads(json.dumps([theirs, ours]))  # tuples as lists
+    if not isinstance(theirs, dict):
+        return "" if theirs == ours else f"{theirs} (now {ours})"
+    changed = [key for key in {**ours, **theirs} if key not in _FREE_TO_CHANGE and theirs.get(key) != ours.get(key)]
+    return ", ".join(f"{key}={theirs.get(key)} (now {ours.get(key)})" for key in changed)
 
 
 def prepare_run(
