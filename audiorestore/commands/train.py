@@ -113,17 +113,12 @@ def _result(run: "TrainingRun", preset: str) -> dict[str, Any]:
     if run.best:
         say(f"kept step {run.best.step}: {in_words(run.best)}")
         result["validation"] = dataclasses.asdict(run.best)
-        if run.state.step:
-            _warn(run.best, run.family)
+        mse = run.best.mse
+        if run.state.step and mse["restored"] > mse["degraded"]:
+            say(f"{run.family} is WORSE than doing nothing on the validation split; train longer, or on more audio")
+        elif run.state.step and mse["restored"] > mse["level"]:
+            say(f"{run.family} is no better than one fitted gain on the validation split")
     return result
-
-
-def _warn(result: "Validated", family: str) -> None:
-    """Warn where training was of no use."""
-    if result.mse["restored"] > result.mse["degraded"]:
-        say(f"{family} is WORSE than doing nothing on the validation split; train longer, or on more audio")
-    elif result.mse["restored"] > result.mse["level"]:
-        say(f"{family} is no better than one fitted gain on the validation split")
 
 
 def _settings(family: str, preset: str, texts: list[str], budget: dict[str, int | float | None]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, Self, TypedDict, Unpack
+from typing import Any, Literal, Self, TypedDict, Unpack
 
 import numpy as np
 import soundfile
@@ -117,7 +117,14 @@ class AudioWriter:
             raise TypeError(f"samples must be floats with full scale ±1, not {block.dtype}")
         if not np.isfinite(block).all():
             raise AudioFileError(f"refusing to write NaN or infinite samples to {self.path}")
-        self._count_over_full_scale(block)
+        over = int(np.count_nonzero(np.abs(block) > 1.0))
+        self.over_full_scale += over
+        if over and self._clip == "refuse" and self.subtype in _BITS:
+            peak_db = 20 * np.log10(float(np.abs(block).max()))
+            raise AudioFileError(
+                f"{self.path} would be clipped: {over} samples are over full scale, by up to {peak_db:.2f} dB; "
+                "write floats, lower the level, or let them saturate"
+            )
         self._refuse_too_long(self.frames + block.shape[1])
         samples = np.ascontiguousarray(block.T)
         if self.subtype in _BITS:
@@ -127,16 +134,6 @@ class AudioWriter:
         except (soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts that all frames were taken
             raise self._unwritten() from error
         self.frames += block.shape[1]
-
-    def _count_over_full_scale(self, block: np.ndarray[Any, Any]) -> None:
-        over = int(np.count_nonzero(np.abs(block) > 1.0))
-        self.over_full_scale += over
-        if over and self._clip == "refuse" and self.subtype in _BITS:
-            peak_db = 20 * np.log10(float(np.abs(block).max()))
-            raise AudioFileError(
-                f"{self.path} would be clipped: {over} samples are over full scale, by up to {peak_db:.2f} dB; "
-                "write floats, lower the level, or let them saturate"
-            )
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[soundfile.SoundFile]:
@@ -148,7 +145,10 @@ class AudioWriter:
             except soundfile.SoundFileError as error:
                 raise self._unwritten() from error
             try:
-                self._write_tags(sound)
+                for name in _TAGS:
+                    with contextlib.suppress(soundfile.SoundFileError):  # W64 has no place for tags
+                        if self._tags.get(name):
+                            setattr(sound, name, self._tags[name])
                 yield sound
             except BaseException:
                 with contextlib.suppress(soundfile.SoundFileError):
@@ -160,19 +160,16 @@ class AudioWriter:
                 raise self._unwritten() from error
             self._finish(temporary)
 
-    def _write_tags(self, sound: soundfile.SoundFile) -> None:
-        tags = {name: self._tags[name] for name in _TAGS if self._tags.get(name)}
-        for name, text in tags.items():
-            with contextlib.suppress(soundfile.SoundFileError):  # W64 has no place for tags
-                setattr(sound, name, text)
-
     def _finish(self, temporary: Path) -> None:
         if self.frames == 0:
             raise AudioFileError(f"nothing to write to {self.path}: the audio is empty")
         with temporary.open("r+b") as file:
             if self.provenance is not None:
                 add_provenance(file, self.provenance.encode())
-            _forget_time(file)
+            for chunk in list_chunks(file)[1]:
+                if chunk.name == b"PEAK":  # libsndfile leaves the time in it; the same sound gives the same bytes
+                    file.seek(chunk.start + 4)
+                    file.write(bytes(4))
         if audio_info(temporary).frames != self.frames:
             raise self._unwritten()
 
@@ -246,11 +243,3 @@ def _to_integers(samples: np.ndarray[Any, Any], bits: int, dither: np.random.Gen
     np.clip(steps, -full_scale, full_scale - 1, out=steps)
     integers: np.ndarray[Any, Any] = steps.astype(np.int16 if bits == 16 else np.int32)
     return integers if bits == 16 else integers << (32 - bits)
-
-
-def _forget_time(file: BinaryIO) -> None:
-    """Clear the time of writing that libsndfile leaves in the PEAK chunk: same sound in, same bytes out."""
-    for chunk in list_chunks(file)[1]:
-        if chunk.name == b"PEAK":
-            file.seek(chunk.start + 4)
-            file.write(bytes(4))

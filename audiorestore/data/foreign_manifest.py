@@ -72,11 +72,8 @@ def to_nemo(record: Line) -> Line | None:
         return None
     sample_rate, _, frames = _shape(record, "NeMo")
     _refuse_part_of_file(record)
-    made = {
-        "input_filepath": record["degraded"],
-        "target_filepath": record["reference"],
-        "duration": frames / sample_rate,
-    }
+    paths = {"input_filepath": record["degraded"], "target_filepath": record["reference"]}
+    made = {**paths, "duration": frames / sample_rate}
     return made | {key: value for key, value in record.items() if key not in (*made, "reference", "degraded")}
 
 
@@ -122,13 +119,12 @@ def to_lhotse(record: Line) -> Line | None:
     }
 
 
-def to_jsonl(record: Line) -> Line | None:
-    """Write a record as it is."""
-    return record
-
-
 #: By the name of a format, what makes its line of a record; None where the record has no place in it.
-WRITERS: dict[str, Callable[[Line], Line | None]] = {"jsonl": to_jsonl, "nemo": to_nemo, "lhotse": to_lhotse}
+WRITERS: dict[str, Callable[[Line], Line | None]] = {
+    "jsonl": lambda record: record,
+    "nemo": to_nemo,
+    "lhotse": to_lhotse,
+}
 
 
 def _shape(record: Line, whose: str) -> tuple[int, int, int]:
@@ -224,14 +220,8 @@ def _path(recording: Line) -> str:
 
 
 def _refuse_part_of_recording(cut: Line, recording: Line) -> None:
-    start, taken, whole = (
-        _seconds(name, value)
-        for name, value in (
-            ("start", cut.get("start", 0.0)),
-            ("duration", cut.get("duration")),
-            ("duration of the recording", recording.get("duration")),
-        )
-    )
+    start, taken = _seconds("start", cut.get("start", 0.0)), _seconds("duration", cut.get("duration"))
+    whole = _seconds("duration of the recording", recording.get("duration"))
     if start or abs(taken - whole) > _TOLERANCE_SECONDS:
         raise RecordError(
             f"is a cut from {start:g} to {start + taken:g} s of a recording of {whole:g} s; records hold whole files, "
@@ -256,6 +246,8 @@ def _channels(recording: Line) -> list[Any]:
 
 def _clean_id(name: Any) -> Any:
     """Make an id that can name files of one of Lhotse's; what is not text is left to be rejected."""
-    if not isinstance(name, str):
-        return name
-    return "/".join(part for part in PurePosixPath(name).parts if part not in ("/", "//", "..", "."))
+    return (
+        name
+        if not isinstance(name, str)
+        else "/".join(part for part in PurePosixPath(name).parts if part not in ("/", "//", "..", "."))
+    )

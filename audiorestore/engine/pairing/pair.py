@@ -148,7 +148,14 @@ def _align(
         The fields to add to the record, the reference's common part (None where that is all of its file), and the
         aligned recording (None where both files are aligned as they are).
     """
-    reference, degraded, in_place = _opened(record, warps, files)
+    reference, degraded = (files.enter_context(open_sound(record[role], any_order=True)) for role in _ROLES)
+    in_place = not warps and degraded.sample_rate == reference.sample_rate
+    for _, module, parameters in warps:  # the reference is warped in time where the degraded recording is
+        warped = module.warp(reference, module.Config.from_record(parameters))
+        reference = files.enter_context(spooled(reference, warped))
+    if degraded.sample_rate != reference.sample_rate:
+        degraded = degraded.resampled(reference.sample_rate)
+        degraded = files.enter_context(spooled(degraded, degraded.blocks()))
     plan = _plan(reference, degraded, config)
     if warps or _is_warped(record):
         plan.alignment["warped"] = True
@@ -172,24 +179,6 @@ def _write(target: Path, sound: Sound, note: str, replace: bool) -> None:
     ) as writer:
         for block in sound.blocks():
             writer.write(block)
-
-
-def _opened(record: Record, warps: list[Warp], files: ExitStack) -> tuple[Sound, Sound, bool]:
-    """Open both recordings at the reference's rate, the reference warped in time where the degraded one is.
-
-    Returns:
-        The reference, the degraded recording, and whether both are as they are in their files.
-    """
-    reference, degraded = (files.enter_context(open_sound(record[role], any_order=True)) for role in _ROLES)
-    in_place = not warps and degraded.sample_rate == reference.sample_rate
-    for _, module, parameters in warps:
-        reference = files.enter_context(
-            spooled(reference, module.warp(reference, module.Config.from_record(parameters)))
-        )
-    if degraded.sample_rate != reference.sample_rate:
-        degraded = degraded.resampled(reference.sample_rate)
-        degraded = files.enter_context(spooled(degraded, degraded.blocks()))
-    return reference, degraded, in_place
 
 
 def _described(reference: Sound, alignment: dict[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,11 @@ class TrainingRun:
     def go(self, stop: Callable[[], bool]) -> Iterator[Event]:
         """Train to the end, or until ``stop``; save as it goes and yield what happens."""
         if not isinstance(self.model, NetworkRestorer):
-            yield from self._fit()
+            self.model.fit(self.training.walk(VALIDATION_FRAMES))
+            if self.validator:
+                self.best = self.validator.validate(self.state)
+                yield self.best
+            self._save_model()
             return
         validate = (lambda: self.validator.validate(self.state)) if self.validator else None  # type: ignore[union-attr]
         logged = -LOG_EVERY_SECONDS
@@ -105,7 +109,10 @@ class TrainingRun:
         with closing(events), self.log_path.open("a" if self.state.step else "w", encoding="utf-8") as log:
             for event in events:
                 if isinstance(event, Validated):
-                    self._keep(event)
+                    if event.improved:
+                        self.best = event
+                        self._save_model()
+                    self.save_state()
                 elif self.validator is None and event.step % self.config.validate_every == 0:
                     self._finish()
                 if isinstance(event, Validated) or event.seconds - logged >= LOG_EVERY_SECONDS:
@@ -114,19 +121,6 @@ class TrainingRun:
                     log.flush()
                 yield event
         self._finish()
-
-    def _fit(self) -> Iterator[Event]:
-        self.model.fit(self.training.walk(VALIDATION_FRAMES))
-        if self.validator:
-            self.best = self.validator.validate(self.state)
-            yield self.best
-        self._save_model()
-
-    def _keep(self, result: Validated) -> None:
-        if result.improved:
-            self.best = result
-            self._save_model()
-        self.save_state()
 
     def _finish(self) -> None:
         # Without a validation split the last model is the best; so it is where training ends before any validation.
