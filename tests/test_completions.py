@@ -23,9 +23,9 @@ from audiorestore.cli import app
 from audiorestore.commands._completion import Words
 from audiorestore.damage import DAMAGES
 from audiorestore.engine.training.loop import TrainConfig
-from audiorestore.errors import FINDINGS
 from audiorestore.metrics import METRICS
 from audiorestore.models import FAMILIES
+from audiorestore.signal.findings import FINDINGS
 
 FOLDER = Path(__file__).parents[1] / "completions"
 FILES = {"bash": FOLDER / "ar.bash", "zsh": FOLDER / "_ar", "fish": FOLDER / "ar.fish"}

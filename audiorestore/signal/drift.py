@@ -232,7 +232,7 @@ def trace(reference: Track, degraded: Track, lag: float, windows: int = _TRACED,
 
 
 def _line(points: Points) -> tuple[float, int] | None:
-    """Lay a straight line through most of the points: its slope, and how many lie on it."""
+    """Fit a straight line to most of the points: its slope, and how many are near it."""
     first, second = np.triu_indices(len(points), 1)
     slope = float(np.median((points[second, 1] - points[first, 1]) / (points[second, 0] - points[first, 0])))
     heights = points[:, 1] - slope * points[:, 0]
@@ -244,7 +244,7 @@ def _line(points: Points) -> tuple[float, int] | None:
 
 
 def _step(points: Points) -> tuple[int, float, int] | None:
-    """Find the one place before and after which most points lie level: place, height, and how many lie there."""
+    """Find the one place before and after which most points have the same height: place, height, and how many."""
     found = None
     for index in range(2, len(points) - 1):
         before, after = np.median(points[:index, 1]), np.median(points[index:, 1])
@@ -256,10 +256,10 @@ def _step(points: Points) -> tuple[int, float, int] | None:
 
 
 def find_speed(reference: Track, degraded: Track) -> float | None:
-    """Look whether two recordings that do not fit hold the same sound at different speeds.
+    """Check whether two recordings that do not fit hold the same sound at different speeds.
 
     A wrong speed moves all of a spectrum by the same interval: on a logarithmic scale of frequency, the average
-    spectra lie shifted against each other. The two best shifts are undone and put to the windows.
+    spectra are shifted against each other. The two best shifts are undone and checked in windows.
 
     Returns:
         How much later the degraded recording is with every sample, or None.

@@ -1,4 +1,4 @@
-"""Where a sound lies in another recording: the lag to a fraction of a sample, what speaks for it, and undoing it.
+"""Where a sound is in another recording: the lag to a fraction of a sample, the evidence for it, and its removal.
 
 The lag is where the cross-correlation of both recordings peaks, after each frequency's share in it has been flattened
 part of the way (Knapp and Carter, "The generalized correlation method for estimation of time delay", IEEE TASSP 1976;
@@ -21,12 +21,12 @@ from .level import apparent_gain, dot
 
 Mono = NDArray[np.floating]
 
-LAG_TOLERANCE = 0.05  # samples: a lag below this is no lag
+LAG_TOLERANCE = 0.05  # samples: a lag below this counts as none
 TAPS = 64  # length of the interpolating kernel to each side, for fractions of a sample
 _OFFSETS = np.linspace(-1.0, 1.0, 65)  # samples: where the correlation is interpolated, then by a parabola
 _BETWEEN = np.sinc(_OFFSETS[:, None] - np.arange(-TAPS, TAPS + 1)) * np.kaiser(2 * TAPS + 1, 9.0)
 _PEAK = 64  # samples to each side of a peak that belong to it
-_BESIDE = (-1, 0, 1)  # samples: a lag between two samples shows on both of them
+_NEIGHBOURS = (-1, 0, 1)  # samples: a lag between two samples shows on both of them
 _MOST_RIVALS = 8
 _LAGS_AT_ONCE = 1 << 16  # are looked at, so that memory stays small
 _DECIMATION = 4
@@ -35,7 +35,7 @@ _LONG_FFT = 1 << 22  # samples: from here on, memory matters
 _TONAL = 30.0  # prominence: a peak this low is one of many that held notes make
 _CLEARLY_LESS = 0.25  # of the unexplained is left at a lag that has no peak of its own
 _RIVAL = 0.75  # of the highest peak
-_HOME = 16  # samples: most pairs lie where they were made, so a lag up to this has less to prove
+_NEAR_ZERO = 16  # samples: most pairs are aligned, so a lag up to this needs less evidence
 _BEYOND_NOISE = 100.0  # how far, in terms of the noise's power, two predictions must differ for noise not to decide
 
 
@@ -44,8 +44,8 @@ class Found:
     """Where the reference was found in a degraded recording.
 
     Attributes:
-        lag: Samples by which the degraded recording is late (negative: early); a fraction is meant.
-        sign: 1, or -1 where it fits upside down.
+        lag: Samples by which the degraded recording is delayed (negative: advanced), to a fraction of a sample.
+        sign: 1, or -1 where it fits with inverted polarity.
         prominence: Height of the correlation's peak over its root mean square at all lags that were searched.
         rivals: Lag and sign of every peak that came near, in whole samples, the one that was taken included.
     """
@@ -57,21 +57,21 @@ class Found:
 
 
 def find(reference: Mono, degraded: Mono) -> Found:
-    """Find where one waveform lies in another, either way up, telling repetitions apart as far as they differ.
+    """Find where one waveform is in another, of either polarity, distinguishing repetitions as far as they differ.
 
-    Of lags that explain the degraded recording equally well, those that need no turned polarity win, and among them
+    Of lags that explain the degraded recording equally well, those that need no inverted polarity win, and among them
     the one nearest to none.
     """
     correlation = _correlate(reference, degraded)
     heights, first = _heights(correlation, len(reference), len(degraded))
     rivals = [(place + first, sign) for place, sign in peaks(heights)]
     power = math.sqrt(float(np.mean(np.square(heights))))
-    lag, sign = rivals[0] if len(rivals) == 1 else _fairest(reference, degraded, rivals)
+    lag, sign = rivals[0] if len(rivals) == 1 else _best_supported(reference, degraded, rivals)
     if abs(heights[lag - first]) < _TONAL * power:
         most = _most_explaining(reference, degraded)
         left = [dot(degraded, degraded) - _explained(reference, degraded, *rival)[0] for rival in (most, (lag, sign))]
         if abs(most[0] - lag) > _PEAK and left[0] < _CLEARLY_LESS * left[1]:
-            lag, sign = _fairest(reference, degraded, [*rivals, most])
+            lag, sign = _best_supported(reference, degraded, [*rivals, most])
     prominence = abs(float(heights[lag - first])) / power if power > 0 else 0.0
     return Found(lag + _fraction(correlation, lag, sign), sign, prominence, tuple(rivals))
 
@@ -79,7 +79,7 @@ def find(reference: Mono, degraded: Mono) -> Found:
 def _most_explaining(reference: Mono, degraded: Mono) -> tuple[int, int]:
     """Find the lag, and the sign, at which the reference explains most of the degraded recording's energy.
 
-    Of struck and held notes, the loudest part may lie on the other recording only where nothing else does.
+    Of struck and held notes, the loudest part may overlap the other recording only where nothing else does.
     """
     products, first = _heights(_correlate(reference, degraded, weighted=False), len(reference), len(degraded))
     energy = np.zeros(len(reference) + 1)
@@ -141,7 +141,7 @@ def _spectrum(waveform: Mono, n_fft: int) -> NDArray[np.complexfloating]:
 
 
 def _heights(correlation: Mono, frames: int, degraded_frames: int) -> tuple[Mono, int]:
-    """Cut from a correlation, from the returned lag on, where at least half of the shorter lies on the other.
+    """Cut from a correlation, from the returned lag on, where at least half of the shorter overlaps the other.
 
     A few samples fit anywhere, so lags beyond are not looked at.
     """
@@ -184,8 +184,8 @@ def peaks(heights: Mono) -> list[tuple[int, int]]:
     return list(dict.fromkeys(found))
 
 
-def _fairest(reference: Mono, degraded: Mono, rivals: list[tuple[int, int]]) -> tuple[int, int]:
-    """Take the lag that explains most of the degraded recording, or of those that do the plainest."""
+def _best_supported(reference: Mono, degraded: Mono, rivals: list[tuple[int, int]]) -> tuple[int, int]:
+    """Choose the lag that explains most energy; among equals prefer no polarity flip, then the smallest lag."""
     explained = {rival: _explained(reference, degraded, *rival) for rival in rivals}
     best = max(rivals, key=lambda rival: explained[rival][0])
     noise = max(0.0, dot(degraded, degraded) - explained[best][0]) / len(degraded)
@@ -193,9 +193,9 @@ def _fairest(reference: Mono, degraded: Mono, rivals: list[tuple[int, int]]) -> 
     for rival in rivals:
         if rival != best and explained[rival][0] >= 0.5 * explained[best][0]:
             better = explained[best][0] - explained[rival][0]
-            at_home = abs(rival[0]) <= _HOME and rival[1] > 0 and better <= 0.05 * noise * len(degraded)
+            near_zero = abs(rival[0]) <= _NEAR_ZERO and rival[1] > 0 and better <= 0.05 * noise * len(degraded)
             predictions = [(lag, explained[lag, sign][1]) for lag, sign in (best, rival)]
-            if at_home or not tells_apart(better, _difference(reference, len(degraded), *predictions), noise):
+            if near_zero or not tells_apart(better, _difference(reference, len(degraded), *predictions), noise):
                 as_good.append(rival)
     return min(as_good, key=lambda rival: (-rival[1], abs(rival[0])))
 
@@ -215,14 +215,16 @@ def tells_apart(better: float, apart: float, noise: float) -> bool:
 
 
 def _explained(reference: Mono, degraded: Mono, lag: int, sign: int) -> tuple[float, Mono]:
-    """Tell how much energy the reference explains at this lag, give or take a sample, and with which levels."""
-    sides = [overlap(reference, degraded, lag + beside) for beside in _BESIDE]
+    """Measure how much energy the reference explains at this lag, give or take a sample, and at which levels."""
+    sides = [overlap(reference, degraded, lag + beside) for beside in _NEIGHBOURS]
     products = np.array([dot(clean, dirty) for clean, dirty in sides])
     if sign * products[1] <= 0:
         return 0.0, np.zeros(3)
     clean = sides[1][0]
     powers = [dot(clean[: len(clean) - apart], clean[apart:]) for apart in range(3)]
-    levels = np.linalg.lstsq(np.array(powers)[np.abs(np.subtract.outer(_BESIDE, _BESIDE))], products, rcond=1e-7)[0]
+    levels = np.linalg.lstsq(
+        np.array(powers)[np.abs(np.subtract.outer(_NEIGHBOURS, _NEIGHBOURS))], products, rcond=1e-7
+    )[0]
     return float(levels @ products), levels
 
 
@@ -230,7 +232,7 @@ def _difference(reference: Mono, frames: int, first: tuple[int, Mono], second: t
     """Measure the energy by which two predictions (lag, levels) of a degraded recording differ."""
     difference = np.zeros(frames, np.float32)
     for (lag, levels), sign in ((first, 1.0), (second, -1.0)):
-        for beside, level in zip(_BESIDE, levels, strict=True):
+        for beside, level in zip(_NEIGHBOURS, levels, strict=True):
             clean, there = overlap(reference, difference, lag + beside)
             there += np.float32(sign * level) * clean  # a view: it is added to the difference
     return dot(difference, difference)
@@ -250,13 +252,13 @@ def overlap_range(frames: int, degraded_frames: int, lag: int) -> tuple[int, int
 
 
 def overlap(reference: Mono, degraded: Mono, lag: int) -> tuple[Mono, Mono]:
-    """Cut both waveforms to where they lie on each other when the degraded one is ``lag`` samples late."""
+    """Cut both waveforms to where they overlap when the degraded one is delayed by ``lag`` samples."""
     ahead, behind, frames = overlap_range(reference.shape[-1], degraded.shape[-1], lag)
     return reference[..., ahead : ahead + frames], degraded[..., behind : behind + frames]
 
 
 def at_lag(reference: Mono, degraded: Mono, lag: float) -> tuple[float, float]:
-    """Measure correlation and gain where the two lie on each other at this lag."""
+    """Measure correlation and gain where the two overlap at this lag."""
     if abs(lag - round(lag)) > LAG_TOLERANCE:
         degraded = shift(degraded, lag - round(lag), len(degraded))
     clean, dirty = overlap(reference, degraded, round(lag))
@@ -265,14 +267,14 @@ def at_lag(reference: Mono, degraded: Mono, lag: float) -> tuple[float, float]:
 
 
 def unexplained(reference: Mono, degraded: Mono, lag: float) -> float:
-    """Tell which share of the degraded recording's energy the reference does not explain at this lag."""
+    """Measure the share of the degraded recording's energy that the reference does not explain at this lag."""
     return 1.0 - max(0.0, at_lag(reference, degraded, lag)[0]) ** 2
 
 
 def shift(waveform: NDArray[np.floating], lag: float, frames: int) -> NDArray[np.float32]:
     """Undo a lag: return ``frames`` samples of which the first is the one that was at ``lag``; nothing wraps around.
 
-    What lies outside the waveform is zero. Fractions of a sample are interpolated by a windowed sinc (Kaiser, β = 9).
+    Samples outside the waveform are zero. Fractions of a sample are interpolated by a windowed sinc (Kaiser, β = 9).
 
     Args:
         waveform: Samples, shape (…, time).

@@ -100,7 +100,7 @@ def test_elliotts_channel_loses_in_both_states() -> None:
     ("settings", "words"),
     [
         ({"loss_percent": 80.0, "burst_packets": 1.0}, r"burst_packets=4(\.01)? or more"),
-        ({"loss_percent": 60.0, "bad_loss_percent": 50.0}, "below that of the bad state"),
+        ({"loss_percent": 60.0, "bad_loss_percent": 50.0}, "must lie between good_loss_percent"),
         ({"loss_percent": 5.0, "good_loss_percent": 10.0}, "good_loss_percent=10"),
     ],
 )
