@@ -116,10 +116,10 @@ def scan_mpeg(data: bytes | mmap.mmap) -> MpegSummary:
     first = parse_header(first_word)
     assert first is not None  # _next_sync stops at valid headers only
     tag, promised_frames, promised_bytes = _encoder_tag(data, position, first)
-    walk = _walk(data, position + first.length if tag else position, end, first_word)
-    frames = walk.bitrates.total()
+    bitrates, runs, cut = _walk(data, position + first.length if tag else position, end, first_word)
+    frames = bitrates.total()
     # Some encoders count the tag's own frame; then the byte count shows that nothing is missing.
-    spare = promised_bytes is not None and end - position >= promised_bytes and not walk.cut
+    spare = promised_bytes is not None and end - position >= promised_bytes and not cut
     short = promised_frames is not None and frames < promised_frames - (1 if spare else 0)
     seen = tag in ("Xing", "Info") and first.length >= 120 + 4 + first.side_bytes
     return MpegSummary(
@@ -127,16 +127,16 @@ def scan_mpeg(data: bytes | mmap.mmap) -> MpegSummary:
         samples=frames * first.samples,
         sample_rate=first.sample_rate,
         channels=first.channels,
-        bitrate_kbps=sum(kbps * n for kbps, n in walk.bitrates.items()) / max(frames, 1),
-        constant=len(walk.bitrates) <= 1,
+        bitrate_kbps=sum(kbps * n for kbps, n in bitrates.items()) / max(frames, 1),
+        constant=len(bitrates) <= 1,
         version=first.version,
         layer=first.layer,
         tag=tag,
         promised_frames=promised_frames,
-        complete=not walk.cut and not short,
+        complete=not cut and not short,
         # One or two frames more than promised is an encoder's way of flushing; many more is a second song behind it.
         exact_tag=seen and promised_frames is not None and promised_frames <= frames <= promised_frames + 2,
-        runs=tuple(walk.runs),
+        runs=tuple(runs),
     )
 
 
@@ -159,15 +159,14 @@ def length_frames(data: bytes | mmap.mmap, summary: MpegSummary) -> bytes:
     return (head + tag).ljust(header.length, b"\0") + head.ljust(header.length, b"\0") * silent_frames
 
 
-@dataclass
-class _Walk:
-    bitrates: Counter[int]
-    runs: list[tuple[int, int]]
-    cut: bool
+def _walk(
+    data: bytes | mmap.mmap, start: int, end: int, first_word: int
+) -> tuple[Counter[int], list[tuple[int, int]], bool]:
+    """Step from header to header. This loop is the whole cost of a scan, so each kind of header is parsed once.
 
-
-def _walk(data: bytes | mmap.mmap, start: int, end: int, first_word: int) -> _Walk:
-    """Step from header to header. This loop is the whole cost of a scan, so each kind of header is parsed once."""
+    Returns:
+        How many frames have each bit rate, the byte ranges of unbroken frames, and whether the last frame is cut.
+    """
     read_word = struct.Struct(">I").unpack_from
     step: dict[int, tuple[int, int]] = {}  # upper three header bytes → frame length and kbit/s; length 0: not ours
     counts: Counter[int] = Counter()
@@ -190,14 +189,14 @@ def _walk(data: bytes | mmap.mmap, start: int, end: int, first_word: int) -> _Wa
         if position > run_start:
             runs.append((run_start, position))
         if length:
-            return _Walk(counts, runs, cut=True)
+            return counts, runs, True
         found = _next_sync(data, position + 1, end, first_word)
         if found is None:
-            return _Walk(counts, runs, cut=False)
+            return counts, runs, False
         position = run_start = found
     if position > run_start:
         runs.append((run_start, position))
-    return _Walk(counts, runs, cut=position < end and data[position] == 0xFF)
+    return counts, runs, position < end and data[position] == 0xFF
 
 
 def _next_sync(data: bytes | mmap.mmap, start: int, end: int, first_word: int | None) -> int | None:

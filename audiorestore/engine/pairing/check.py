@@ -111,17 +111,14 @@ class Leaks:
         self._names.add(name)
         if record.get("error", {}).get("stage", _STAGE) == _STAGE:  # what failed before is not a pair
             self.undigested += not all(digest_in(record, role) for role in ROLES)
-            yield from self._half_shared(record)
+            # Either all records have a split, or none.
+            self._first = self._first or _Seen(_name(record), record.get("split", ""))
+            if self._first.split and "split" not in record:
+                yield f"it has no split, but {self._first.name} has one"
+            if "split" in record and not self._first.split:
+                yield f"it has a split, but {self._first.name} has none"
         if "split" in record:
             yield from self._leaks(record)
-
-    def _half_shared(self, record: Record) -> Iterator[str]:
-        """Compare with the first record: either all have a split, or none."""
-        self._first = self._first or _Seen(_name(record), record.get("split", ""))
-        if self._first.split and "split" not in record:
-            yield f"it has no split, but {self._first.name} has one"
-        if "split" in record and not self._first.split:
-            yield f"it has a split, but {self._first.name} has none"
 
     def _leaks(self, record: Record) -> Iterator[str]:
         reference, group = record.get("reference"), record.get("group")
