@@ -54,7 +54,7 @@ def read_records(
 
     Args:
         arguments: Paths as the user typed them; if there are none, ``stdin`` is read.
-        role: What a plain audio file is, and a line of NeMo's or Lhotse's that does not say: ``reference`` or
+        role: What a plain audio file is, and a NeMo or Lhotse line that does not say: ``reference`` or
             ``degraded``.
         stage: The command that asks, for the ``error`` of bad lines.
         stdin: Lines of records, or of paths.
@@ -159,7 +159,7 @@ def _locate(record: Record, folder: Path) -> Record:
 
 
 def parse_record(text: str, role: str = "reference") -> Record:
-    """Read one line of a manifest, ours, NeMo's or Lhotse's.
+    """Read one line of a manifest in our format, NeMo's or Lhotse's.
 
     Args:
         text: A JSON object.

@@ -1,7 +1,7 @@
 """What libsndfile 1.2.2 would read wrongly, found first: refused if sound is missing, else repaired.
 
-It reads a WAV shorter than its header says without a word, cuts an untagged MP3 of varying bit rate short, and takes
-what stands behind the sound of a W64 for more of it. Each is pinned by a test.
+It silently reads a WAV that is shorter than its header says, cuts an untagged MP3 of varying bit rate short, and takes
+what follows the sound of a W64 for more of it. Each is pinned by a test.
 """
 
 import contextlib

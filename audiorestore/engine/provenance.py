@@ -16,7 +16,7 @@ def file_digest(path: str | Path) -> str:
     """Compute the digest of a file's bytes.
 
     Raises:
-        AudioFileError: It cannot be read.
+        AudioFileError: The file cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
@@ -58,7 +58,7 @@ def refuse_own_input(target: Path, *sources: str | Path) -> None:
     """Refuse an output that is one of the files it is made from, whatever their names and links.
 
     Raises:
-        AudioFileError: It is.
+        AudioFileError: The output is one of its inputs.
     """
     for source in map(Path, sources):
         if target.exists() and source.exists() and target.samefile(source):

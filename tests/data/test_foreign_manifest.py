@@ -149,7 +149,7 @@ def test_a_failed_record_has_no_line(write: Any) -> None:
 @pytest.mark.parametrize("write", [to_nemo, to_lhotse])
 @pytest.mark.parametrize("field", ["reference", "degraded", "sample_rate", "channels", "frames"])
 def test_what_a_line_cannot_do_without_is_named(write: Any, field: str) -> None:
-    with pytest.raises(RecordError, match=f"no {field}, which a manifest of (NeMo|Lhotse) needs"):
+    with pytest.raises(RecordError, match=f"no {field}, which a (NeMo|Lhotse) manifest needs"):
         write({key: value for key, value in MONO.items() if key != field})
 
 

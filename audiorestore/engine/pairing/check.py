@@ -1,4 +1,4 @@
-"""Whether a manifest of pairs is still true: files, digests, lengths, lag, and no leak between splits."""
+"""Checking that a manifest of pairs still holds: files, digests, lengths, lag, and no leak between splits."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,7 @@
 """Restoring recordings of any length, sample rate and number of channels, block by block.
 
-What leaves is the recording plus the model's *correction*: what the model changed at its own rate is brought back to
-the recording's rate and added. So sound above the model's band passes untouched instead of being cut off, and a model
+The output is the recording plus the model's *correction*: what the model changed at its own rate is resampled to the
+recording's rate and added. So sound above the model's band passes untouched instead of being cut off, and a model
 that changes nothing gives back every sample as it was.
 """
 
@@ -68,7 +68,7 @@ class RestoreConfig:
 
     @property
     def options(self) -> tuple[object, ...]:
-        """What changes the samples of an output."""
+        """The options that change the samples of an output."""
         return self.mix, self.bits, self.clip, self.dither, self.seed, self.loudness
 
 
@@ -126,12 +126,13 @@ def restore_waveform(
 def restore_record(
     record: Record, loaded: LoadedModel, config: RestoreConfig, follow: Follow = lambda name, done, total: None
 ) -> Record:
-    """Restore a record's degraded audio into a file, in bounded memory; a file made before from the same is kept.
+    """Restore a record's degraded audio into a file, in bounded memory; a file that an earlier run made from the same
+    input is kept.
 
     Args:
         record: With ``degraded``.
         loaded: The model.
-        config: Where to and how.
+        config: Where the files go, and how they are made.
         follow: Called with the record's id, how many samples were restored, and how many there are.
 
     Returns:
@@ -219,7 +220,7 @@ def _outputs(config: RestoreConfig, record: Record, info: AudioInfo) -> dict[str
 
 
 def is_one_file(place: Path) -> bool:
-    """Tell whether an output names one file: it has a container's suffix, and no folder is there.
+    """Whether an output names one file: it has a container's suffix, and no folder is there.
 
     >>> is_one_file(Path("clean.wav")), is_one_file(Path("restored"))
     (True, False)
