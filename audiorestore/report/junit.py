@@ -35,8 +35,7 @@ def write_junit(path: Path, verdicts: Sequence[Verdict], failures: Sequence[Fail
     for verdict in verdicts:
         case = _case(suite, verdict.kind, verdict.name)
         if verdict.reason:
-            lines = [verdict.reason, *(f"{name}: {words}" for name, words in verdict.worst)]
-            _outcome(case, "failure", verdict.kind, verdict.reason, lines)
+            _outcome(case, "failure", verdict.kind, verdict.reason, verdict.lines)
     for failure in failures:
         name = f"{failure.system}: {failure.name}" if failure.system else failure.name
         _outcome(_case(suite, "record", name), "error", failure.stage, failure.message, [failure.message])

@@ -205,6 +205,5 @@ def verdict_table(verdicts: Sequence[Verdict], title: str) -> Table:
     table.add_column("reason and worst files", overflow="fold", ratio=1)
     for verdict in verdicts:
         if verdict.reason:
-            lines = [verdict.reason, *(f"{name}: {words}" for name, words in verdict.worst)]
-            table.add_row(*map(Text, (verdict.name, verdict.found, verdict.wanted, "\n".join(lines))))
+            table.add_row(*map(Text, (verdict.name, verdict.found, verdict.wanted, "\n".join(verdict.lines))))
     return table

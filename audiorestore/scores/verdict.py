@@ -31,6 +31,11 @@ class Verdict:
     wanted: str = ""
     worst: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def lines(self) -> list[str]:
+        """The reason and the worst files, a line each; none where the condition is met."""
+        return [self.reason, *(f"{name}: {words}" for name, words in self.worst)] if self.reason else []
+
 
 def name_some(keys: Iterable[Key], chosen: NDArray[np.bool_]) -> str:
     """Count the chosen records, and name the first of them.

@@ -22,10 +22,11 @@ from audiorestore.report.page import records as page_records
 from audiorestore.report.page import write_page
 from audiorestore.report.page.charts import Curve, Violin, curves, violins
 from audiorestore.report.page.logs import training
-from audiorestore.report.page.numbers import columns, numbers_in, ranked, summed
+from audiorestore.report.page.numbers import columns, numbers_in, ranked
 from audiorestore.report.page.pictures import COLOURS, ROWS, image_uri, pixels_of
 from audiorestore.report.page.sounds import playable, read_excerpts, versions_of
 from audiorestore.report.power_grid import power_grid
+from audiorestore.scores.summary import Summary
 
 RATE = 16000
 METRICS = ["mse", "snr"]
@@ -102,8 +103,16 @@ def measured(tmp_path: Path) -> Any:
     return make
 
 
+def summed(systems: dict[str, list[dict[str, Any]]], metrics: list[str] | None = None) -> Summary:
+    summary = Summary(metrics)
+    for name, records in systems.items():
+        for record in records:
+            summary.add({**record, "system": name})
+    return summary
+
+
 def written(path: Path, systems: dict[str, list[dict[str, Any]]], **options: Any) -> Page:
-    write_page(path / "page.html", systems, **options)
+    write_page(path / "page.html", systems, summed(systems), **options)
     return Page((path / "page.html").read_text("utf-8"))
 
 
@@ -211,7 +220,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path, measured: Any) -> 
     systems = {"half": [measured("a", channels=2), measured("b")], "tenth": [measured("a", 0.1)]}
     pages = []
     for _ in range(2):
-        write_page(tmp_path / "page.html", systems)
+        write_page(tmp_path / "page.html", systems, summed(systems))
         pages.append((tmp_path / "page.html").read_bytes())
     assert pages[0] == pages[1]
     assert sorted(path.name for path in tmp_path.glob("*") if path.suffix != ".wav") == ["page.html"]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...data.manifest import Record
 from ...metrics._comparison import Number
 from ...scores.columns import ROWS, Key, Values
 from ...scores.summary import Entry, Summary
@@ -30,15 +29,6 @@ class Column:
     cells: Mapping[str, Entry] = field(default_factory=dict)
     values: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
     gains: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
-
-
-def summed(systems: Mapping[str, Sequence[Record]], metrics: Sequence[str] | None = None) -> Summary:
-    """Sum up the records of several systems, by the systems' names; `Summary` says which metrics are the default."""
-    summary = Summary(metrics)
-    for name, records in systems.items():
-        for record in records:
-            summary.add({**record, "system": name})
-    return summary
 
 
 def columns(summary: Summary, names: Sequence[str]) -> list[Column]:
