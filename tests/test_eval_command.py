@@ -286,7 +286,7 @@ def test_a_lag_is_reported_and_removed_on_request(ar: Callable, pairs: Path, tmp
     late = np.concatenate([np.zeros((1, 30), np.float32), late[:, :-30]], axis=1)
     write_audio(tmp_path / "degraded1.wav", late, rate, subtype="FLOAT", overwrite=True)
     result = ar("eval", pairs, "--metric", "snr")
-    assert "30 samples late: no number is to be trusted" in result.stderr
+    assert "degraded: it is delayed by 30 samples, so the numbers are not reliable" in result.stderr
     assert "1 record(s) are not aligned with their reference; use --align" in result.stderr
     undone = ar("eval", pairs, "--metric", "snr", "--align")
     assert undone.status == 0
@@ -428,5 +428,5 @@ def test_a_line_with_nan_is_refused_and_the_others_are_measured(ar: Callable, pa
         file.write('{"id": "third", "reference": "voice.wav", "degraded": "degraded1.wav", "x": NaN}\n')
     done = ar("eval", pairs, "--metric", "snr")
     assert done.status == 3
-    assert "NaN is no number of JSON" in done.stderr
+    assert "NaN is not a JSON number" in done.stderr
     assert len([record for record in done.records if "metrics" in record]) == 2

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import RecordError, UsageError
 from . import KEY_SUFFIX, REFERENCE
@@ -84,8 +84,7 @@ class Ratings:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(NamedTuple):
     """A valid line of a CSV file; ``place`` names its file and number."""
 
     place: str

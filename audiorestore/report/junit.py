@@ -28,8 +28,8 @@ def write_junit(path: Path, verdicts: Sequence[Verdict], failures: Sequence[Fail
         AudioFileError: It cannot be written.
     """
     failed = sum(bool(verdict.reason) for verdict in verdicts)
-    totals = {"tests": len(verdicts) + len(failures), "failures": failed, "errors": len(failures)}
-    counts = {name: str(count) for name, count in totals.items()}
+    tests = len(verdicts) + len(failures)
+    counts = {"tests": str(tests), "failures": str(failed), "errors": str(len(failures))}
     root = ElementTree.Element("testsuites", {"name": _SUITE, **counts})
     suite = ElementTree.SubElement(root, "testsuite", {"name": "ar eval", **counts})
     for verdict in verdicts:

@@ -6,8 +6,7 @@ Plot-Density Trace Synergism", The American Statistician 52, 1998; here they are
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -27,8 +26,7 @@ _LEAST_VALUES = 3  # fewer have no shape
 _DECADES = 1.5  # curves that span more than this have a logarithmic axis
 
 
-@dataclass(frozen=True)
-class Violin:
+class Violin(NamedTuple):
     """The values of one column.
 
     Attributes:
@@ -42,8 +40,7 @@ class Violin:
     values: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """Something over steps of training: ``values`` as many as ``steps``, finite; ``css`` classes give its colour."""
 
     label: str

@@ -6,9 +6,8 @@ A log is what training writes beside a checkpoint: JSON Lines, an ``event`` each
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -23,8 +22,7 @@ _ROWS = {"degraded": "c0", "level": "c3", "restored": "c1"}
 Points = dict[str, list[tuple[float, float]]]  # name of a curve to its steps and values
 
 
-@dataclass(frozen=True)
-class Chart:
+class Chart(NamedTuple):
     """A chart with its title and legend."""
 
     title: str
@@ -32,8 +30,7 @@ class Chart:
     svg: Markup
 
 
-@dataclass(frozen=True)
-class Training:
+class Training(NamedTuple):
     """What the page shows of one log."""
 
     name: str
@@ -42,12 +39,7 @@ class Training:
 
 
 def training(path: Path, number: int) -> Training:
-    """Draw a log; one that cannot be read has its trouble in words.
-
-    Args:
-        path: The log.
-        number: Which of the page's logs it is.
-    """
+    """Draw the page's log of this number; one that cannot be read has its trouble in words."""
     charts: dict[str, Points] = {"loss": {}, "snr_db": {}}
     unread = 0
     try:

@@ -1,7 +1,7 @@
 """The numbers on the page: those of the summary, so that every table shows the same, in a column for each system."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,8 +10,7 @@ from ...scores.columns import ROWS, Key, Values
 from ...scores.summary import Entry, Summary
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """What was measured of the degraded sound, or of what one system made of it.
 
     Attributes:
@@ -26,9 +25,9 @@ class Column:
     label: str
     index: int
     leveled: bool
-    cells: Mapping[str, Entry] = field(default_factory=dict)
-    values: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
-    gains: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
+    cells: Mapping[str, Entry]
+    values: Mapping[str, Mapping[Key, float]]
+    gains: Mapping[str, Mapping[Key, float]]
 
 
 def columns(summary: Summary, names: Sequence[str]) -> list[Column]:

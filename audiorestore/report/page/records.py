@@ -103,7 +103,7 @@ def _with_media(view: RecordView, records: Mapping[int, Record], names: Sequence
     read = [version for version in versions if version.index in excerpts.waveforms]
     sounds, notes = _sounds(excerpts, excerpts.stretch, read)
     level_matched = all(version.gain_db is not None for version in read)
-    pictures = list(_pictures(view.number, excerpts, excerpts.stretch, read))
+    pictures = _pictures(view.number, excerpts, excerpts.stretch, read)
     return replace(view, sounds=sounds, level_matched=level_matched, notes=notes, versions=pictures)
 
 
@@ -122,24 +122,23 @@ def _sounds(excerpts: Excerpts, stretch: Stretch, read: Sequence[Version]) -> tu
     return sounds, notes
 
 
-def _pictures(number: int, excerpts: Excerpts, stretch: Stretch, read: Sequence[Version]) -> Iterator[VersionView]:
+def _pictures(number: int, excerpts: Excerpts, stretch: Stretch, read: Sequence[Version]) -> list[VersionView]:
     """Draw each version and its difference from the reference, all on one colour scale."""
-    rate, start = stretch.sample_rate, stretch.start_seconds
-    grids = {index: power_grid(waveform, rate) for index, waveform in excerpts.waveforms.items()}
-    residuals: dict[int, PowerGrid] = {}
-    if -1 in excerpts.waveforms:
-        reference = excerpts.waveforms[-1]
-        residuals = {i: power_grid(each - reference, rate) for i, each in excerpts.waveforms.items() if i >= 0}
-    top = scale_top_db([*grids.values(), *residuals.values()])
-    shown = []
-    for version in read:
-        shown.append((version.label, grids[version.index]))
-        if version.index in residuals:
-            residual = residuals[version.index]
-            shown.append((f"{version.label} − reference{': no difference' if residual.silent else ''}", residual))
-    drawn = spectrograms(shown, rate, top, start, f"record {number}")
-    for version in read:
-        drawings = [next(drawn), *([next(drawn)] if version.index in residuals else [])]
-        if version.index < 0:
-            drawings.append(("", colour_scale(top, f"record {number} scale")))
-        yield VersionView(version.label, css_of(version.index), drawings)
+    rate, reference = stretch.sample_rate, excerpts.waveforms.get(-1)
+    views = [VersionView(version.label, css_of(version.index), []) for version in read]
+    shown: list[tuple[VersionView, str, PowerGrid]] = []
+    for version, view in zip(read, views, strict=True):
+        waveform = excerpts.waveforms[version.index]
+        shown.append((view, version.label, power_grid(waveform, rate)))
+        if reference is not None and version.index >= 0:
+            residual = power_grid(waveform - reference, rate)
+            words = f"{version.label} − reference{': no difference' if residual.silent else ''}"
+            shown.append((view, words, residual))
+    top = scale_top_db(grid for *_, grid in shown)
+    grids = [(words, grid) for _, words, grid in shown]
+    drawings = spectrograms(grids, rate, top, stretch.start_seconds, f"record {number}")
+    for (view, *_), drawing in zip(shown, drawings, strict=True):
+        view.pictures.append(drawing)
+    if reference is not None:
+        views[0].pictures.append(("", colour_scale(top, f"record {number} scale")))
+    return views
