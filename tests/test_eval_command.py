@@ -364,6 +364,7 @@ def run_python(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_matplotlib_is_imported_for_pictures_only_and_pyplot_never(
     pairs: Path, tmp_path: Path, words: list[str], drawn: bool
 ) -> None:
+    pairs.write_text(pairs.read_text().splitlines()[0])
     script = f"import sys\nsys.argv = {['ar', 'eval', str(pairs), *words]!r}\nfrom audiorestore.cli import main\n"
     script += "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
     script += "print(*sys.modules, file=sys.stderr)"
@@ -371,7 +372,7 @@ def test_matplotlib_is_imported_for_pictures_only_and_pyplot_never(
     modules = set(done.stderr.splitlines()[-1].split())
     assert ("matplotlib" in modules) == drawn, done.stderr
     assert not modules & {"matplotlib.pyplot", "torch"}
-    assert [path.stat().st_size > 50_000 for path in sorted((tmp_path / "plots").rglob("*.png"))] == [True] * 2 * drawn
+    assert [path.stat().st_size > 50_000 for path in sorted((tmp_path / "plots").rglob("*.png"))] == [True] * drawn
 
 
 def test_real_speech_is_drawn(ar: Callable, corpus: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``ar eval``: numbers for what a restorer did, beside those of doing nothing."""
+"""``ar eval``: measure restored audio, next to the degraded audio that it was made from."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal

@@ -23,7 +23,7 @@ _SCREENED: dict[str, tuple[Callable[[int], bool], str]] = {
     REFERENCE: (lambda score: score < 90, "rated the hidden reference below 90"),
     "anchor_7000_hz": (lambda score: score > 90, "rated the 7 kHz anchor above 90"),
 }
-# What cells have to match, and in words; those of the kind and the score depend on the test.
+# Patterns of cells, and what they mean in words; kind and score are checked separately.
 _CELLS = {
     "listener": (r"[A-Za-z0-9_-]{1,32}", "a name of letters, digits, - and _"),
     "group": ("|".join(GROUPS), f"one of {', '.join(GROUPS)}"),

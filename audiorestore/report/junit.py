@@ -10,12 +10,12 @@ from ..scores.columns import Failure
 from ..scores.verdict import Verdict
 
 _SUITE = "audiorestore"
-# What XML 1.0 cannot hold, even escaped: control characters, lone surrogates, and two code points of no character.
+# What XML 1.0 cannot hold, even escaped: control characters, lone surrogates, and two noncharacters.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_junit(path: Path, verdicts: Sequence[Verdict], failures: Sequence[Failure]) -> None:
-    """Write conditions and failed records as JUnit XML: the whole file, or none.
+    """Write conditions and failed records as JUnit XML; the file is written completely or not at all.
 
     The same run gives the same bytes: the file contains neither a time nor a host name.
 

@@ -80,9 +80,9 @@ def power_grid(waveform: NDArray[np.floating], sample_rate: int) -> PowerGrid:
 
 
 class PowerColumns:
-    """Measures the power of a sound that comes block by block, in overlapping Hann frames of about 40 ms.
+    """Measures the power of a sound that is read block by block, in overlapping Hann frames of about 40 ms.
 
-    Every sample counts, however long the sound is: a column is the mean power of its frames. The power of channels is
+    No sample is skipped, however long the sound is: a column is the mean power of its frames. The power of channels is
     averaged, so that they cannot cancel each other.
 
     Args:

@@ -1,4 +1,4 @@
-"""What `ar quantize` changed, as a table and as sentences."""
+"""What `ar quantize` changed, as a table and in sentences."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A sound reduced to what a picture can show, block by block: memory does not grow with its length."""
+"""A sound reduced to what a picture can show, block by block, in memory that does not grow with its length."""
 
 import math
 from dataclasses import dataclass
@@ -38,11 +38,11 @@ class Sketch:
 
 
 class Sketcher:
-    """Makes the sketch of a sound that comes block by block.
+    """Makes the sketch of a sound that is read block by block.
 
     Args:
         channels: Number of channels.
-        frames: Samples per channel that will come, at least 1.
+        frames: Samples per channel of the whole sound, at least 1.
         sample_rate: In Hz.
     """
 

@@ -52,9 +52,9 @@ class Curve(NamedTuple):
 def violins(rows: Sequence[Violin], name: str, unit: str, style: str) -> Markup:
     """Draw how one number is distributed in several columns, one below the other.
 
-    Each has its median as a stroke and the middle half of its values as a bar, and is as wide as all others where its
-    values are densest: a Gaussian kernel density with Silverman's bandwidth. Few values are dots as well; fewer than
-    three are dots only.
+    Each shows its median as a stroke and the middle half of its values as a bar. Its shape is a Gaussian kernel density
+    with Silverman's bandwidth, and all violins have the same largest width. A few values are also drawn as dots; fewer
+    than three only as dots.
 
     Args:
         rows: At least one.

@@ -1,6 +1,6 @@
 """The log of a training as curves: losses and signal-to-noise ratios over the steps.
 
-A log is what training writes beside a checkpoint: JSON Lines, an ``event`` each, ``stepped`` or ``validated``.
+Training writes a log next to each checkpoint: JSON Lines, each an ``event``, ``stepped`` or ``validated``.
 """
 
 import json

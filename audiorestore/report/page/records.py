@@ -36,12 +36,12 @@ class RecordView:
         key: The record's.
         title: Its name for people.
         damage: What was done to it, in words.
-        troubles: Why its numbers may be in doubt, and what is missing.
-        stretch: Of which place the excerpts are; None where there are none.
+        troubles: Why its numbers may not be reliable, and what is missing.
+        stretch: Where in the recording the excerpts are; None if nothing could be read.
         sounds: For the player, one for each version.
         level_matched: Whether the levels of all versions are known.
-        notes: What was changed of the sounds.
-        versions: Beside each other.
+        notes: How the played sounds differ from the files.
+        versions: Its versions, from left to right.
     """
 
     number: int

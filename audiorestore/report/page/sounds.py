@@ -1,4 +1,4 @@
-"""The excerpts of a record that are on a page: the busiest ten seconds of the reference, and the same of the others."""
+"""The excerpts of a record on a page: the busiest ten seconds of the reference, and the same of the other versions."""
 
 import base64
 import io
@@ -76,7 +76,7 @@ class Excerpts:
     Attributes:
         stretch: Its place; None where nothing could be read.
         waveforms: By the version's index, shape (channels, time).
-        troubles: What could not be read and why, for people.
+        troubles: What could not be read, and why.
     """
 
     stretch: Stretch | None = None
