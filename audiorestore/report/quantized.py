@@ -1,4 +1,4 @@
-"""What `ar quantize` changed, as a table and as sentences."""
+"""What `ar quantize` changed, as a table and in sentences."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from rich.table import Table
 from rich.text import Text
 
 _MOST_NAMES = 8
-_ONE = "parameter stays", "it belongs", "it is"
 _METRICS = (("snr_db", "SNR, dB"), ("lsd_db", "LSD, dB"))
 
 
@@ -42,7 +41,8 @@ def remarks(result: dict[str, Any]) -> list[str]:
     said = _float_layers(result["layers"]) if dtype == "int8" else []
     if left := result["left_in_float32"]:
         count = sum(left.values())
-        stay, belong, are = ("parameters stay", "they belong", "they are") if count > 1 else _ONE
+        many = ("parameters stay", "they belong", "they are")
+        stay, belong, are = many if count > 1 else ("parameter stays", "it belongs", "it is")
         why = f"{belong} to no int8 layer" if dtype == "int8" else f"{are} too large or too small for float16"
         said.append(f"{count:,} {stay} in float32 because {why}: {_listed(left)}")
     before, after = result["bytes"].values()
