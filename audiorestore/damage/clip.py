@@ -39,8 +39,7 @@ class Config(DamageConfig):
         Choice(KINDS), Domain(str, meaning="cut off flat, or bent gradually towards the threshold", choices=KINDS)
     )
     sdr_db: float | Off = parameter(
-        "off",
-        Domain(float, "dB", "sound over clipping error; replaces threshold_db", low=0.1, high=60, words=("off",)),
+        "off", Domain(float, "dB", "sound over clipping error; replaces threshold_db", low=0.1, high=60, words=("off",))
     )
 
 

@@ -52,8 +52,7 @@ class Config(DamageConfig):
         "auto", Domain(int, "Hz", "sample rate inside the MP3; auto is LAME's choice", choices=("auto", *CODED_RATES))
     )
     quality: int = parameter(
-        2,
-        Domain(int, meaning="LAME's -q, 0 (slowest) to 9; changes the SNR by decibels from 96 kbit/s", low=0, high=9),
+        2, Domain(int, meaning="LAME's -q, 0 (slowest) to 9; changes the SNR by decibels from 96 kbit/s", low=0, high=9)
     )
 
 

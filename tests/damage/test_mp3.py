@@ -27,15 +27,7 @@ def parameters(
 ) -> mp3.Config:
     """The fastest quality that still has a psychoacoustic model: lags, gains and rates do not depend on it."""
     return mp3.Config(
-        **(
-            {
-                "kbps": kbps,
-                "mode": mode,
-                "vbr_quality": vbr_quality,
-                "coded_rate": coded_rate,
-                "quality": quality,
-            }
-        )
+        **({"kbps": kbps, "mode": mode, "vbr_quality": vbr_quality, "coded_rate": coded_rate, "quality": quality})
     )
 
 

@@ -33,7 +33,7 @@ _WEIGHT = 100.0 * INTERNAL_NOISE**0.3
 
 
 def modulation_differences(modulation: Array, mean_loudness: Array) -> tuple[Array, Array, Array]:
-    """Compare modulations: any difference, mostly added modulation, and the frame's weight; Kabal, equations 73 to 82."""
+    """Compare modulations: any difference, mostly added ones, and the frame's weight; Kabal, equations 73 to 82."""
     reference, estimate = modulation[:, 0], modulation[:, 1]
     difference = np.abs(estimate - reference)
     any_way = 100.0 / BANDS * np.sum(difference / (1.0 + reference), axis=-1)
