@@ -6,7 +6,7 @@ over (batch, channels, time).
 """
 
 from collections.abc import Callable
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,22 +19,6 @@ LinearMap = nn.Linear | nn.Conv1d
 
 NEIGHBOURS = 16  # windows to a row; 4 to 32 are about as fast
 _MANY_PLACES = 64
-
-
-@runtime_checkable
-class OwnConvolution(Protocol):
-    """A layer that takes the place of a torch layer and slides in its own way."""
-
-    def convolve(self, values: Tensor, dilation: int, padding: int) -> Tensor:
-        """Slide over values, as `convolve` does."""
-
-
-@runtime_checkable
-class OwnRepetition(Protocol):
-    """A dense layer that takes the place of torch's and computes with its repeated weight in its own way."""
-
-    def repeated(self, values: Tensor, arrange: Callable[[Tensor], Tensor], times: int) -> Tensor:
-        """Map rows by the weight that ``arrange`` makes of this one, with its outputs ``times`` over."""
 
 
 class Tanh(nn.Module):
@@ -66,8 +50,9 @@ def convolve(layer: LinearMap, values: Tensor, dilation: int = 1, padding: int =
         dilation: Distance of the time steps that a window has.
         padding: Time steps of silence at both ends.
     """
-    if isinstance(layer, OwnConvolution):
-        return layer.convolve(values, dilation, padding)
+    own: Callable[..., Tensor] | None = getattr(layer, "convolve", None)
+    if own is not None:
+        return own(values, dilation, padding)
     weight = layer.weight.reshape(layer.weight.shape[0], values.shape[1], 1, -1)
     if weight.shape[-1] >= _MANY_PLACES and torch.is_grad_enabled() and not padding:
         return _slide_in_rows(weight, layer.bias, values, dilation)
@@ -81,8 +66,9 @@ def over_neighbours(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
     Returns:
         Maps rows (…, window + 15) to (…, 16 · out).
     """
-    if isinstance(layer, OwnRepetition):
-        return lambda rows: layer.repeated(rows, shifted_copies, NEIGHBOURS)
+    own: Callable[..., Tensor] | None = getattr(layer, "repeated", None)
+    if own is not None:
+        return lambda rows: own(rows, shifted_copies, NEIGHBOURS)
     weight, bias = shifted_copies(layer.weight), layer.bias.repeat(NEIGHBOURS)
     return lambda rows: functional.linear(rows, weight, bias)
 

@@ -81,8 +81,7 @@ def steps_of(largest: Tensor) -> Tensor:
 def codes_of(values: Tensor, factor: float | Tensor) -> Tensor:
     """Multiply, round to whole steps, and code."""
     order = torch.channels_last if values.dim() == 4 else torch.contiguous_format
-    integers = torch.empty_like(values, dtype=torch.int8, memory_format=order)
-    return as_codes(integers.copy_(torch.mul(values, factor).round_()))
+    return as_codes(torch.mul(values, factor).round_().to(torch.int8, memory_format=order))
 
 
 def as_codes(integers: Tensor) -> Tensor:
