@@ -6,7 +6,7 @@ forward pass and 1.8 times in training.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,22 +19,6 @@ LinearMap = nn.Linear | nn.Conv1d
 
 NEIGHBOURS = 16  # windows in a row; 4 to 32 are about as fast
 _LONG_KERNEL = 64
-
-
-@runtime_checkable
-class OwnConvolution(Protocol):
-    """A replacement for a torch layer that has its own convolution."""
-
-    def convolve(self, values: Tensor, dilation: int, padding: int) -> Tensor:
-        """Convolve values, as the function `convolve` does."""
-
-
-@runtime_checkable
-class OwnRepetition(Protocol):
-    """A replacement for torch's dense layer that computes with a rearranged weight in its own way."""
-
-    def repeated(self, values: Tensor, arrange: Callable[[Tensor], Tensor], times: int) -> Tensor:
-        """Multiply rows by ``arrange(weight)``, which has ``times`` as many outputs as the weight."""
 
 
 class Tanh(nn.Module):
@@ -66,8 +50,9 @@ def convolve(layer: LinearMap, values: Tensor, dilation: int = 1, padding: int =
         dilation: Distance between the time steps of a window.
         padding: Zeros at both ends, in time steps.
     """
-    if isinstance(layer, OwnConvolution):
-        return layer.convolve(values, dilation, padding)
+    own: Callable[..., Tensor] | None = getattr(layer, "convolve", None)
+    if own is not None:
+        return own(values, dilation, padding)
     weight = layer.weight.reshape(layer.weight.shape[0], values.shape[1], 1, -1)
     if weight.shape[-1] >= _LONG_KERNEL and torch.is_grad_enabled() and not padding:
         return _slide_in_rows(weight, layer.bias, values, dilation)
@@ -81,8 +66,9 @@ def over_neighbours(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
     Returns:
         A function that maps rows (…, window + 15) to (…, 16 · out).
     """
-    if isinstance(layer, OwnRepetition):
-        return lambda rows: layer.repeated(rows, shifted_copies, NEIGHBOURS)
+    own: Callable[..., Tensor] | None = getattr(layer, "repeated", None)
+    if own is not None:
+        return lambda rows: own(rows, shifted_copies, NEIGHBOURS)
     weight, bias = shifted_copies(layer.weight), layer.bias.repeat(NEIGHBOURS)
     return lambda rows: functional.linear(rows, weight, bias)
 
