@@ -12,7 +12,7 @@ from ..errors import AudioFileError
 from ..signal.sound import BLOCK_FRAMES, Block, Sound, joined
 from .audio_reader import AudioReader, seeks_exactly
 
-MEMORY_BYTES = 1 << 26  # a recording up to this size is held in memory: six minutes of mono at 44.1 kHz
+MEMORY_BYTES = 1 << 25  # a recording up to this size is held in memory: a minute and a half of stereo at 44.1 kHz
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ that difference, is 1 if the better one is true, and near 0 if both are equally 
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -99,9 +100,11 @@ def _most_explaining(reference: Mono, degraded: Mono) -> tuple[int, int]:
 def _correlate(reference: Mono, degraded: Mono, weighted: bool = True) -> Mono:
     """Correlate at every lag, with less weight on loud frequencies if ``weighted``; negative lags are at the end."""
     n_fft = 1 << (len(reference) + len(degraded) - 1).bit_length()
-    cross, other = _spectrum(degraded, n_fft), _spectrum(reference, n_fft)
-    cross *= np.conj(other, out=other)  # in place: of a long excerpt, each array takes 32 MB
-    del other
+    cross = np.concatenate(list(_spectrum(degraded, n_fft)))
+    place = 0
+    for bins in _spectrum(reference, n_fft):  # some at a time: of a long excerpt, an array of all takes 32 MB
+        cross[place : place + len(bins)] *= np.conj(bins)
+        place += len(bins)
     if weighted:
         magnitude = np.abs(cross)
         np.sqrt(magnitude, out=magnitude)
@@ -110,17 +113,17 @@ def _correlate(reference: Mono, degraded: Mono, weighted: bool = True) -> Mono:
     return np.fft.irfft(cross, n_fft)
 
 
-def _spectrum(waveform: Mono, n_fft: int) -> NDArray[np.complexfloating]:
-    """Compute `np.fft.rfft`, of a long waveform in half the memory, since that works in double precision.
+def _spectrum(waveform: Mono, n_fft: int) -> Iterator[NDArray[np.complexfloating]]:
+    """Compute `np.fft.rfft`, of a long waveform some bins at a time, since it works in double precision.
 
     It takes every R-th sample at a time: X[k] = Σ w^(rk) F_r[k mod n_fft/R] with w = exp(-2πi/n_fft), where F_r is the
     spectrum of the samples r, r + R, r + 2R … (decimation in time; Cooley and Tukey, Math. Comput. 1965).
     """
     size = n_fft // _DECIMATION
     if n_fft < _LONG_FFT or waveform.dtype != np.float32:
-        return np.fft.rfft(waveform, n_fft)
+        yield np.fft.rfft(waveform, n_fft)
+        return
     parts = [np.fft.rfft(waveform[first::_DECIMATION].astype(np.float64), size) for first in range(_DECIMATION)]
-    spectrum = np.empty(n_fft // 2 + 1, np.complex64)
     turns = np.exp(-2j * np.pi / n_fft * np.arange(_BINS_AT_ONCE))
     for start in range(0, n_fft // 2, _BINS_AT_ONCE):
         place = start % size
@@ -134,10 +137,8 @@ def _spectrum(waveform: Mono, n_fft: int) -> NDArray[np.complexfloating]:
         for row in rows[-2:0:-1]:
             total += row
             total *= turn
-        total += rows[0]
-        spectrum[start : start + _BINS_AT_ONCE] = total
-    spectrum[-1] = sum((-1) ** first * part[0].real for first, part in enumerate(parts))
-    return spectrum
+        yield (total + rows[0]).astype(np.complex64)
+    yield np.array([sum((-1) ** first * part[0].real for first, part in enumerate(parts))], np.complex64)
 
 
 def _heights(correlation: Mono, frames: int, degraded_frames: int) -> tuple[Mono, int]:
