@@ -73,7 +73,8 @@ def power_grid(waveform: NDArray[np.floating], sample_rate: int) -> PowerGrid:
         waveform: Samples, shape (channels, time), time ≥ 1.
         sample_rate: In Hz.
     """
-    columns = PowerColumns(*waveform.shape, sample_rate)
+    channels, samples = waveform.shape
+    columns = PowerColumns(channels, samples, sample_rate)
     for block in Sound.of(waveform, sample_rate).blocks():
         columns.push(block)
     return columns.finish()
