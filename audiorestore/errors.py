@@ -62,7 +62,7 @@ class AlignmentError(AudioRestoreError):
 
     Args:
         message: One whole sentence.
-        kind: Which of `signal.findings.FINDINGS` it is, the most severe where several hold; empty where it is none.
+        kind: Which of `signal.findings.FINDINGS` it is, the most severe if there are several; empty if none.
     """
 
     def __init__(self, message: str, *, kind: str = "") -> None:

@@ -13,7 +13,7 @@ class Registry:
 
     Args:
         package: Dotted name, such as ``audiorestore.models``.
-        kind: What an entry is called when speaking to people, such as ``family``.
+        kind: What messages call an entry, such as ``family``.
 
     >>> "mse" in Registry("audiorestore.metrics", "metric").names()
     True
@@ -34,7 +34,7 @@ class Registry:
         """Import one entry.
 
         Raises:
-            UsageError: There is no such entry; the sentence lists those that there are.
+            UsageError: There is no such entry; the message lists the existing ones.
         """
         names = self.names()
         if name not in names:
@@ -44,7 +44,7 @@ class Registry:
 
 
 def suggestion(word: str, possible: list[str]) -> str:
-    """Say what a mistyped word was probably meant to be, or nothing.
+    """Suggest what a mistyped word was probably meant to be; empty if nothing is close.
 
     >>> suggestion("ccn", ["cnn", "mlp"])
     " (did you mean 'cnn'?)"

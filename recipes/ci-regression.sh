@@ -1,6 +1,6 @@
 #!/bin/sh
 # How a build server keeps a restorer from getting worse: measure once and keep the scores, then compare every later run
-# with them. Shown on demo audio: the same run passes, and one file damaged on purpose stops it with status 4.
+# with them. On demo audio, the same run passes, and one file that is damaged on purpose fails with status 4.
 #
 #   [DATA=folder] [CHAIN=damages] [OUT=folder] sh recipes/ci-regression.sh
 #

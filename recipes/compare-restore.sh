@@ -1,6 +1,6 @@
 #!/bin/sh
-# compare-restore.sh MODEL FOLDER HERE : restore test.jsonl into a folder, run POST on each file from HERE, where the
-# user stands, and print the records.
+# compare-restore.sh MODEL FOLDER HERE : restore test.jsonl into a folder, run POST on each file in HERE, the user's
+# working directory, and print the records.
 set -eu
 . "$(dirname "$0")/steps.sh"
 but_some audiorestore restore -f --model "$1" test.jsonl -o "$2" > "$2.records"

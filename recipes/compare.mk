@@ -1,12 +1,12 @@
-# What compare.sh makes, and from what; called by it in the folder of a run. Names in capitals are its options, which
-# come by the environment, so that make expands nothing in them.
+# The stages of compare.sh, which calls this in the folder of a run. Names in capitals are its options; they are passed in
+# the environment, so that make does not expand them.
 
 INTO = @rm -f $@; . "$(recipes)/steps.sh"; set -eu; make_file $@
 
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-# identity and level hold nothing that int8 could store.
+# identity and level have no weights to store in int8.
 report.md: $(rows:%=%/float.csv) $(rows:%=%/int8.json) $(patsubst %,%/int8.csv,$(filter-out identity level,$(rows)))
 	$(INTO) sh "$(recipes)/compare-report.sh" $(rows)
 

@@ -1,22 +1,22 @@
 #!/bin/sh
-# Deshpande et al. 2021: Table 1 for all six systems on the same thirds of songs, with the rows that the paper lacks, and
-# its Figures 2 to 4.
+# Deshpande et al. 2021: Table 1 for all six systems on the same thirds of songs, with rows that the paper lacks, and
+# Figures 2 to 4.
 #
 #   DATA=folder-of-music [SCALE=smoke|small|paper] [MINUTES=4] [JOBS=2] [OUT=folder] sh recipes/deshpande-2021.sh
 #
-# SCALE=smoke  two steps each, to see that all of it runs
+# SCALE=smoke  two training steps each, to check that everything runs
 #       small  presets `small`, MINUTES of training for each system and one for each loss of Figure 2: under 40 minutes
 #              with JOBS=2 on two cores (the default scale)
 #       paper  the paper's networks and schedules: days; for a machine with an accelerator
 #
-# As in the paper, songs are cut into thirds, mono at 22,050 Hz, and go through MP3 at 128 kbit/s, the target, and from
-# there at 32 kbit/s, the input. Unlike there, the thirds of one song never fall into two splits; the level of the input
-# is matched to the target's (an encoder turns it down by 0.95, which is a change of volume, not damage); everything is measured
-# a second time against the lossless original. Beside the paper's systems are the two do-nothing rows, and each
-# network in int8. The paper gives no seed, split or recordings, so its numbers are shown for orientation only.
+# As in the paper, songs are cut into thirds, mono at 22,050 Hz, and encoded as MP3 at 128 kbit/s, the target, which is
+# encoded again at 32 kbit/s, the input. Unlike in the paper, the thirds of a song are always in one split; the level of
+# the input is matched to the target's (an encoder multiplies it by 0.95, which is a change of volume, not damage); and
+# everything is also measured relative to the lossless original. The table also has the two rows without restoration and
+# each network in int8. The paper gives no seed, split or recordings, so its numbers are shown for orientation only.
 #
-# Times are of restoring 100,000 samples, as `ar quantize` measures both forms in one run; ratios to N=1 can be compared,
-# milliseconds of two machines cannot. Needs pip install 'audiorestore[speech]' for PESQ and STOI.
+# Times are for restoring 100,000 samples, as `ar quantize` measures both forms in one run. Compare ratios to N=1;
+# milliseconds of two machines cannot be compared. Needs pip install 'audiorestore[speech]' for PESQ and STOI.
 # Paths are relative to the working directory. An interrupted run can simply be repeated; other settings need
 # another OUT. The report goes to stdout and to OUT/report.md, the pictures to OUT/figures.
 set -eu
@@ -51,7 +51,7 @@ losses='mse mae kl log_spectral pixel ssim pixel+ssim'
 # measured NAME : both forms of a restored test split, against the target and against the original.
 measured() {
     make_file "$OUT/$1/target.csv" audiorestore eval "$OUT/$1/restored.jsonl" $metrics --format csv
-    # However OUT was written (./runs, runs/), records hold it as the program writes it.
+    # Records have OUT as the program writes it, even if it was given as ./runs or runs/.
     sed 's|\("reference": "\([^"]*/\)\{0,1\}\)target/|\1thirds/|' "$OUT/$1/restored.jsonl" > "$OUT/$1/original.jsonl"
     make_file "$OUT/$1/original.csv" audiorestore eval "$OUT/$1/original.jsonl" $metrics --format csv
 }
@@ -75,7 +75,7 @@ one() {
     measured "$name-int8"
 }
 
-# loss NAME : the same small network under another loss, and its picture.
+# loss NAME : the same small network trained with another loss, and its picture.
 loss() {
     echo "== loss $1" >&2
     place=$OUT/losses/$1
@@ -87,8 +87,8 @@ loss() {
     head -n 1 "$place/restored.jsonl" | audiorestore eval --metric snr --plot "$OUT/figures/2-loss-$1" > /dev/null 2>> "$place/log.txt"
 }
 
-# line NAME LABEL PAPER... : one row of Table 1, against the original after one gain, since the target's level is
-# lower already; the time in ms for 100,000 samples.
+# line NAME LABEL PAPER... : one row of Table 1; relative to the original after one gain, because the target's level is
+# lower than the original's; time in ms for 100,000 samples.
 line() {
     name=$1 label=$2
     shift 2
@@ -162,7 +162,7 @@ make_file "$OUT/target.jsonl" audiorestore degrade "$OUT/thirds" --chain mp3:kbp
 make_file "$OUT/input.jsonl" audiorestore degrade "$OUT/target" --chain mp3:kbps=32 --jobs "$JOBS" -f -o "$OUT/input"
 make_file "$OUT/pairs.jsonl" audiorestore pair "$OUT/input.jsonl" --level match --group-by 'path:([^/]*)-[123]\.wav$' \
     --split 80:10:10 --jobs "$JOBS" -o "$OUT/matched"
-# A pair that had to be shifted is a shorter copy of its target, which is not aligned with the original: used for training, not for testing.
+# A pair that was shifted is shorter than its original and not aligned with it: it is used for training, not for testing.
 make_file "$OUT/test.jsonl" grep '"reference": "\([^"]*/\)\{0,1\}target/.*"split": "test"' "$OUT/pairs.jsonl"
 
 for name in identity level; do [ -f "$OUT/$name/original.csv" ] || one $name $name small ''; done

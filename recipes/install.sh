@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make .venv in the project's folder and install audiorestore into it, with the tested versions; do nothing if that was
-# done and they have not changed. An argument names the extras: sh recipes/install.sh test
+# Make .venv in the project's folder and install audiorestore into it, with the tested versions; do nothing if that has
+# been done with the same versions. An argument names the extras: sh recipes/install.sh test
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")

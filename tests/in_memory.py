@@ -1,5 +1,8 @@
 """Damages applied to waveforms that are in memory: the short way for tests, through the functions that users use."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import cycle
 from types import ModuleType
 from typing import Any
 
@@ -32,3 +35,26 @@ def apply_chain(
     for _, outcome in run.result:
         outcome.close()
     return degraded, [entry for entry, _ in run.result]
+
+
+def added_alone(
+    module: ModuleType, config: DamageConfig, seconds: float, sample_rate: int, channels: int = 1
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """What a damage adds to a constant that is too soft to leave a trace in it, and what was measured."""
+    quiet = np.full((channels, int(seconds * sample_rate)), 1e-6, np.float32)
+    degraded, measured = apply_damage(module, quiet, sample_rate, replace(config, snr_db=-100.0))  # type: ignore[call-arg]
+    return (degraded.astype(np.float64) - quiet) * 10, measured
+
+
+def in_blocks(waveform: np.ndarray, sample_rate: int, lengths: list[int]) -> Sound:
+    """A waveform that is read in blocks of these lengths, over and over."""
+
+    def blocks() -> Iterator[Block]:
+        start = 0
+        for length in cycle(lengths):
+            if start >= waveform.shape[-1]:
+                return
+            yield waveform[:, start : start + length]
+            start += length
+
+    return Sound(sample_rate, waveform.shape[0], waveform.shape[-1], blocks)

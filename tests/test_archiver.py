@@ -46,46 +46,21 @@ FOR_THE_ARCHIVER = [
     *("s", "sv", "vs", "sD", "cs", "M", "dz", "rj", "xC", "xNv", "rLc"),
     *("-rcs", "-cr", "-r", "-c", "-cu", "-s", "-t", "-tv", "-q", "-x", "-M", "-V", "-v", "-D", "-qcL", "-ra"),
     *("--plugin", "--plugin=/usr/lib/liblto_plugin.so", "--target", "--target=elf64-x86-64", "--thin"),
-    *(
-        "--output",
-        "--output=folder",
-        "--record-libdeps=-lm -lz",
-        "--format=gnu",
-        "-format=gnu",
-        "--rsp-quoting=posix",
-    ),
+    *("--output", "--output=folder", "--record-libdeps=-lm -lz", "--format=gnu", "-format=gnu", "--rsp-quoting=posix"),
     *("-X32_64", "-X64", "-X", "@objects.rsp", "@with\nline break", "--output=\udcff\n"),
 ]
-
-
-def test_is_for_the_archiver() -> None:
-    assert [each for each in FOR_THE_ARCHIVER if not for_archiver(each)] == []
 
 
 OURS_ALONE = [
     *("", "-", "--", "-h", "--help", "--version", "--verbose", "-rh", "--thinner", "@", "--plug", "r-", "-r c"),
     *("c", "cu", "v", "a", "ab", "as", "u", "V", "rt", "rq", "xx", "tt", "dr"),  # no operation, or two
     *("ta", "xi", "pai", "air", "rab", "cat", "list", "clip", "fix"),  # a place where none is asked for
-    *(
-        "trian",
-        "tran",
-        "evla",
-        "help",
-        "version",
-        "info",
-        "file.wav",
-        "x.a",
-        "r c",
-        "rc\n",
-        "RCS",
-        "ŕ",
-        "ſ",
-        "\udcff",
-    ),
+    *("trian", "tran", "evla", "help", "version", "info", "file.wav", "x.a", "r c", "rc\n", "RCS", "ŕ", "ſ", "\udcff"),
 ]
 
 
-def test_is_ours() -> None:
+def test_whose_call_it_is() -> None:
+    assert [each for each in FOR_THE_ARCHIVER if not for_archiver(each)] == []
     assert [each for each in OURS_ALONE if for_archiver(each)] == []
 
 
@@ -435,8 +410,5 @@ def test_the_archiver_fails_as_it_would_without_us(tmp_path: Path) -> None:
         for program in (str(REAL), "ar")
     )
     assert direct.returncode
-    assert (through_us.returncode, through_us.stdout, through_us.stderr) == (
-        direct.returncode,
-        direct.stdout,
-        direct.stderr,
-    )
+    for outcome in ("returncode", "stdout", "stderr"):
+        assert getattr(through_us, outcome) == getattr(direct, outcome)

@@ -68,7 +68,7 @@ def bad_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def assert_told(ended: object, stage: str, broken: dict[str, str]) -> dict[str, dict]:
+def assert_reported(ended: object, stage: str, broken: dict[str, str]) -> dict[str, dict]:
     """Every broken file has one sentence in its record and on stderr; there is no traceback, and nothing is lost."""
     records = {record["id"]: record for record in ended.records}  # type: ignore[attr-defined]
     for name, sentence in broken.items():
@@ -85,7 +85,7 @@ def assert_told(ended: object, stage: str, broken: dict[str, str]) -> dict[str, 
 def test_degrade_goes_on_past_what_is_broken(ar: Callable, bad_folder: Path, tmp_path: Path) -> None:
     ended = ar("degrade", bad_folder, "--chain", "mp3:kbps=64", "-o", "d", "-j", "2")
     assert ended.status == 3
-    records = assert_told(ended, "degrade", BROKEN)
+    records = assert_reported(ended, "degrade", BROKEN)
     for name in ["good.wav", *ODD]:
         record = records[Path(name).stem]
         clean, rate = read_audio(bad_folder / name)
@@ -97,7 +97,7 @@ def test_degrade_goes_on_past_what_is_broken(ar: Callable, bad_folder: Path, tmp
 def test_restore_goes_on_past_what_is_broken(ar: Callable, bad_folder: Path, tmp_path: Path) -> None:
     ended = ar("restore", "--model", "identity", bad_folder, "-o", "out")
     assert ended.status == 3
-    assert_told(ended, "restore", BROKEN)
+    assert_reported(ended, "restore", BROKEN)
     depths = {"bits-8": "PCM_16", "bits-24": "PCM_24", "float64": "DOUBLE", "good": "PCM_16"}
     for name, depth in depths.items():
         assert soundfile.info(tmp_path / "out" / f"{name}.wav").subtype == depth
@@ -110,13 +110,13 @@ def test_pair_and_eval_go_on_past_what_is_broken(ar: Callable, bad_folder: Path)
     silent = {"silence.wav": "is silent, so no lag can be measured"}
     paired = ar("pair", "--reference", bad_folder, "--degraded", bad_folder, "--split", "0:0:100")
     assert paired.status == 3
-    records = assert_told(paired, "pair", BROKEN | silent)
+    records = assert_reported(paired, "pair", BROKEN | silent)
     aligned = records["good"]["alignment"]
     assert set(aligned.pop("windows")) == {0.0}
     assert aligned == {"lag": 0.0, "gain_db": 0.0, "residual_lag": 0.0, "level": "keep"}
     scored = ar("eval", "--reference", bad_folder, "--degraded", bad_folder)
     assert scored.status == 3
-    records = assert_told(scored, "eval", BROKEN)
+    records = assert_reported(scored, "eval", BROKEN)
     assert records["silence"]["metrics"]["degraded"]["snr_db"] is None
     assert "silent" in records["silence"]["metrics_note"]
     assert records["good"]["metrics"]["degraded"]["snr_db"] == 120.0
@@ -190,11 +190,11 @@ def test_a_manifest_with_bad_lines(ar: Callable, voice: Path, tmp_path: Path) ->
 
 
 def test_a_checkpoint_from_a_newer_version_and_of_an_unknown_family(ar: Callable, voice: Path, tmp_path: Path) -> None:
-    for told, sentence in (
+    for metadata, sentence in (
         ({"format": 99, "version": "9.0"}, "written by a newer audiorestore (9.0)"),
         ({"format": 1, "family": "wizard"}, "family 'wizard'"),
     ):
-        header = json.dumps({"__metadata__": {"audiorestore": json.dumps(told)}}).encode()
+        header = json.dumps({"__metadata__": {"audiorestore": json.dumps(metadata)}}).encode()
         (tmp_path / "m.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
         ended = ar("restore", "-m", "m.safetensors", "voice.wav", "-o", "x.wav")
         assert ended.status == 1

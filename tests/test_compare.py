@@ -10,19 +10,7 @@ from pathlib import Path
 import pytest
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-COLUMNS = [
-    "family",
-    "form",
-    "SNR dB",
-    "gain",
-    "SI-SDR",
-    "LSD dB",
-    "gain",
-    "parameters",
-    "train s",
-    "KiB",
-    "× real time",
-]
+COLUMNS = re.split(",", "family,form,SNR dB,gain,SI-SDR,LSD dB,gain,parameters,train s,KiB,× real time")
 
 
 @pytest.fixture(scope="module")

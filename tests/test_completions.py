@@ -5,6 +5,7 @@ each where it is installed.
 """
 
 import dataclasses
+import json
 import os
 import pty
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+import audiorestore
 from audiorestore.cli import app
 from audiorestore.commands._completion import Words
 from audiorestore.damage import DAMAGES
@@ -153,17 +155,31 @@ def test_nothing_is_offered_where_nothing_is_known(offered: Offered, files: Path
     assert {line: offered(line) for line in NOTHING} == {line: [] for line in NOTHING}
 
 
-def test_torch_and_numpy_wait_while_a_line_is_completed(files: Path) -> None:
-    lines = ["ar train mlp --set la", "ar train --preset ", "ar restore --model ", "ar degrade --chain mp3:kb"]
+def test_answers_without_torch_and_numpy_are_the_same(offered: Offered, files: Path) -> None:
+    """For the shells, placeholders take the place of what a family or a damage imports."""
+    lines = [*CASES, "ar train --set ", *(f"ar train {name} --preset " for name in FAMILIES.names())]
+    lines += [f"ar train {name} --set {key}" for name in FAMILIES.names() for key in ("", "loss=", "activation=")]
+    lines += [f"ar degrade --chain {name}:{key}" for name in DAMAGES.names() for key in ("", "kind=", "kbps=")]
     code = (
-        "import os, sys\nfrom typer.main import get_command\nfrom audiorestore.cli import app\n"
-        "from audiorestore.commands._completion import Words\n"
-        f"for line in {lines}:\n    os.environ['_AUDIORESTORE_LINE'] = line\n"
-        "    assert Words(get_command(app), {}, 'ar', '').complete(), line\n"
-        "print([name for name in ('torch', 'numpy', 'scipy', 'soundfile') if name in sys.modules])"
+        "import json, os, sys\nfrom typer.main import get_command\nfrom audiorestore.cli import app\n"
+        "from audiorestore.commands._completion import Words, answer_shells\n"
+        "import audiorestore.models, audiorestore.damage\n"
+        f"audiorestore.models.__path__ = {list(audiorestore.models.__path__)}\n"
+        f"audiorestore.damage.__path__ = {list(audiorestore.damage.__path__)}\n"
+        "answer_shells()\ncommand = get_command(app)\n"
+        f"for line in {lines}:\n"
+        "    os.environ['_AUDIORESTORE_LINE'] = line\n"
+        "    answer = Words(command, {}, 'ar', '').complete()\n"
+        "    print(json.dumps([each.split('\\t')[0] for each in answer.splitlines()]))\n"
+        "heavy = ('torch', 'numpy', 'scipy', 'soundfile')\n"
+        "print([name for name in heavy if getattr(sys.modules.get(name), '__file__', None)])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    *answers, heavy = done.stdout.splitlines()
+    assert {line: json.loads(answer) for line, answer in zip(lines, answers, strict=True)} == {
+        line: offered(line) for line in lines
+    }
+    assert heavy == "[]"
 
 
 # ---- in the shells

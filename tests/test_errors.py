@@ -7,7 +7,7 @@ import pytest
 from audiorestore import errors
 from audiorestore.errors import AudioRestoreError, ExitStatus, UsageError, most_severe
 
-# Where several hold, the earlier is told.
+# Where several hold, the earlier is the exit status.
 GRAVITY = [130, 2, 1, 4, 3, 0]
 
 ERRORS = [thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, AudioRestoreError)]
@@ -26,29 +26,20 @@ def test_the_numbers_are_those_that_the_manual_promises() -> None:
 
 
 @pytest.mark.parametrize("stopped", [130, 143])
-def test_the_most_severe_of_any_two_is_told_in_any_order(stopped: int) -> None:
+def test_the_most_severe_of_several_is_the_exit_status_in_any_order(stopped: int) -> None:
     order = [ExitStatus(stopped), *(ExitStatus(number) for number in GRAVITY[1:])]
     for first, second in permutations(order, 2):
         expected = min(first, second, key=order.index)
         assert most_severe([first, second]) is expected
     for turned in range(len(order)):
-        assert most_severe(order[turned:] + order[:turned]) is ExitStatus(stopped)
+        assert most_severe(iter(order[turned:] + order[:turned])) is ExitStatus(stopped)
 
 
-def test_being_stopped_outweighs_everything() -> None:
+def test_every_status_has_its_place_and_none_is_done() -> None:
     for status in ExitStatus:
+        assert most_severe([status]) is most_severe([ExitStatus.DONE, status]) is status
         for stopped in (ExitStatus.INTERRUPTED, ExitStatus.TERMINATED):
             assert most_severe([status, stopped]) in (ExitStatus.INTERRUPTED, ExitStatus.TERMINATED)
-
-
-def test_every_status_has_its_place() -> None:
-    for status in ExitStatus:
-        assert most_severe([status]) is status
-        assert most_severe([ExitStatus.DONE, status]) is status
-        assert most_severe(iter([status, status])) is status
-
-
-def test_nothing_told_is_done() -> None:
     assert most_severe([]) is ExitStatus.DONE
 
 

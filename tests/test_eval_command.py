@@ -286,7 +286,7 @@ def test_a_lag_is_reported_and_removed_on_request(ar: Callable, pairs: Path, tmp
     late = np.concatenate([np.zeros((1, 30), np.float32), late[:, :-30]], axis=1)
     write_audio(tmp_path / "degraded1.wav", late, rate, subtype="FLOAT", overwrite=True)
     result = ar("eval", pairs, "--metric", "snr")
-    assert "30 samples late: no number is to be trusted" in result.stderr
+    assert "degraded: it is delayed by 30 samples, so the numbers are not reliable" in result.stderr
     assert "1 record(s) are not aligned with their reference; use --align" in result.stderr
     undone = ar("eval", pairs, "--metric", "snr", "--align")
     assert undone.status == 0
@@ -364,6 +364,7 @@ def run_python(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_matplotlib_is_imported_for_pictures_only_and_pyplot_never(
     pairs: Path, tmp_path: Path, words: list[str], drawn: bool
 ) -> None:
+    pairs.write_text(pairs.read_text().splitlines()[0])
     script = f"import sys\nsys.argv = {['ar', 'eval', str(pairs), *words]!r}\nfrom audiorestore.cli import main\n"
     script += "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
     script += "print(*sys.modules, file=sys.stderr)"
@@ -371,7 +372,7 @@ def test_matplotlib_is_imported_for_pictures_only_and_pyplot_never(
     modules = set(done.stderr.splitlines()[-1].split())
     assert ("matplotlib" in modules) == drawn, done.stderr
     assert not modules & {"matplotlib.pyplot", "torch"}
-    assert [path.stat().st_size > 50_000 for path in sorted((tmp_path / "plots").rglob("*.png"))] == [True] * 2 * drawn
+    assert [path.stat().st_size > 50_000 for path in sorted((tmp_path / "plots").rglob("*.png"))] == [True] * drawn
 
 
 def test_real_speech_is_drawn(ar: Callable, corpus: Path, tmp_path: Path) -> None:
@@ -428,5 +429,5 @@ def test_a_line_with_nan_is_refused_and_the_others_are_measured(ar: Callable, pa
         file.write('{"id": "third", "reference": "voice.wav", "degraded": "degraded1.wav", "x": NaN}\n')
     done = ar("eval", pairs, "--metric", "snr")
     assert done.status == 3
-    assert "NaN is no number of JSON" in done.stderr
+    assert "NaN is not a JSON number" in done.stderr
     assert len([record for record in done.records if "metrics" in record]) == 2

@@ -22,7 +22,7 @@ def songs(tmp_path: Path, voice: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("chain", "told"),
+    ("chain", "reported"),
     [
         ("mp3:kbps=33", "8/16/24/32/40/48"),
         ("hiss:snr=loud", "did you mean 'snr_db'?"),
@@ -33,10 +33,10 @@ def songs(tmp_path: Path, voice: Path) -> Path:
         ("@nowhere.toml", "cannot be read"),
     ],
 )
-def test_what_is_not_possible_is_answered_with_what_is(ar: Callable, voice: Path, chain: str, told: str) -> None:
+def test_what_is_not_possible_is_answered_with_what_is(ar: Callable, voice: Path, chain: str, reported: str) -> None:
     done = ar("degrade", voice, "--chain", chain, "-o", "d")
     assert (done.status, done.stdout) == (2, "")
-    assert told in done.stderr
+    assert reported in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -66,7 +66,7 @@ def test_songs_stay_together_by_pattern(ar: Callable, songs: Path) -> None:
         assert len({(record["group"], record["split"]) for record in records}) == 2
 
 
-def test_a_manifest_is_checked_and_what_changed_is_told(ar: Callable, songs: Path, tmp_path: Path) -> None:
+def test_a_manifest_is_checked_and_what_changed_is_reported(ar: Callable, songs: Path, tmp_path: Path) -> None:
     records = paired(ar)
     manifest = tmp_path / "pairs.jsonl"
     manifest.write_text("".join(json.dumps(record) + "\n" for record in records))
@@ -135,7 +135,7 @@ def test_wow_is_followed_by_the_reference(ar: Callable, voice: Path, tmp_path: P
     assert again.records[0]["alignment"]["lag"] == 0.0, "a reference that was bent already is not bent again"
 
 
-def test_why_there_are_too_few_groups_is_told(ar: Callable, voice: Path, tmp_path: Path) -> None:
+def test_why_there_are_too_few_groups_is_reported(ar: Callable, voice: Path, tmp_path: Path) -> None:
     spoken, rate = read_audio(voice)
     for folder, gains in (("clean", (0.5, 0.7)), ("dirty", (0.5, -0.7))):
         (tmp_path / folder).mkdir()

@@ -4,9 +4,11 @@ Each public function is the ``autocompletion`` of an option or argument: it take
 the words that begin so. If there are none, the shell offers files. An incomplete word ends in ``=``, ``:`` or ``/``.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
 
 from typer import Context
 
@@ -34,9 +36,8 @@ def checkpoints(incomplete: str) -> list[str]:
 def models(incomplete: str) -> list[str]:
     """Offer what can restore: families with nothing to learn, bundled models, and checkpoint files."""
     from ..models import FAMILIES
-    from ._source import attribute
 
-    ready = [name for name in FAMILIES.names() if attribute(_module(name), "Model", "learns") == "nothing"]
+    ready = [name for name in FAMILIES.names() if FAMILIES.load(name).Model.learns == "nothing"]
     bundled = [path.stem for path in Path(__file__).parents[1].glob(f"weights/*{SUFFIX}")]
     return [*_starting(incomplete, ready + bundled), *checkpoints(incomplete)]
 
@@ -48,31 +49,28 @@ def models_to_show(incomplete: str) -> list[str]:
 
 def presets(ctx: Context, incomplete: str) -> list[str]:
     """Offer the presets of the family on the line, or of all families."""
-    from ._source import keys
-
-    return _starting(incomplete, [key for name in _families(ctx) for key in keys(_module(name), "PRESETS")])
+    return _starting(incomplete, [key for family in _families(ctx) for key in family.PRESETS])
 
 
 def settings(ctx: Context, incomplete: str) -> list[str]:
     """Offer the settings of the family on the line (or of all) and of training as ``key=``, then their values."""
-    from ._source import fields
-
-    known: dict[str, tuple[str, ...]] = {}
-    for name in _families(ctx):
-        for key, values in fields(_module(name), "Config").items():
-            known[key] = known.get(key, ()) + values
+    configs = [family.Config for family in _families(ctx)]
     if ctx.info_name == "train":
-        known |= fields("audiorestore.engine.training.loop", "TrainConfig")
+        from ..engine.training.loop import TrainConfig
+
+        configs.append(TrainConfig)
+    known = [field for config in configs for field in dataclasses.fields(config)]
     key, given, _ = incomplete.partition("=")
+    if not given:
+        return _starting(incomplete, [f"{field.name}=" for field in known])
     return _starting(
-        incomplete, [f"{key}={value}" for value in known.get(key, ())] if given else [f"{k}=" for k in known]
+        incomplete, [f"{key}={value}" for field in known if field.name == key for value in _values(field.type)]
     )
 
 
 def chain(incomplete: str) -> list[str]:
     """Offer the next part of ``damage:parameter=value/value,parameter=value|damage``."""
     from ..damage import DAMAGES
-    from ._source import fields
 
     link = incomplete.rpartition("|")[2].lstrip()
     damage, colon, parameters = link.partition(":")
@@ -80,15 +78,11 @@ def chain(incomplete: str) -> list[str]:
     key, given, values = setting.partition("=")
     if not colon:
         return _continued(incomplete, damage, [f"{name}:" for name in DAMAGES.names()])
-    if damage not in DAMAGES.names():
-        return []
+    domains = DAMAGES.load(damage).Config.domains() if damage in DAMAGES.names() else {}
     if not given:  # each can be set once
-        free = [
-            name for name in fields(f"audiorestore.damage.{damage}", "Config") if f",{name}=" not in f",{parameters}"
-        ]
-        return _continued(incomplete, setting, [f"{name}=" for name in free])
-    domain = DAMAGES.load(damage).Config.domains().get(key)
-    words = [*domain.choices, *domain.words] if domain else []
+        free = [f"{name}=" for name in domains if f",{name}=" not in f",{parameters}"]
+        return _continued(incomplete, setting, free)
+    words = [*domains[key].choices, *domains[key].words] if key in domains else []
     return _continued(incomplete, values.rpartition("/")[2], map(str, words))
 
 
@@ -126,15 +120,24 @@ def _continued(incomplete: str, part: str, words: Iterable[str]) -> list[str]:
     return [before + word for word in _starting(part, words)]
 
 
-def _module(family: str) -> str:
-    return f"audiorestore.models.{family}"
+def _values(hint: Any) -> list[str]:
+    """List the values of a type as they are written on the command line; none if they cannot be counted.
+
+    >>> _values(bool | Literal["auto", 3] | None | int)
+    ['true', 'false', 'auto', '3', 'none']
+    """
+    if hint in (bool, NoneType):
+        return ["none"] if hint is NoneType else ["true", "false"]
+    if get_origin(hint) is Literal:
+        return [str(value) for value in get_args(hint)]
+    return [value for part in get_args(hint) for value in _values(part)] if isinstance(hint, UnionType) else []
 
 
-def _families(ctx: Context) -> list[str]:
-    """Find the family on the line, an argument or --model; without one, list all."""
+def _families(ctx: Context) -> list[Any]:
+    """Import the family on the line, an argument or --model; without one, all."""
     from ..models import FAMILIES
 
     names = FAMILIES.names()
     # The parser stops at an option without a value; the arguments that it has not reached are in `args`.
     given: list[Any] = [ctx.params.get("family"), ctx.params.get("model"), *ctx.args]
-    return next(([name] for name in given if name in names), names)
+    return [FAMILIES.load(name) for name in next(([name] for name in given if name in names), names)]

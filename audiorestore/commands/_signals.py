@@ -40,12 +40,9 @@ def shell_command(function: Callable[..., ExitStatus]) -> Callable[..., NoReturn
         except OSError as error:
             say(f"{error.filename or 'a file'}: {error.strerror or error}")
             status = ExitStatus.FAILED
-        except KeyboardInterrupt:
-            say("interrupted")
-            status = ExitStatus.INTERRUPTED
-        except Terminated:
-            say("terminated")
-            status = ExitStatus.TERMINATED
+        except (KeyboardInterrupt, Terminated) as stop:
+            status = ExitStatus.TERMINATED if isinstance(stop, Terminated) else ExitStatus.INTERRUPTED
+            say(status.name.lower())
         raise typer.Exit(int(status))
 
     wrapped.__doc__ = reflowed(function.__doc__ or "")

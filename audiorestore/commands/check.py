@@ -12,9 +12,9 @@ from ._speech import say, with_bar, write_line
 def check(inputs: Inputs = None, jobs: Jobs = 1) -> ExitStatus:
     """Verify that a manifest of pairs still holds, for example in CI.
 
-    Files have to be there, readable, unchanged and of the size that the record says, without a lag and without a
-    finding that `ar pair` did not accept; no group, source file or copy of one may be in two splits. Records of bad
-    pairs are written to stdout, each with all its problems, and the exit status is 4 if there is one.
+    Files must exist, be readable and unchanged, and have the recorded length. Pairs must have no lag, and no problem
+    that `ar pair` did not accept. No group, source file or copy of one may be in two splits. Records of bad pairs are
+    written to stdout, each with all its problems, and the exit status is then 4.
 
     \b
     Examples:

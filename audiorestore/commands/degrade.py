@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def degrade(
     inputs: Inputs = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for the degraded files; ids are mirrored in it.")
+        Path | None, typer.Option("--output", "-o", help="Folder for the degraded files; subfolders as in the input.")
     ] = None,
     chain: Annotated[
         list[str] | None,
@@ -32,13 +32,13 @@ def degrade(
             autocompletion=_complete.chain,
         ),
     ] = None,
-    per: Annotated[int, typer.Option(min=1, help="How many different versions are made of each file.")] = 1,
+    per: Annotated[int, typer.Option(min=1, metavar="N", help="Number of versions to make of each file.")] = 1,
     keep_encoded: Annotated[
         bool,
         typer.Option(
             "--keep-encoded",
-            help="Keep the codec files (.mp3 …) beside the degraded files. Every run makes the same bytes, but for the "
-            "random serial number of Ogg files (.ogg, .opus).",
+            help="Keep the codec files (.mp3 …) next to the degraded files. Every run makes the same bytes, except for "
+            "the random serial number of Ogg files (.ogg, .opus).",
         ),
     ] = False,
     format: Annotated[Literal["wav", "flac"], typer.Option(help="wav is float32, flac 24 bit.")] = "wav",
@@ -55,8 +55,8 @@ def degrade(
     \b
     Examples:
       ar degrade wavs/ --chain mp3:kbps=96 -o degraded/ > degraded.jsonl
-      ar degrade wavs/ --chain 'mp3:kbps=32/64|hiss:snr_db=10..30' --jobs 2 -o degraded/ > degraded.jsonl
-      ar degrade wavs/ --chain '2*mp3:kbps=32' --chain hum --per 3 -o degraded/ > degraded.jsonl
+      ar degrade wavs/ --chain 'mp3:kbps=32/64|hiss:snr_db=10..30' --jobs 2 -o hissy/ > hissy.jsonl
+      ar degrade wavs/ --chain '2*mp3:kbps=32' --chain hum --per 3 -o many/ > many.jsonl
     """
     from ..damage._chain_language import DEFAULT_CHAIN, parse_chains
     from ..engine.batch import run_batch

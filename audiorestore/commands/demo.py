@@ -13,14 +13,14 @@ from ._speech import emit, with_bar
 
 @shell_command
 def demo(
-    output: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    sample_rate: Annotated[int, typer.Option(min=8000, max=192000, help="In Hz.")] = 22050,
+    output: Annotated[Path, typer.Argument(help="Folder for the audio files.")],
+    sample_rate: Annotated[int, typer.Option(min=8000, max=192000, help="Sample rate in Hz.")] = 22050,
     jobs: Jobs = 1,
     force: Force = False,
 ) -> ExitStatus:
     """Render a minute of demo audio: plucked strings, drums, a singing formant voice, bells, an organ, mixes.
 
-    The same on every machine, 16-bit WAV, mono; free of any rights. Files that are there already are kept.
+    16-bit mono WAV, the same on every machine and free of copyright. Existing files are kept.
 
     \b
     Example:

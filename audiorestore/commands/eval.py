@@ -1,4 +1,4 @@
-"""``ar eval``: numbers for what a restorer did, beside those of doing nothing."""
+"""``ar eval``: measure restored audio, next to the degraded audio that it was made from."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -191,7 +191,7 @@ def evaluate(
         from ..report.page import write_page
         from ..scores.systems import by_system
 
-        write_page(report, by_system(kept or [], batch.name), log or (), summary, verdicts)
+        write_page(report, by_system(kept or [], batch.name), summary, log or (), verdicts)
         say(f"{report}: open it in a browser")
     statuses.append(batch_status(summary.records, summary.failed))
     return most_severe([*statuses, ExitStatus.RECORDS_FAILED] if without_picture else statuses)

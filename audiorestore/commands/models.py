@@ -6,6 +6,7 @@ import sys
 import typing
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -47,14 +48,15 @@ def models(
     bundled = bundled_models()
     if name is None:
         shown = {each: _bundled(path) for each, path in bundled.items()} | {
-            family: _family(family) for family in FAMILIES.names()
+            family: _family(FAMILIES.load(family)) for family in FAMILIES.names()
         }
         table = _models_table(shown)
     elif is_file_name(name) or name in bundled:
         shown = _checkpoint(name)
         table = _pairs_table(name, shown)
     else:
-        shown = _family(name) | {"settings": _settings(name)}
+        module = FAMILIES.load(name)
+        shown = _family(module) | {"settings": _settings(module)}
         table = _settings_table(name, shown)
     if as_json:
         sys.stdout.write(json.dumps(shown) + "\n")
@@ -72,21 +74,16 @@ def _bundled(path: Path) -> dict[str, Any]:
     return {"what": what, "bundled": True, "family": metadata["family"]}
 
 
-def _family(name: str) -> dict[str, Any]:
-    from ..models import FAMILIES
-
-    module = FAMILIES.load(name)
+def _family(module: ModuleType) -> dict[str, Any]:
     (summary, *_) = (module.__doc__ or "").split("\n\n")
     return {"what": " ".join(summary.split()), "trained": module.Model.learns != "nothing", "presets": module.PRESETS}
 
 
-def _settings(family: str) -> list[dict[str, Any]]:
+def _settings(module: ModuleType) -> list[dict[str, Any]]:
     """List every key that ``--set`` takes for a family: first those of the model, then those of training."""
     from ..engine.settings import describe
     from ..engine.training.loop import TrainConfig
-    from ..models import FAMILIES
 
-    module = FAMILIES.load(family)
     holders = [("model", module.Config)] + ([("training", TrainConfig)] if module.Model.learns != "nothing" else [])
     return [
         {"of": part, "key": field.name, "default": field.default, "values": describe(hints[field.name])}
@@ -100,12 +97,8 @@ def _checkpoint(name: str) -> dict[str, Any]:
     from ..engine.checkpoint import float_parameters, load_model
 
     loaded = load_model(name)
-    quantized = loaded.metadata.get("quantized", {})
-    shown: dict[str, Any] = {
-        "family": loaded.family,
-        "parameters": float_parameters(loaded),
-        "dtype": quantized.get("dtype", "float32"),
-    }
+    dtype = loaded.metadata.get("quantized", {}).get("dtype", "float32")
+    shown: dict[str, Any] = {"family": loaded.family, "parameters": float_parameters(loaded), "dtype": dtype}
     return shown | {key: value for key, value in loaded.metadata.items() if key != "family"}
 
 

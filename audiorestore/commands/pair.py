@@ -25,7 +25,8 @@ def pair(
         Path | None, typer.Option(metavar="PATH", help="Folder (or file) of clean audio, instead of records.")
     ] = None,
     degraded: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Folder (or file) of degraded audio with the same file names.")
+        Path | None,
+        typer.Option(metavar="PATH", help="Folder (or file) with the degraded audio, under the same names."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -40,7 +41,7 @@ def pair(
         typer.Option(
             metavar="PROBLEM",
             help="Accept pairs with this problem and note it in the record instead of rejecting them: "
-            f"{', '.join(FINDINGS)}. Can be given several times.",
+            f"{', '.join(FINDINGS)}. Repeatable.",
             autocompletion=_complete.findings,
         ),
     ] = None,

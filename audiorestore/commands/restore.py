@@ -99,6 +99,7 @@ def restore(
       sox in.wav -t wav - | ar restore --model cnn.safetensors - -o - | play -
     """
     from ..data.audio_file import CONTAINERS
+    from ..engine.checkpoint import load_model
     from ..engine.restoring.restore import UNWRITTEN_SUFFIXES, RestoreConfig, is_one_file
 
     if model is None:
@@ -111,17 +112,24 @@ def restore(
             raise UsageError(f"{place}: writing {suffix} is not supported; use {', '.join(CONTAINERS)}, or a folder")
     if output == "-" and sys.stdout.isatty():
         raise UsageError("-o - would write audio to the terminal; send it to a file or a pipe, or give -o FILE")
-    loaded = _load(model, preset, settings or [], device)
+    loaded = load_model(model, preset, settings or [])
+    if loaded.needs_torch:
+        from ..engine.device import choose_device
+
+        loaded.model.to(choose_device(device))  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory(prefix="ar-") as scratch:
         spooled = Path(scratch, STDIN_NAME)
         if inputs and "-" in inputs:
-            _spool_stdin(spooled)
+            with spooled.open("wb") as file:  # decoders need to seek in it
+                shutil.copyfileobj(sys.stdin.buffer, file)
             inputs = [str(spooled) if name == "-" else name for name in inputs]
         refuse_nested(inputs, output)
         records, _ = read_inputs(inputs, "degraded", "restore")
         target = Path(scratch, "out", "stdout.wav") if output == "-" else Path(output)
         if is_one_file(target) or (residual and is_one_file(residual)):
-            records = _only_one(records, output)
+            records = held = list(records)
+            if len(held) > 1:
+                raise UsageError(f"-o {output} is one file, but there are {len(held)} inputs; give a folder")
         config = RestoreConfig(target, residual, mix, bits, clip, dither, seed, force, loudness)
         restored = _restored(records, loaded, config, spooled, jobs)
         if output != "-":
@@ -132,17 +140,6 @@ def restore(
             with target.open("rb") as made:
                 shutil.copyfileobj(made, sys.stdout.buffer)
         return status
-
-
-def _load(name: str, preset: str | None, settings: list[str], device: str) -> "LoadedModel":
-    from ..engine.checkpoint import load_model
-
-    loaded = load_model(name, preset, settings)
-    if loaded.needs_torch:
-        from ..engine.device import choose_device
-
-        loaded.model.to(choose_device(device))  # type: ignore[attr-defined]
-    return loaded
 
 
 def _restored(
@@ -164,16 +161,3 @@ def _restored(
             if record.get("degraded") == str(spooled):
                 del record["degraded"]  # it is deleted when the command ends
             yield record
-
-
-def _only_one(records: "Iterable[Record]", output: str) -> "list[Record]":
-    held = list(records)
-    if len(held) > 1:
-        raise UsageError(f"-o {output} is one file, but there are {len(held)} inputs; give a folder")
-    return held
-
-
-def _spool_stdin(path: Path) -> None:
-    """Copy audio from stdin to the disk, since decoders need to seek in it."""
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)

@@ -65,9 +65,10 @@ def train(
       ar train mlp pairs.jsonl --set layers=5 --set activation=relu --minutes 10 -o mlp.safetensors
       ar degrade wavs/ -o d/ | ar pair | ar train mlp -o mlp.safetensors
     """
-    from ..engine.checkpoint import SUFFIX, fitted_at_once
+    from ..engine.checkpoint import SUFFIX
     from ..engine.device import choose_device
     from ..engine.training.run import prepare_run, state_path_of
+    from ..models import FAMILIES
 
     if output is None or output.suffix != SUFFIX:
         raise UsageError(f"give -o FILE{SUFFIX} for the model")
@@ -78,12 +79,12 @@ def train(
     resuming = resume and state_path.exists()
     if output.exists() and not (force or resume):
         raise UsageError(f"{output} exists already; use --resume to continue it, or -f to replace it")
-    if output.exists() and resume and not resuming and not fitted_at_once(family):
+    if output.exists() and resume and not resuming and FAMILIES.load(family).Model.learns == "by steps":
         raise UsageError(f"{state_path} is missing, so training of {output} cannot be resumed; use -f to start over")
     records, status = _good_pairs(read_inputs(inputs, "degraded", "train")[0])
     run = prepare_run(family, chosen, records, output, choose_device(device))
-    rate = f"{run.sample_rate} Hz" if run.sample_rate else "any sample rate"
-    say(f"training {family} on {run.training.frames} samples at {rate}")
+    rate = run.model.config.sample_rate
+    say(f"training {family} on {run.training.frames} samples at {f'{rate} Hz' if rate else 'any sample rate'}")
     if resuming:
         run.resume()
         say(f"resuming from step {run.state.step} ({state_path})")
@@ -112,37 +113,25 @@ def _result(run: "TrainingRun", preset: str) -> dict[str, Any]:
     if run.best:
         say(f"kept step {run.best.step}: {in_words(run.best)}")
         result["validation"] = dataclasses.asdict(run.best)
-        if run.state.step:
-            _warn(run.best, run.family)
+        mse = run.best.mse
+        if run.state.step and mse["restored"] > mse["degraded"]:
+            say(f"{run.family} is WORSE than doing nothing on the validation split; train longer, or on more audio")
+        elif run.state.step and mse["restored"] > mse["level"]:
+            say(f"{run.family} is no better than one fitted gain on the validation split")
     return result
-
-
-def _warn(result: "Validated", family: str) -> None:
-    """Warn where training was of no use."""
-    if result.mse["restored"] > result.mse["degraded"]:
-        say(f"{family} is WORSE than doing nothing on the validation split; train longer, or on more audio")
-    elif result.mse["restored"] > result.mse["level"]:
-        say(f"{family} is no better than one fitted gain on the validation split")
 
 
 def _settings(family: str, preset: str, texts: list[str], budget: dict[str, int | float | None]) -> dict[str, Any]:
     """Merge the user's settings into the preset's; a budget in any unit replaces the preset's steps."""
-    from ..engine.settings import parse_settings
+    from ..engine.settings import family_settings
     from ..engine.training.loop import TrainConfig
     from ..models import FAMILIES
-    from ..registry import suggestion
 
     module = FAMILIES.load(family)
-    if preset not in module.PRESETS:
-        listed = ", ".join(module.PRESETS)
-        raise UsageError(
-            f"{family} has no preset '{preset}'{suggestion(preset, list(module.PRESETS))}; it has: {listed}"
-        )
-    chosen = parse_settings(texts, module.Config, TrainConfig)
-    chosen |= {key: value for key, value in budget.items() if value is not None}
-    if "minutes" in chosen or "epochs" in chosen:
-        chosen.setdefault("steps", sys.maxsize)
-    return {**module.PRESETS[preset], **chosen}
+    texts = texts + [f"{key}={value}" for key, value in budget.items() if value is not None]
+    if any(text.startswith(("epochs=", "minutes=")) for text in texts):
+        texts.insert(0, f"steps={sys.maxsize}")
+    return family_settings(module, preset, texts, module.Config, TrainConfig)
 
 
 def _good_pairs(records: "Iterable[Record]") -> "tuple[list[Record], ExitStatus]":
@@ -175,9 +164,6 @@ def _watch(events: "Iterator[Event]", family: str) -> None:
 
 def in_words(result: "Validated") -> str:
     """Describe a validation, with the do-nothing rows."""
-    restored, nothing, level = (_db(result.snr_db[row]) for row in ("restored", "degraded", "level"))
+    snr = {row: "– dB" if value is None else f"{value:.2f} dB" for row, value in result.snr_db.items()}
+    restored, nothing, level = snr["restored"], snr["degraded"], snr["level"]
     return f"SNR {restored} (doing nothing {nothing}, one gain {level}), loss {result.loss:.3e}"
-
-
-def _db(value: float | None) -> str:
-    return "– dB" if value is None else f"{value:.2f} dB"

@@ -16,26 +16,20 @@ NOISE_SEED: int = parameter(
 
 
 def add(sound: Sound, noise: Callable[[], Iterator[Block]], snr_db: float) -> Damaged:
-    """Add noise to a recording, scaled by one factor so that the SNR is the one asked for.
+    """Add noise to a recording, scaled by one factor that gives the SNR.
 
-    The SNR is the power of the recording's active parts (ITU-T P.56, see `LevelMeter`) over the mean power of the noise
-    over the whole length; for clicks and thumps that is the mean over the pauses between them as well.
-
-    Args:
-        sound: The recording.
-        noise: Starts again and yields the noise at any level, in blocks as long as those of the recording.
-        snr_db: In decibels.
+    The SNR is the power of the recording's active parts (ITU-T P.56, see `LevelMeter`) over the mean power of the
+    noise. That mean is over the whole length, including the pauses between clicks or thumps. Each call of ``noise``
+    yields the noise from its start, at any level, in blocks as long as those of the recording.
 
     Returns:
-        ``noise_dbfs``, the level of what was added (a full-scale square wave is 0), and ``peak_dbfs``, its greatest
-        sample; both null if there is no noise.
+        ``noise_dbfs``, the level of the noise (a full-scale square wave is 0), and ``peak_dbfs``, its largest sample;
+        both null if there is no noise.
 
     Raises:
         AudioRestoreError: The recording is silent.
     """
-    wanted = LevelMeter(sound.sample_rate)
-    found = LevelMeter(sound.sample_rate)
-    peak = 0.0
+    wanted, found, peak = LevelMeter(sound.sample_rate), LevelMeter(sound.sample_rate), 0.0
     for block, added in zip(sound.blocks(), noise(), strict=True):
         wanted.push(block)
         found.push(added)
@@ -49,7 +43,5 @@ def add(sound: Sound, noise: Callable[[], Iterator[Block]], snr_db: float) -> Da
         yield block + gain * added
     if noise_power == 0.0:
         return Outcome({"noise_dbfs": None, "peak_dbfs": None})
-    crest = decibels(peak**2 / noise_power)
-    return Outcome(
-        {"noise_dbfs": round(decibels(wanted_power), 2), "peak_dbfs": round(decibels(wanted_power) + crest, 2)}
-    )
+    level_db, crest_db = decibels(wanted_power), decibels(peak**2 / noise_power)
+    return Outcome({"noise_dbfs": round(level_db, 2), "peak_dbfs": round(level_db + crest_db, 2)})

@@ -8,29 +8,26 @@ import numpy as np
 from ..errors import AudioRestoreError
 from ..signal.sound import Block, Sound
 
-TOLERANCE = 0.05  # of the bit rate asked for: what lies further off is refused
+TOLERANCE = 0.05  # relative error of the bit rate above which the result is refused
 QUALITIES = (0.0, 10.0)
-_NEAR = 0.01  # of the bit rate asked for: near enough to stop looking
+_NEAR = 0.01  # relative error at which the search stops
 _MOST_TRIALS = 16
-_EXCERPTS, _EXCERPT_SECONDS = 10, 3  # a recording longer than all of these is searched on them
+_EXCERPTS, _EXCERPT_SECONDS = 10, 3  # longer recordings are searched on excerpts
 
 Trial = Callable[[Sound, float], float]
 
 
 def settle_quality(sound: Sound, kbps: float, trial: Trial, guess: Callable[[float], float]) -> float:
-    """Find the quality at which a whole recording takes a bit rate, and encode it so.
+    """Find the quality at which a recording has the requested bit rate within 5 %, and encode it at that quality.
 
-    A recording of more than half a minute is searched on ten evenly spaced excerpts of three seconds. Where the whole
-    then takes more or less than they do, the aim is moved by as much, twice at most.
+    A recording of more than half a minute is searched on ten evenly spaced excerpts of three seconds. If the whole
+    recording takes more or less than they do, the target is corrected by the same factor, twice at most.
 
     Args:
         sound: The recording.
-        kbps: The bit rate asked for.
-        trial: Encodes a recording at a quality of 0 to 10 and returns the bit rate; its last trial is kept.
+        kbps: The requested bit rate.
+        trial: Encodes a recording at a quality of 0 to 10 and returns the bit rate. The last trial is the result.
         guess: Estimates the quality for a bit rate.
-
-    Returns:
-        The quality, whose bit rate is within 5 % of the one asked for.
 
     Raises:
         AudioRestoreError: No quality has this bit rate; the message lists which ones are possible.
@@ -53,9 +50,9 @@ def settle_quality(sound: Sound, kbps: float, trial: Trial, guess: Callable[[flo
 
 
 def _search(aim: float, rate: Callable[[float], float], guess: Callable[[float], float]) -> float:
-    """Close in on a bit rate: by the guess, set right by how far it missed, until there is one to each side of the aim.
+    """Correct the guess by its error until there are bit rates on both sides of the target; then interpolate.
 
-    Raising the quality may make the bit rate leap, where a codec changes its ways; so each step stays well inside.
+    The bit rate may jump where a codec changes its mode, so each step stays well inside the interval.
     """
     tried: dict[float, float] = {}
     corrected = aim
@@ -78,7 +75,7 @@ def _search(aim: float, rate: Callable[[float], float], guess: Callable[[float],
 
 
 def excerpts(sound: Sound) -> Sound:
-    """Hold in memory what the search listens to: all of a short recording, evenly spaced parts of a long one."""
+    """Read what the search works on into memory: all of a short recording, evenly spaced excerpts of a long one."""
     length = _EXCERPT_SECONDS * sound.sample_rate
     if sound.frames <= _EXCERPTS * length:
         return Sound.of(sound.whole(), sound.sample_rate)

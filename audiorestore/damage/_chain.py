@@ -1,4 +1,4 @@
-"""Damages one after another: drawn for each record, and carried out block by block."""
+"""Chains of damages: their parameters are drawn for each record, then they are applied block by block."""
 
 import contextlib
 from collections.abc import Generator
@@ -27,7 +27,7 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True)
 class Chain:
-    """Damages one after another, as the user wrote them; their parameters may still be open."""
+    """Damages one after another, as the user wrote them: values may still have to be drawn."""
 
     links: tuple[Link, ...]
 
@@ -38,24 +38,20 @@ class Chain:
 
 @dataclass(frozen=True)
 class Chains:
-    """Several chains, of which each record gets one, as likely as its weight says."""
+    """Several chains, of which each record gets one, with a probability proportional to its weight."""
 
     weighted: tuple[tuple[float, Chain], ...]
 
     def draw(self, rng: np.random.Generator) -> list[Link]:
-        """Choose a chain, and settle its open parameters."""
-        if len(self.weighted) == 1:
-            return self.weighted[0][1].draw(rng)
-        weights = np.array([weight for weight, _ in self.weighted])
-        place = np.searchsorted(np.cumsum(weights), rng.uniform(0.0, weights.sum()), side="right")
-        return self.weighted[min(int(place), len(self.weighted) - 1)][1].draw(rng)
+        """Choose a chain, and draw its parameters."""
+        place = 0
+        if len(self.weighted) > 1:
+            weights = np.array([weight for weight, _ in self.weighted])
+            place = int(np.searchsorted(np.cumsum(weights), rng.uniform(0.0, weights.sum()), side="right"))
+        return self.weighted[min(place, len(self.weighted) - 1)][1].draw(rng)
 
     def check(self) -> None:
-        """Check before any work that each chain can be drawn and that everything it needs is installed.
-
-        Raises:
-            UsageError: Something is missing or not possible.
-        """
+        """Raise a UsageError if a chain cannot be drawn, or if something that it needs is not installed."""
         for _, chain in self.weighted:
             for name, _ in chain.draw(np.random.default_rng(0)):
                 if reason := missing(name):
@@ -71,34 +67,32 @@ def missing(name: str) -> str:
 def stream_chain(sound: Sound, damages: list[Link]) -> Generator[Block, None, list[tuple[dict[str, Any], Outcome]]]:
     """Apply drawn damages one after another to a recording, in memory that does not grow with its length.
 
-    Args:
-        sound: The recording.
-        damages: What `Chain.draw` gave.
-
     Yields:
         The damaged recording in blocks: of the same shape, at lag 0.
 
     Returns:
-        For each damage its entry of the record's ``damage`` list, with what it measured, and its outcome, whose codec
-        files are open: the caller closes them.
+        For each damage its entry of the record's ``damage`` list, with what it measured, and its outcome. The caller
+        closes the outcome's codec files.
     """
     done: list[tuple[dict[str, Any], Outcome]] = []
     if not damages:
         yield from sound.blocks()
-    with contextlib.ExitStack() as spool:  # holds the input of the next damage, which may read it more than once
-        try:
-            for place, link in enumerate(damages, 1):
-                run = Run(DAMAGES.load(link.name).apply(sound, link.config))
-                if place == len(damages):
-                    yield from run
-                else:
-                    kept = contextlib.ExitStack()
-                    sound = kept.enter_context(spooled(sound, run))
-                    spool.close()
-                    spool.push(kept)
-                done.append((link.record() | run.result.measured, run.result))
-        except BaseException:
-            for _, outcome in done:
-                outcome.close()
-            raise
+    spool = contextlib.ExitStack()  # holds the input of the current damage, which may read it more than once
+    try:
+        for place, link in enumerate(damages, 1):
+            run = Run(DAMAGES.load(link.name).apply(sound, link.config))
+            if place == len(damages):
+                yield from run
+            else:
+                following = contextlib.ExitStack()
+                sound = following.enter_context(spooled(sound, run))
+                spool.close()
+                spool = following
+            done.append((link.record() | run.result.measured, run.result))
+    except BaseException:
+        for _, outcome in done:
+            outcome.close()
+        raise
+    finally:
+        spool.close()
     return done

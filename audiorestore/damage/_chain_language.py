@@ -65,11 +65,8 @@ def _read_file(name: str) -> list[tuple[float, Chain]]:
 
 
 def _read_table(table: Any, where: str, folder: Path) -> tuple[float, Chain]:
-    if (
-        not isinstance(table, dict)
-        or not set(table) <= {"weight", "text", "damage"}
-        or ("text" in table) == ("damage" in table)
-    ):
+    known = isinstance(table, dict) and set(table) <= {"weight", "text", "damage"}
+    if not known or ("text" in table) == ("damage" in table):
         raise UsageError(f"{where} is not understood; {_TOML_FORM}")
     weight = _weight(table.get("weight", 1.0), where)
     if "text" in table:
@@ -78,13 +75,13 @@ def _read_table(table: Any, where: str, folder: Path) -> tuple[float, Chain]:
     for entry in table["damage"]:
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
             raise UsageError(f"{where} has a damage without a name; {_TOML_FORM}")
-        settings = {key: _as_text(value) for key, value in entry.items() if key != "name"}
+        settings = {
+            key: "/".join(map(str, value)) if isinstance(value, list) else str(value)
+            for key, value in entry.items()
+            if key != "name"
+        }
         links.append(_make_link(entry["name"], settings, folder))
     return weight, Chain(tuple(links))
-
-
-def _as_text(value: Any) -> str:
-    return "/".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def parse_chain(text: str) -> Chain:
@@ -115,7 +112,7 @@ def _parse_link(link: str, chain: str) -> Link:
 
 
 def _make_link(name: str, settings: dict[str, str], folder: Path) -> Link:
-    """Make a link; a path that leads nowhere from the working directory is tried from ``folder``."""
+    """Make a link; a path that does not exist in the working directory is tried from ``folder``."""
     module = DAMAGES.load(name)
     for key, domain in module.Config.domains().items():
         value = settings.get(key)

@@ -33,7 +33,6 @@ Decode = Callable[[Path], AbstractContextManager[Stream]]
 _LEAST_CHECKED = 4096  # samples: the lag of a shorter recording is not checked
 _FITTING = 0.9  # correlation from which a lag is trusted
 _EXPLAINED = 0.7  # share of the error at lag 0 that a true lag must explain
-_COUNTED = ("clipped",)  # what adds up over streams
 
 
 @contextlib.contextmanager
@@ -55,11 +54,10 @@ def through_codec(
 
     Args:
         sound: The recording.
-        encode: Writes a codec file of a recording (of at most ``most_channels``, brought to a rate that the codec
-            takes) to a path of an empty file, and returns what was measured. ``delay`` is by how many samples at the
-            coded rate the decoded audio is delayed; 0 if it is missing.
+        encode: Writes a recording of at most ``most_channels`` to the path of a codec file, at a rate that the codec
+            takes, and returns what was measured: if decoded audio is delayed, ``delay`` in samples at the coded rate.
         suffix: Of the codec's files, ``.mp3``.
-        most_channels: What a stream of this codec holds; in a recording with more channels each one is its own stream.
+        most_channels: What a stream of this codec holds; if there are more channels, each is its own stream.
         decode: Opens such a file.
         verified: At the end, look for a lag where the sound is loudest, and refuse one that is beyond doubt; then
             ``encode`` has to return ``coded_rate``.
@@ -87,18 +85,28 @@ def through_codec(
         for file in files:
             file.close()
         raise
-    measured = {key: _joined(key, [each[key] for each in encoded]) for key in encoded[0]}
-    gain = compared.gain
-    measured["gain_db"] = round(decibels(gain**2), 3) if gain > 0 else None
+    measured: dict[str, Any] = {}
+    for key, first in encoded[0].items():
+        values = [each[key] for each in encoded]
+        if key == "clipped":
+            measured[key] = sum(values)
+        else:
+            measured[key] = first if all(value == first for value in values) else values
+    measured["gain_db"] = round(decibels(compared.gain**2), 3) if compared.gain > 0 else None
     if len(parts) > 1:
         measured["streams"] = len(parts)
     return Outcome(measured, tuple(Encoded(suffix, file) for file in files))
 
 
-def _joined(name: str, values: list[Any]) -> Any:
-    if name in _COUNTED:
-        return sum(values)
-    return values[0] if all(value == values[0] for value in values) else values
+def encoder_rate(sample_rate: int, highest: int) -> int:
+    """Choose the rate that an encoder gets: the recording's, or the highest of the same family (44.1 or 48 kHz).
+
+    >>> encoder_rate(32000, 48000), encoder_rate(88200, 48000), encoder_rate(96000, 48000)
+    (32000, 44100, 48000)
+    """
+    if sample_rate <= highest:
+        return sample_rate
+    return highest * 147 // 160 if sample_rate % 11025 == 0 else highest
 
 
 class _Compared:
@@ -120,19 +128,14 @@ class _Compared:
         return self._product / self._energy if self._energy > 0 else 1.0
 
     def refuse_lag(self, delay: int, sample_rate: int, coded_rate: int) -> None:
-        """Refuse a lag of more than half a sample, if it is beyond doubt.
+        """Refuse a lag of more than half a sample, if it is beyond doubt; ``delay`` was removed at the coded rate.
 
         A false alarm costs a recording, while an unknown delay of a codec shows up in about two of five recordings. So
         only a clear lag counts: a voice coder may reproduce a drum half a period late.
-
-        Args:
-            delay: What was removed, in samples at the coded rate, for the message.
-            sample_rate: Of the recording, in Hz.
-            coded_rate: In Hz; above half of it there is nothing to compare.
         """
         if self._pair is None or self._pair[0].shape[-1] < _LEAST_CHECKED:
             return
-        rate = min(sample_rate, coded_rate)
+        rate = min(sample_rate, coded_rate)  # above half of it there is nothing to compare
         clean, dirty = (resample(block, sample_rate, rate) for block in self._pair)
         for here, there in zip(clean, dirty, strict=True):
             lag = _certain_lag(here, there)
@@ -146,8 +149,8 @@ class _Compared:
 def _certain_lag(clean: Mono, dirty: Mono) -> float:
     """Find by how many samples a sound is delayed, or 0 if that is in doubt.
 
-    What is compared is the difference of neighbouring samples, as low sounds fit hardly less a sample later. The sound
-    has to fit well at a lag, and a tone, which fits at many, to leave much more unexplained at none.
+    Differences of neighbouring samples are compared, since low sounds fit almost as well a sample later. The sound has
+    to fit well at the lag, and much better than at lag 0, since a tone fits at many lags.
     """
     clean, dirty = np.diff(clean), np.diff(dirty)
     if not (clean.any() and dirty.any()):

@@ -21,7 +21,7 @@ Where they make sense, it also has
 """
 
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, Literal, NamedTuple, Self, TypeVar, overload
 
@@ -71,7 +71,7 @@ Damaged = Generator[Block, None, Outcome]
 
 
 class Run(Generic[Yielded, Result]):
-    """Iterate over a generator, and hold what it returned at its end as ``result``."""
+    """Iterate over a generator, and keep what it returned as ``result``."""
 
     result: Result
 
@@ -104,7 +104,7 @@ class Span(Generic[Number_co]):
     high: Number_co
 
     def draw(self, rng: np.random.Generator) -> int | float:
-        """Pick one: a whole number where both bounds are (either may come up), a fraction elsewhere."""
+        """Pick one: a whole number if both bounds are (which are included), otherwise a fraction."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return int(rng.integers(self.low, self.high, endpoint=True))
         return float(rng.uniform(self.low, self.high))
@@ -181,10 +181,7 @@ def parameter(default: Span[Number], domain: Domain) -> Number: ...
 @overload
 def parameter(default: T, domain: Domain) -> T: ...
 def parameter(default: Any, domain: Domain) -> Any:
-    """Declare one field of a damage's Config.
-
-    To a type checker the field has the type of the values that are drawn, as `dataclasses.field` has that of its
-    default.
+    """Declare one field of a damage's Config; to a type checker it has the type of the values that are drawn.
 
     Args:
         default: A value, or a choice or range to draw from; `REQUIRED` if the user has to give one.
@@ -208,11 +205,7 @@ class DamageConfig:
 
     @classmethod
     def from_record(cls, entry: Mapping[str, Any]) -> Self:
-        """Read the drawn values back from an entry of a record's ``damage`` list; other keys are ignored.
-
-        Raises:
-            RecordError: A value is missing or not possible.
-        """
+        """Read the drawn values back from a record's entry; a RecordError if one is missing or not possible."""
         values: dict[str, Any] = {}
         for key, domain in cls.domains().items():
             try:
@@ -225,16 +218,15 @@ class DamageConfig:
 
     @classmethod
     def domains(cls) -> dict[str, Domain]:
-        """List the parameters and what each may be."""
-        return {entry.name: _domain(entry) for entry in fields(cls)}
+        """List the parameters and their possible values."""
+        unknown = [entry.name for entry in fields(cls) if entry.default is MISSING or "domain" not in entry.metadata]
+        if unknown:
+            raise TypeError(f"field {unknown[0]} is not made by parameter()")
+        return {entry.name: entry.metadata["domain"] for entry in fields(cls)}
 
     @classmethod
     def parse(cls, settings: dict[str, str]) -> Self:
-        """Make a Config from the words of a chain.
-
-        Raises:
-            UsageError: A key or a value is not possible; the sentence lists what is.
-        """
+        """Make a Config from a chain's settings; a UsageError lists what is possible if a key or value is not."""
         domains = cls.domains()
         values: dict[str, Specification] = {}
         for key, text in settings.items():
@@ -249,13 +241,6 @@ class DamageConfig:
         return config
 
 
-def _domain(entry: Field[Any]) -> Domain:
-    if entry.default is MISSING or "domain" not in entry.metadata:
-        raise TypeError(f"field {entry.name} is not made by parameter()")
-    domain: Domain = entry.metadata["domain"]
-    return domain
-
-
 def _specification(key: str, text: str, domain: Domain) -> Specification:
     try:
         if domain.kind is Path:
@@ -267,17 +252,15 @@ def _specification(key: str, text: str, domain: Domain) -> Specification:
             if low > high:
                 raise UsageError(f"{key}={text} runs backwards: write {high}..{low}; {key} is {domain}")
             if domain.choices:
-                return Choice(tuple(choice for choice in domain.choices if _between(low, choice, high)))
+                return Choice(
+                    tuple(each for each in domain.choices if not isinstance(each, str) and low <= each <= high)
+                )
             return Span(low, high)
         if "/" in text:
             return Choice(tuple(domain.parse(value) for value in text.split("/")))
         return domain.parse(text)
     except ValueError:
         raise UsageError(f"{key}={text} is not possible; {key} is {domain}") from None
-
-
-def _between(low: float, choice: Value, high: float) -> bool:
-    return not isinstance(choice, str) and low <= choice <= high
 
 
 def _short(number: float) -> str:

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Wave = Callable[[Floats, NDArray[np.intp]], Floats]  # seconds since an event began, and which event: the value there
 
 GRID_RATE = 96000
-LENGTH_SPREAD = Domain(float, meaning="two thirds of the lengths lie within this factor", low=1.0, high=5.0)
+LENGTH_SPREAD = Domain(float, meaning="two thirds of the lengths are within this factor", low=1.0, high=5.0)
 LEVEL_SPREAD = Domain(float, "dB", "standard deviation of their levels, cut off at three of it", low=0.0, high=20.0)
 DISC: str = parameter(
     Choice(("mono", "stereo")),
@@ -39,9 +39,7 @@ RPM: float | Off = parameter(
 )
 REPEATING: float = parameter(
     50.0,
-    Domain(
-        float, "%", "share of the events that belong to such scratches; not used if rpm is off", low=0.0, high=100.0
-    ),
+    Domain(float, "%", "share of the events that are in such scratches; unused if rpm is off", low=0.0, high=100.0),
 )
 
 _CHANNEL_SPREAD_DB = 4.0
@@ -77,13 +75,8 @@ Shape = Callable[[Events], tuple[Floats, Wave]]  # the length of each event in s
 class Chance:
     """How often events occur, and how loud they are.
 
-    Attributes:
-        seed: Which events.
-        rate_per_second: Events in a second, on average.
-        level_spread_db: Standard deviation of their levels.
-        disc: ``mono`` or ``stereo``, see `DISC`.
-        rpm: Speed of a disc whose scratches repeat, or ``off``.
-        repeating_percent: Share of the events that belongs to such scratches.
+    ``level_spread_db`` is the standard deviation of their levels; ``disc``, ``rpm`` and ``repeating_percent`` are
+    described at `DISC`, `RPM` and `REPEATING`.
     """
 
     seed: int
@@ -99,11 +92,7 @@ class Chance:
         return 0.0 if self.rpm == "off" else 60.0 / self.rpm
 
     def seconds(self, rows: int) -> Iterator[Events]:
-        """Yield the events of each second of the recording, without end.
-
-        Args:
-            rows: How many channels have different levels.
-        """
+        """Yield the events of each second of the recording, without end; each of ``rows`` channels has its levels."""
         # Start before the recording, so that its first turn has as many scratches as all others.
         first = -math.ceil(self.turn_seconds * 2 * _MEAN_TURNS)
         held = self._begin(first, rows)
@@ -166,8 +155,7 @@ def pulse(length_ms: float, length_spread: float, longest_ms: float, most_period
     """Make each event a short wave in a Hann window: half a period to ``most_periods``, at any phase."""
 
     def shape(events: Events) -> tuple[Floats, Wave]:
-        lengths = 1e-3 * length_ms * length_spread**events.normal
-        lengths = np.clip(lengths, _SHORTEST_SECONDS, 1e-3 * longest_ms)
+        lengths = np.clip(1e-3 * length_ms * length_spread**events.normal, _SHORTEST_SECONDS, 1e-3 * longest_ms)
         periods, phase = 0.5 + (most_periods - 0.5) * events.even[0], 2.0 * np.pi * events.even[1]
 
         def wave(seconds: Floats, which: NDArray[np.intp]) -> Floats:
@@ -191,7 +179,7 @@ def _waveforms(events: Events, shape: Shape, second: int, at_least: int) -> Floa
     first = np.ceil(begin).astype(np.intp)
     last = np.ceil(begin + lengths * GRID_RATE).astype(np.intp)
     sums = np.zeros((len(events.levels), max(at_least, last.max(initial=0))))
-    # In pieces, and few of them at a time, so that neither many events nor long ones take much memory.
+    # In pieces, a few at a time, so that neither many events nor long ones take much memory.
     pieces = -(-(last - first) // _PIECE)
     event = np.repeat(np.arange(len(pieces)), pieces)
     start = first[event] + _PIECE * (np.arange(len(event)) - np.repeat(np.cumsum(pieces) - pieces, pieces))

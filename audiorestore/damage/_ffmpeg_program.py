@@ -18,11 +18,7 @@ def missing_program() -> str:
 
 
 def encoders() -> frozenset[str]:
-    """List the encoders that this ffmpeg was built with.
-
-    Raises:
-        AudioRestoreError: There is no ffmpeg, or it does not run.
-    """
+    """List the encoders that this ffmpeg was built with; an AudioRestoreError if it is missing or does not run."""
     program = shutil.which("ffmpeg")
     if program is None:
         raise AudioRestoreError(missing_program())
@@ -31,10 +27,8 @@ def encoders() -> frozenset[str]:
 
 @functools.cache
 def _encoders_of(program: str) -> frozenset[str]:
-    with running(["-encoders"], "list its encoders", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as (
-        process,
-        end,
-    ):
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+    with running(["-encoders"], "list its encoders", **pipes) as (process, end):
         lines = process.stdout.read().decode(errors="replace").splitlines()
         end()
     return frozenset(words[1] for words in map(str.split, lines) if len(words) > 1)
@@ -42,11 +36,11 @@ def _encoders_of(program: str) -> frozenset[str]:
 
 @contextlib.contextmanager
 def running(arguments: list[str], doing: str, **pipes: Any) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """Run ffmpeg while a ``with`` block lasts; when that is left, for whatever reason, it has ended.
+    """Run ffmpeg during a ``with`` block; after the block it has ended, whatever happened.
 
     Args:
-        arguments: Behind those that keep it quiet; no shell reads them.
-        doing: What it is to do, for the sentence.
+        arguments: Appended to those that keep it quiet; there is no shell.
+        doing: What it does, for error messages.
         pipes: ``stdin`` and ``stdout``, as for `subprocess.Popen`.
 
     Yields:

@@ -36,15 +36,9 @@ _HEADER_PACKETS = {b"\x01vorbi": 3, b"OpusHe": 2}
 def encode_ogg(
     sound: Sound, path: Path, subtype: str, wanted_kbps: int | Auto, quality: float, guess: Callable[[float], float]
 ) -> dict[str, Any]:
-    """Write an Ogg file at the drawn quality, or at that which takes the drawn bit rate.
+    """Write an Ogg file (VORBIS or OPUS) at a bit rate, or at a quality if that is ``auto``.
 
-    Args:
-        sound: The recording, at a rate that the codec takes.
-        path: Of the file, which is replaced.
-        subtype: "VORBIS" or "OPUS".
-        wanted_kbps: The drawn bit rate, or ``auto``.
-        quality: The drawn quality, which counts if the bit rate is ``auto``.
-        guess: Estimates the quality for a bit rate.
+    The recording has a rate that the codec takes; ``guess`` estimates the quality for a bit rate.
 
     Returns:
         ``coded_rate``; ``quality`` as used; ``bitrate_kbps`` as measured.
@@ -68,8 +62,7 @@ def encode_ogg(
 
 
 def _write(sound: Sound, path: Path, subtype: str, quality: float) -> None:
-    """Write with libsndfile, whose ``compression_level`` 0 is the best; in even blocks, as what libvorbis decides
-    depends on how much it is given at once."""
+    """Write with libsndfile, whose ``compression_level`` 0 is the best; in even blocks, on which libvorbis depends."""
     level = min(max(1.0 - quality / 10.0, 0.0), 1.0)
     try:
         with (
@@ -89,7 +82,7 @@ def _write(sound: Sound, path: Path, subtype: str, quality: float) -> None:
 
 
 class Page(NamedTuple):
-    """Where a page of an Ogg file lies, and the packets that begin in it."""
+    """Where a page of an Ogg file is, and the packets that begin in it."""
 
     start: int
     length: int

@@ -17,11 +17,7 @@ FILE: str = parameter(DRAWN, Domain(Path, meaning="the file to use; 'drawn' pick
 
 
 def drawn_file(file: str, folder: str, rng: np.random.Generator) -> str:
-    """Pick a file of ``folder``, each as likely as the others, unless ``file`` names one.
-
-    Raises:
-        UsageError: No folder is given, or there is no audio in it.
-    """
+    """Pick a file of ``folder`` at random, unless ``file`` names one; a UsageError if there is no audio in it."""
     if file != DRAWN:
         return file
     if folder == REQUIRED:
@@ -34,31 +30,26 @@ def drawn_file(file: str, folder: str, rng: np.random.Generator) -> str:
 def _listed(folder: str) -> tuple[str, ...]:
     path = Path(folder)
     if path.is_dir():
-        return tuple(map(str, list_audio(path)))  # in the order of their places in the folder, wherever that lies
+        return tuple(map(str, list_audio(path)))  # ordered by their paths inside the folder, wherever it is
     if path.is_file():
         return (folder,)
     raise UsageError(f"there is no file or folder {folder}; give a folder with audio files, or one audio file")
 
 
 def endless(reader: AudioReader, start: int, fade: int) -> Iterator[Block]:
-    """Read a file from one place to its end, then again and again from its beginning, and never stop.
+    """Read a file from ``start`` to its end, then again and again from its beginning, without end.
 
-    Its last samples fade out while its first fade in, so that nothing clicks; the powers of both add up to one, which
-    keeps noise as loud there as elsewhere.
-
-    Args:
-        reader: The file.
-        start: Where to begin, in samples; before the fade.
-        fade: Samples that the end and the beginning share, at most half of the file.
+    Its last ``fade`` samples (at most half of the file) fade out while its first fade in, so that there is no click.
+    The powers of both gains add up to one, which keeps noise at its level.
     """
-    turn = np.linspace(0.0, np.pi / 2, fade, dtype=np.float32)
+    angle = np.linspace(0.0, np.pi / 2, fade, dtype=np.float32)
     end = reader.info.frames - fade
-    going = np.zeros((reader.info.channels, 0), np.float32)
+    fading_out = np.zeros((reader.info.channels, 0), np.float32)
     while True:
-        for left in range(start, end, BLOCK_FRAMES):
-            block = reader.read(left, min(BLOCK_FRAMES, end - left))
-            if left == 0 and going.size:
-                block[:, :fade] = block[:, :fade] * np.sin(turn) + going
+        for position in range(start, end, BLOCK_FRAMES):
+            block = reader.read(position, min(BLOCK_FRAMES, end - position))
+            if position == 0 and fading_out.size:
+                block[:, :fade] = block[:, :fade] * np.sin(angle) + fading_out
             yield block
-        going = reader.read(end, fade) * np.cos(turn)
+        fading_out = reader.read(end, fade) * np.cos(angle)
         start = 0

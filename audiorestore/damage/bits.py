@@ -1,10 +1,10 @@
 """Too few bits: every sample is rounded to a coarse grid, with dither or without.
 
-The grid is that of two's complement, steps of 2^(1 − bits) from −1 to one step below 1, with a level at 0; what lies
-beyond the last level is set to it, and counted. Rounding without dither leaves an error that depends on the sound:
-music that fades away grates, and vanishes below half a step. Rectangular dither, one step wide, makes the error's mean
-0 whatever the sound, and triangular dither, two steps wide, its power constant as well: the price is an error of 1/12,
-2/12 and 3/12 of a squared step for none, rectangular and triangular, which is 0, 3.0 and 4.8 dB more noise.
+The grid is that of two's complement, steps of 2^(1 − bits) from −1 to one step below 1, with a level at 0. Samples
+beyond the last level are clipped and counted. Rounding without dither leaves an error that depends on the sound: music
+that fades out distorts, and vanishes below half a step. Rectangular dither, one step wide, makes the mean of the error
+0 whatever the sound; triangular dither, two steps wide, also makes its power constant. The power of the error is 1/12,
+2/12 and 3/12 of a squared step for none, rectangular and triangular: 0, 3.0 and 4.8 dB more noise.
 
 Source: Lipshitz, Wannamaker and Vanderkooy, "Quantization and dither: a theoretical survey", Journal of the Audio
 Engineering Society 40(5), 1992.

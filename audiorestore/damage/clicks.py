@@ -4,14 +4,14 @@ A click is a short wave of half a period to six periods in a Hann window, 20 µs
 Poisson process; lengths and levels are log-normal. With ``rpm``, part of the clicks belong to scratches, which repeat
 at every turn of the disc, 1 to 19 times, within a millisecond or two, each time with a different shape.
 
-The defaults resemble five real discs without music. In the median of the largest clicks 5 to 95 % of the energy comes
-within 0.45 to 0.76 ms, and the spectrum is centred on 2 to 5 kHz. 2 to 29 clicks a second are above 25 times the disc's
-own noise. Levels that differ between channels do so by 4 to 7 dB, and 3 to 31 % of the clicks have opposite signs in
-them. On a run-off groove the clicks repeat after 1.73 s.
+The defaults resemble five real discs without music. The median of the largest clicks has 5 to 95 % of its energy within
+0.45 to 0.76 ms, and a spectrum centred on 2 to 5 kHz. 2 to 29 clicks a second are above 25 times the disc's own noise.
+Levels that differ between channels do so by 4 to 7 dB, and 3 to 31 % of the clicks have opposite signs there. On a
+run-off groove the clicks repeat after 1.73 s.
 
 The SNR counts the pauses between clicks: in ten seconds the largest is 30 to 38 dB above the mean level that ``snr_db``
-sets (on the real discs, with their hiss, 22 to 34). So at 20 dB under speech of −20 dBFS it comes near full scale, at
-10 dB it is mostly above. Nothing is clipped; see ``peak_dbfs``.
+sets (on the real discs, with their hiss, 22 to 34). With speech at −20 dBFS the largest is near full scale at an SNR of
+20 dB, and mostly above it at 10 dB. Nothing is clipped; see ``peak_dbfs``.
 
 Source: Godsill and Rayner, "Digital Audio Restoration: A Statistical Model Based Approach", Springer 1998 (lengths);
 Vaseghi, "Algorithms for restoration of archived gramophone recordings", PhD thesis, Cambridge 1988; Välimäki et al.,

@@ -1,10 +1,10 @@
 """Peaks cut off at a threshold, flat as in an overdriven converter or rounded as in an overdriven amplifier.
 
-``hard`` is the threshold T wherever the sound is louder. ``soft`` is x − 4/27 · x³ / T² up to 1.5 T and T beyond: of
-slope 1 in silence and 0 at 1.5 T, so it bends everything a little, and never exceeds T. Nothing is made louder again.
+``hard`` is the threshold T wherever the sound is louder. ``soft`` is x − 4/27 · x³ / T² up to 1.5 T and T beyond: its
+slope is 1 at 0 and 0 at 1.5 T, so it bends everything a little and never exceeds T. The level is not restored.
 
-The threshold depends on the recording's own peak, or on full scale; or it is searched so that the damage is as large as
-``sdr_db`` says, in the way of the literature on declipping, which sets 1 to 20 dB.
+The threshold is relative to the recording's own peak or to full scale; or it is searched so that the damage has the
+given ``sdr_db``, as in the literature on declipping, which uses 1 to 20 dB.
 
 Source: Záviška, Rajmic, Ozerov and Rencker, "A survey and an extensive evaluation of popular audio declipping methods",
 IEEE Journal of Selected Topics in Signal Processing 15(1), 2021 (hard clipping by its SDR); Smith, "Physical audio
@@ -39,15 +39,7 @@ class Config(DamageConfig):
         Choice(KINDS), Domain(str, meaning="cut off flat, or bent gradually towards the threshold", choices=KINDS)
     )
     sdr_db: float | Off = parameter(
-        "off",
-        Domain(
-            float,
-            "dB",
-            "level of the sound relative to the error that clipping makes; replaces threshold_db",
-            low=0.1,
-            high=60.0,
-            words=("off",),
-        ),
+        "off", Domain(float, "dB", "sound over clipping error; replaces threshold_db", low=0.1, high=60, words=("off",))
     )
 
 
@@ -61,11 +53,10 @@ def apply(sound: Sound, config: Config) -> Damaged:
     Raises:
         AudioRestoreError: The recording is silent and an SDR is given.
     """
-    kind = config.kind
     threshold = _threshold(sound, config)
     over, energy, error = 0, 0.0, 0.0
     for block in sound.blocks():
-        damaged = _clip(block, threshold, kind)
+        damaged = _clip(block, threshold, config.kind)
         over += int(np.count_nonzero(np.abs(block) > threshold))
         energy += dot(block, block)
         error += dot(block - damaged, block - damaged)

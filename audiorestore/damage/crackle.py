@@ -1,9 +1,8 @@
 """Dust and wear in the grooves: hundreds or thousands of small clicks a second, which sound like one crackle.
 
-They are as those of ``clicks``, but of three periods at most, none is longer than 0.5 ms, and none repeats. On real
-discs the number above a level falls with that level as a log-normal of 6 to 11 dB does whose middle lies near the
-noise; those below it cannot be counted. In ten seconds the largest is 23 to 30 dB above the mean level that
-``snr_db`` sets.
+They are like those of ``clicks``, but have at most three periods and 0.5 ms, and do not repeat. On real discs the
+levels above the noise follow a log-normal distribution of 6 to 11 dB around the noise level; softer ones cannot be
+counted. In ten seconds the largest is 23 to 30 dB above the mean level that ``snr_db`` sets.
 
 Source: Godsill and Rayner, "Digital Audio Restoration: A Statistical Model Based Approach", Springer 1998; Välimäki et
 al., "Digital audio antiquing: signal processing methods for imitating the sound quality of historical recordings", J.

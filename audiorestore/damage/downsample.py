@@ -1,15 +1,14 @@
 """Down to a lower sample rate and back up: nothing is left above half of the lower rate, or worse.
 
-The method decides what remains audible (``method``):
+``method`` decides what remains audible:
 
-- ``soxr`` filters before it goes down and after it came up: clean, and dull.
-- ``decimate`` keeps every n-th sample as it is, so that the highs fold down into what is kept, and comes up clean: a
-  common mistake in making data sets. Where the rates do not divide, the nearest sample is kept, up to half of one off.
-- ``linear`` and ``nearest`` go down and up by drawing lines or stairs between samples: the highs fold down, and
-  mirror images of the lows stand above.
+- ``soxr`` filters on the way down and up: clean, and dull.
+- ``decimate`` keeps every n-th sample without a filter, so the highs alias into the band that is kept, and filters on
+  the way up: a common mistake in making data sets. If the rates do not divide, the nearest sample is kept.
+- ``linear`` and ``nearest`` interpolate by lines or steps on the way down and up: the highs alias, and mirror images of
+  the lows remain above.
 
-No way of them delays: where stairs would be half a sample late, between two samples that are equally near, their mean
-is taken.
+None of them delays: between two samples that are equally near, ``nearest`` takes their mean.
 
 Source: Kuleshov, Enam and Ermon, "Audio super-resolution using neural networks", ICLR workshop 2017 (rates divided by
 2, 4 and 6); Crochiere and Rabiner, "Multirate digital signal processing", Prentice-Hall 1983 (aliases and images).
@@ -39,27 +38,18 @@ class Config(DamageConfig):
     """How low, and how well."""
 
     rate_hz: float | Auto = parameter(
-        "auto",
-        Domain(
-            float,
-            "Hz",
-            "the rate in between; auto divides the recording's by factor",
-            low=500,
-            high=192000,
-            words=("auto",),
-        ),
+        "auto", Domain(float, "Hz", "lower rate; auto: recording's / factor", low=500, high=192000, words=("auto",))
     )
     factor: int = parameter(
-        Choice((2, 3, 4, 6)),
-        Domain(int, meaning="what the rate is divided by; used if rate_hz is auto", low=2, high=16),
+        Choice((2, 3, 4, 6)), Domain(int, meaning="divides the sample rate if rate_hz is auto", low=2, high=16)
     )
     method: str = parameter(
-        "soxr", Domain(str, meaning="clean, folding the highs down, or by lines or stairs", choices=tuple(_WAYS))
+        "soxr", Domain(str, meaning="clean, aliasing the highs, or by lines or steps", choices=tuple(_WAYS))
     )
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Resample down and up, and report the rate in between (``rate_hz``)."""
+    """Resample down and up, and report the lower rate (``rate_hz``)."""
     rate = config.rate_hz
     rate = sound.sample_rate / config.factor if rate == "auto" else rate
     if rate >= sound.sample_rate:
@@ -84,7 +74,7 @@ def _at_rate(sound: Sound, rate: int, way: str) -> Sound:
 
 
 def _between(sound: Sound, frames: int, rate: int, way: str) -> Iterator[Block]:
-    """Read a recording at places between its samples: sample n of the new rate lies at n · old / new."""
+    """Read a recording between its samples: sample n of the new rate is at n · old / new."""
     old, last = sound.sample_rate, sound.frames - 1
     for index, window in enumerate(windows(sound.blocks(), BLOCK_FRAMES + 1, BLOCK_FRAMES)):
         first = index * BLOCK_FRAMES

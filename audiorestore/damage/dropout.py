@@ -1,12 +1,12 @@
 """Packets that never arrive, one by one or in bursts, and what a simple player puts in their place.
 
-The network is in one of two states, good or bad, and in each loses packets with a probability of its own. By default
-it loses none in the good state and all in the bad one, so ``burst_packets`` is how many packets in a row are lost on
-average. The first packet arrives whatever the state, as a player starts with it. All channels lose the same packets.
+The network is in one of two states, good or bad, each with its own probability of losing a packet. By default it loses
+none in the good state and all in the bad one, so ``burst_packets`` is how many packets in a row are lost on average.
+The first packet always arrives, since a player starts with it. All channels lose the same packets.
 
-A lost packet is silence (``zero``), or the last one that arrived again and again through the burst (``repeat``), or
-that growing softer after 10 ms, to nothing at 60 ms (``fade``, the levels of G.711 Appendix I; its pitch waveforms and
-cross-fades are not imitated).
+A lost packet is replaced by silence (``zero``), by the last one that arrived, repeated through the burst (``repeat``),
+or by the same fading out from 10 ms to 60 ms (``fade``, the levels of G.711 Appendix I without its pitch waveforms and
+cross-fades).
 
 Source: Gilbert, "Capacity of a burst-noise channel", Bell System Technical Journal 39, 1960 (nothing is lost in the
 good state); Elliott, "Estimates of error rates for codes on burst-noise channels", Bell System Technical Journal 42,
@@ -24,7 +24,7 @@ from ..signal.sound import BLOCK_FRAMES, Sound, regrid
 from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Span, parameter
 
 FILLS = ("zero", "repeat", "fade")
-_FADE_SECONDS = (0.010, 0.060)  # from when on, and until when
+_FADE_SECONDS = (0.010, 0.060)  # when the fade begins, and when it ends
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class Config(DamageConfig):
         100.0, Domain(float, "%", "share of the packets that are lost in the bad state", low=1.0, high=100.0)
     )
     fill: str = parameter(
-        Choice(FILLS),
-        Domain(str, meaning="silence, the last packet repeated, or repeated and fading out", choices=FILLS),
+        Choice(FILLS), Domain(str, meaning="silence, last packet repeated, or repeated and fading out", choices=FILLS)
     )
     loss_seed: int = parameter(
         Span(0, 2**32 - 1), Domain(int, meaning="seed of the losses, drawn for each record", low=0, high=2**32 - 1)
@@ -63,16 +62,16 @@ def apply(sound: Sound, config: Config) -> Damaged:
     """
     network = _Network(config)
     size = max(1, round(config.packet_ms * sound.sample_rate / 1000.0))
-    fill = config.fill
     last = np.zeros((sound.channels, size), np.float32)  # the last packet that arrived
-    missing = packets = lost = 0  # packets since then; of the recording; of them those that did not arrive
+    missing = packets = lost = 0  # lost since then; all packets so far; all that were lost
     for block in regrid(sound.blocks(), sound.channels, sound.frames, size * max(1, BLOCK_FRAMES // size)):
         fates = network.lost(-(-block.shape[-1] // size))
         damaged = block.copy()
         for index, is_lost in enumerate(fates.tolist()):
             packet = damaged[:, index * size : (index + 1) * size]
             if is_lost:
-                packet[:] = last[:, : packet.shape[-1]] * _level(fill, missing * size, packet.shape[-1], sound)
+                level = _level(config.fill, missing * size, packet.shape[-1], sound.sample_rate)
+                packet[:] = last[:, : packet.shape[-1]] * level
                 missing += 1
             else:
                 last, missing = packet, 0
@@ -83,11 +82,11 @@ def apply(sound: Sound, config: Config) -> Damaged:
     return Outcome({"packets": packets, "lost_packets": lost, "lost_percent": round(share, 3)})
 
 
-def _level(fill: str, start: int, frames: int, sound: Sound) -> NDArray[np.float32]:
-    """Say by what to multiply ``frames`` samples of the last packet, ``start`` samples into a burst."""
+def _level(fill: str, start: int, frames: int, sample_rate: int) -> NDArray[np.float32]:
+    """Get the gain of ``frames`` samples of the last packet, ``start`` samples into a burst."""
     if fill != "fade":
         return np.full(frames, fill == "repeat", np.float32)
-    seconds = np.arange(start, start + frames) / sound.sample_rate
+    seconds = np.arange(start, start + frames) / sample_rate
     return np.interp(seconds, _FADE_SECONDS, (1.0, 0.0)).astype(np.float32)
 
 
@@ -117,7 +116,7 @@ class _Network:
         self._is_first = True
 
     def lost(self, packets: int) -> NDArray[np.bool_]:
-        """Say for each of the next packets whether it is lost."""
+        """Draw for each of the next packets whether it is lost."""
         moves, fates = self._rng.random((packets, 2)).T
         bad = np.empty(packets, bool)
         for index, move in enumerate(moves.tolist()):

@@ -1,20 +1,20 @@
 """A codec of the ffmpeg program, from AAC to a telephone's: encoded, decoded, and aligned with the input.
 
-ffmpeg is not part of this package: where it is not installed, or was built without an encoder, that is said.
+ffmpeg is not part of this package: an error says if it is not installed, or was built without an encoder.
 
 Measured facts that this relies on, with ffmpeg 5.1, 7.0 and 9.0 (`tests/damage/test_ffmpeg.py` measures again):
 
-- Every codec comes back late by its own number of samples at the coded rate, whatever the bit rate: AC-3 by 256, MP2
-  by 481, SBC by 73, G.722 by 22, AMR by 40 (wide band 95), Speex by 80, G.723.1 by 60. AAC in MP4 carries an edit list
-  that ffmpeg obeys, so it comes at 0, as do GSM, G.726, ADPCM, A-law and µ-law. WMA comes *early*, by 512 to 2048: its
-  first frame is lost, so silence is put in front. Each is undone as ``delay``. Should another version be late by
-  something else, its results are refused if the loudest part shows this beyond doubt (see `_codec`).
-- A voice coder moves a voice by up to a third of a sample of 8 kHz, which is left in.
-- What a decoder still holds at the end is lost, so silence is put behind, too. ``bitrate_kbps`` in the record counts
-  the whole file with that silence, container included.
+- Every codec delays by its own number of samples at the coded rate, whatever the bit rate: AC-3 by 256, MP2 by 481, SBC
+  by 73, G.722 by 22, AMR by 40 (wide band 95), Speex by 80, G.723.1 by 60. AAC in MP4 carries an edit list that ffmpeg
+  obeys, so its delay is 0, as are those of GSM, G.726, ADPCM, A-law and µ-law. WMA is *advanced* by 512 to 2048: its
+  first frame is lost, so silence is inserted before. Each is removed as ``delay``. If another version has another
+  delay, its results are refused if the loudest part shows this beyond doubt (see `_codec`).
+- A voice coder moves a voice by up to a third of a sample of 8 kHz, which is not corrected.
+- What a decoder still holds at the end is lost, so silence is appended, too. ``bitrate_kbps`` in the record counts the
+  whole file with that silence, container included.
 - AAC, WMA and Speex treat ``kbps`` as a request (AAC made 17 of 8 kbit/s, Speex 19 of 24); see ``bitrate_kbps``.
-- Encoders do each something else with samples over full scale (AAC turns them down, AC-3 breaks), so they are clipped
-  and counted, as for MP3.
+- Each encoder treats samples over full scale differently (AAC reduces them, AC-3 breaks), so they are clipped and
+  counted, as for MP3.
 - ffmpeg 7 decodes wide-band Speex as noise of twice the length; Speex is offered at 8 kHz only.
 
 Source: ISO/IEC 14496-3 (AAC); ATSC A/52 (AC-3); ISO/IEC 11172-3 (MP2); 3GPP TS 26.071 and 26.171 (AMR); ETSI EN 300
@@ -39,16 +39,16 @@ from ._ffmpeg_program import encoders, missing_program, running
 
 
 class Codec(NamedTuple):
-    """How ffmpeg is asked for a codec, and what is known of it."""
+    """How a codec is requested from ffmpeg, and what is known about it."""
 
     encoder: str
     container: str
     suffix: str
     channels: int = 2
     delay: int = 0  # samples at the coded rate
-    rates: tuple[int, ...] = ()  # Hz; none named: any
-    kbps: tuple[float, ...] = ()  # those that there are; none named: it follows from the rate
-    ranging: bool = False  # any bit rate between those
+    rates: tuple[int, ...] = ()  # Hz; empty: any
+    kbps: tuple[float, ...] = ()  # possible bit rates; empty: it follows from the sample rate
+    ranging: bool = False  # any bit rate between the first and the last
     auto_kbps: float = 0.0  # per channel
 
 
@@ -58,6 +58,7 @@ _AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384,
 _MP2_KBPS = (32, 48, 56, 64, 80, 96, 112, 128, 160)
 _AMR_NB_KBPS = (4.75, 5.15, 5.9, 6.7, 7.4, 7.95, 10.2, 12.2)
 _AMR_WB_KBPS = (6.6, 8.85, 12.65, 14.25, 15.85, 18.25, 19.85, 23.05, 23.85)
+_WMA_RATES = (8000, 11025, 16000, 22050, *_AC3_RATES)
 CODED_RATES = (8000, 11025, 12000, *_MPEG_RATES, 88200, 96000)
 CODECS = {
     "aac": Codec("aac", "mp4", ".m4a", rates=CODED_RATES, kbps=(8, 512), ranging=True, auto_kbps=48),
@@ -84,20 +85,13 @@ CODECS = {
     "speex": Codec(
         "libspeex", "ogg", ".spx", channels=1, delay=80, rates=(8000,), kbps=(3, 24), ranging=True, auto_kbps=15
     ),
-    "wma": Codec(
-        "wmav2",
-        "asf",
-        ".wma",
-        rates=(8000, 11025, 16000, 22050, *_AC3_RATES),
-        kbps=(24, 32, 48, 64, 96, 128),
-        auto_kbps=48,
-    ),
+    "wma": Codec("wmav2", "asf", ".wma", rates=_WMA_RATES, kbps=(24, 32, 48, 64, 96, 128), auto_kbps=48),
 }
 _READ_AS = {"mp4": "mov", "mp2": "mp3"}  # what the container is called where it is read
 _AAC_BITS = 6.0  # most that AAC spends on a sample
 _SBC_KBPS = 172.5  # most for a channel; above, ffmpeg changes the number of bands and with it the delay
 _WMA_LOST = ((16000, 512), (22050, 1024), (48000, 2048))  # samples that its decoder drops, up to each coded rate
-_TAIL = 4096  # samples of silence behind, over the delay: two frames of the longest codec
+_TAIL = 4096  # samples of silence appended, in addition to the delay: two frames of the longest codec
 
 
 @dataclass(frozen=True)
@@ -106,40 +100,29 @@ class Config(DamageConfig):
 
     codec: str = parameter("aac", Domain(str, meaning="how the sound is coded", choices=tuple(CODECS)))
     kbps: float | Auto = parameter(
-        "auto",
-        Domain(
-            float,
-            "kbit/s",
-            "bit rate of a stream; auto is a medium one for the codec",
-            low=1,
-            high=640,
-            words=("auto",),
-        ),
+        "auto", Domain(float, "kbit/s", "bit rate of a stream; auto is medium", low=1, high=640, words=("auto",))
     )
     coded_rate: int | Auto = parameter(
         "auto",
-        Domain(
-            int,
-            "Hz",
-            "sample rate inside the file; auto is the recording's, or the next that the codec has",
-            choices=("auto", *CODED_RATES),
-        ),
+        Domain(int, "Hz", "rate inside the file; auto: the recording's or the next", choices=("auto", *CODED_RATES)),
     )
 
 
-def missing() -> str:
-    """Say what has to be installed first; empty if nothing is missing."""
-    return missing_program()
+missing = missing_program
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
     """Encode and decode; report what is in the file, the delay removed, how many samples were clipped, and the gain.
 
-    A telephone's codec holds one channel, the others two; of more channels each is a stream of its own.
+    A telephone's codec holds one channel, the others two; if there are more, each channel is its own stream.
     """
-    name = str(config.codec)
-    codec = CODECS[name]
-    _refuse_lacking(name)
+    name, codec = config.codec, CODECS[config.codec]
+    available = encoders()
+    if codec.encoder not in available:
+        able = ", ".join(each for each, other in CODECS.items() if other.encoder in available)
+        raise AudioRestoreError(
+            f"this ffmpeg was built without the encoder {codec.encoder} for {name}; it has those for {able}"
+        )
     rate = _coded_rate(name, sound.sample_rate, config.coded_rate)
     channels = sound.channels if sound.channels <= codec.channels else 1
     kbps = _kbps(name, rate, channels, config.kbps)
@@ -171,7 +154,7 @@ def _encode(sound: Sound, path: Path, name: str, kbps: float | None) -> dict[str
         *("-f", codec.container, "-y", str(path)),
     ]
     with running(arguments, f"make {name}", stdin=subprocess.PIPE) as (process, end):
-        with contextlib.suppress(BrokenPipeError):  # then it says why
+        with contextlib.suppress(BrokenPipeError):  # ffmpeg's own message says why
             for block in itertools.chain([_silence(channels, before)], sound.blocks(), [_silence(channels, behind)]):
                 clipped += int(np.count_nonzero(np.abs(block) > 1.0))
                 process.stdin.write(np.ascontiguousarray(np.clip(block, -1.0, 1.0).T, "<f4").data)
@@ -199,17 +182,8 @@ def _decode(path: Path, container: str, sample_rate: int, channels: int) -> Gene
         end()
 
 
-def _refuse_lacking(name: str) -> None:
-    there = encoders()
-    if CODECS[name].encoder not in there:
-        able = ", ".join(each for each, codec in CODECS.items() if codec.encoder in there)
-        raise AudioRestoreError(
-            f"this ffmpeg was built without the encoder {CODECS[name].encoder} for {name}; it has those for {able}"
-        )
-
-
 def _coded_rate(name: str, sample_rate: int, wanted: int | str) -> int:
-    """Choose the rate inside the file: as asked, or the lowest that keeps all of the sound, or else the highest."""
+    """Choose the rate inside the file: the requested one, else the lowest that keeps all sound, else the highest."""
     rates = CODECS[name].rates
     if wanted == "auto":
         return min((rate for rate in rates if rate >= sample_rate), default=max(rates, default=sample_rate))
@@ -221,23 +195,22 @@ def _coded_rate(name: str, sample_rate: int, wanted: int | str) -> int:
 def _kbps(name: str, rate: int, channels: int, wanted: float | str) -> float | None:
     """Choose the bit rate of a stream; None where the rate decides it."""
     codec = CODECS[name]
-    there = codec.kbps
+    rates = codec.kbps
     if name == "aac":
-        there = (there[0], min(there[1], _AAC_BITS * rate * channels / 1000.0))
+        rates = (rates[0], min(rates[1], _AAC_BITS * rate * channels / 1000.0))
     if name == "sbc":
-        there = (there[0], _SBC_KBPS * channels)
-    if not there:
+        rates = (rates[0], _SBC_KBPS * channels)
+    if not rates:
         if wanted != "auto":
             raise AudioRestoreError(f"{name} has a fixed number of bits a sample; ask for kbps=auto, and a coded_rate")
         return None
     if wanted == "auto":
         medium = codec.auto_kbps * channels
         if codec.ranging:
-            return min(max(medium, there[0]), there[-1])
-        return max(kbps for kbps in there if kbps <= medium)
-    possible = there[0] <= float(wanted) <= there[-1] if codec.ranging else wanted in there
-    if not possible:
-        listed = " to ".join(f"{kbps:g}" for kbps in there) if codec.ranging else _listed(there)
+            return min(max(medium, rates[0]), rates[-1])
+        return max(kbps for kbps in rates if kbps <= medium)
+    if not (rates[0] <= float(wanted) <= rates[-1] if codec.ranging else wanted in rates):
+        listed = " to ".join(f"{kbps:g}" for kbps in rates) if codec.ranging else _listed(rates)
         raise AudioRestoreError(f"{name} has no kbps={wanted:g} at {rate} Hz in {channels} channel(s); it has {listed}")
     return float(wanted)
 

@@ -32,15 +32,7 @@ class Config(DamageConfig):
     )
     polarity: str = parameter("keep", Domain(str, meaning="keep the polarity, or turn (invert) it", choices=POLARITIES))
     lufs: float | Off = parameter(
-        "off",
-        Domain(
-            float,
-            "LUFS",
-            "integrated loudness to reach; sets gain_db for each file",
-            low=-70.0,
-            high=0.0,
-            words=("off",),
-        ),
+        "off", Domain(float, "LUFS", "integrated loudness to reach; sets gain_db", low=-70.0, high=0.0, words=("off",))
     )
 
     @classmethod
@@ -57,9 +49,17 @@ def apply(sound: Sound, config: Config) -> Damaged:
     With ``lufs`` the recording's loudness is measured first; ``gain_db`` in the record is the gain that was applied.
 
     Raises:
-        AudioRestoreError: A loudness is wanted of a recording that has none.
+        AudioRestoreError: ``lufs`` is given, but the recording has no loudness.
     """
-    gain_db = config.gain_db if config.lufs == "off" else config.lufs - _loudness(sound)
+    gain_db, measured = config.gain_db, {}
+    if config.lufs != "off":
+        loudness = integrated_loudness(sound)
+        if loudness is None:
+            raise AudioRestoreError(
+                "the recording is silent (under −70 LUFS) or shorter than 0.4 s, so it has no loudness; use gain_db"
+            )
+        gain_db = config.lufs - loudness
+        measured = {"gain_db": round(gain_db, 3)}
     sign = -1.0 if config.polarity == "turn" else 1.0
     factor = np.float32(sign * from_decibels(gain_db))
     over = 0
@@ -67,14 +67,4 @@ def apply(sound: Sound, config: Config) -> Damaged:
         damaged = factor * block
         over += int(np.count_nonzero(np.abs(damaged) > 1.0))
         yield damaged
-    measured = {} if config.lufs == "off" else {"gain_db": round(gain_db, 3)}
     return Outcome({**measured, "over_full_scale": over})
-
-
-def _loudness(sound: Sound) -> float:
-    loudness = integrated_loudness(sound)
-    if loudness is None:
-        raise AudioRestoreError(
-            "the recording is silent (under −70 LUFS) or shorter than 0.4 s, so it has no loudness; use gain_db"
-        )
-    return loudness

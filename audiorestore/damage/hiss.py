@@ -1,7 +1,7 @@
 """Steady noise, as of tape, amplifiers and bad microphones.
 
-White noise has the same power in every hertz, pink noise in every octave. The noise of a tape is taken as an even flux
-that a cassette deck plays back, so that it rises above 1.3 kHz; this is what people hear as hiss.
+White noise has the same power in every hertz, pink noise in every octave. Tape noise is modelled as white magnetic flux
+played back by a cassette deck, so it rises above 1.3 kHz, which people hear as hiss.
 
 Source: Moliner and Välimäki, "A two-stage U-Net for high-fidelity denoising of historical recordings", ICASSP 2022
 (hiss of old discs); Voss and Clarke, "'1/f noise' in music and speech", Nature 258, 1975 (pink); IEC 60094-1 (tape).
@@ -26,8 +26,7 @@ class Config(DamageConfig):
 
     snr_db: float = parameter(Span(10.0, 30.0), SNR_DB)
     colour: str = parameter(
-        Choice(("white", "pink")),
-        Domain(str, meaning="even per hertz, even per octave, or as a tape's", choices=COLOURS),
+        Choice(("white", "pink")), Domain(str, meaning="even per hertz, per octave, or as a tape's", choices=COLOURS)
     )
     noise_seed: int = NOISE_SEED
 
@@ -39,7 +38,7 @@ def apply(sound: Sound, config: Config) -> Damaged:
         rng = np.random.default_rng(config.noise_seed)
         colour = _Colour(config.colour, sound.channels, sound.sample_rate)
         for block in sound.blocks():
-            # Drawn sample by sample in the order of time, so that the noise does not depend on the blocks.
+            # Drawn in the order of time, so that the noise does not depend on the blocks.
             yield colour.push(rng.standard_normal(block.shape[::-1], dtype=np.float32).T)
 
     return (yield from add(sound, noise, config.snr_db))

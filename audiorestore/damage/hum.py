@@ -1,11 +1,11 @@
 """Hum of the mains: a tone of 50 or 60 Hz with its harmonics, steady from beginning to end.
 
-Its partials come from the seed: each at a phase of its own, at a level that falls by ``tilt_db_per_octave`` but for
-``harmonic_spread_db``. All channels carry the same wave, at levels of their own.
+The phases of its partials are random, and their levels fall by ``tilt_db_per_octave`` with a random deviation of
+``harmonic_spread_db``. All channels carry the same wave at different levels.
 
-The defaults are those of four real hums: 30 partials fall by 5.6 to 12 dB an octave and stray from that line by 0.3
+The defaults are those of four real hums: 30 partials fall by 5.6 to 12 dB an octave and deviate from that line by 0.3
 to 6 dB, and the mains' frequency is up to 0.14 % off. In 38 seconds of one it moved by no more than 0.015 Hz, so here
-it stays where it is.
+it is constant.
 
 Source: Mauch and Ewert, "The Audio Degradation Toolbox and its application to robustness evaluation", ISMIR 2013 (mains
 hum as a damage); Godsill and Rayner, "Digital Audio Restoration", Springer 1998.
@@ -20,7 +20,7 @@ from ..signal.sound import Block, Sound
 from ._additive import NOISE_SEED, SNR_DB, add
 from ._damage import Choice, DamageConfig, Damaged, Domain, Outcome, Span, parameter
 
-MOST_HARMONICS = 60  # so that all lie below the half of 8 kHz
+MOST_HARMONICS = 60  # all are below half of 8 kHz
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,13 @@ class Config(DamageConfig):
     snr_db: float = parameter(Span(10.0, 40.0), SNR_DB)
     mains_hz: int = parameter(Choice((50, 60)), Domain(int, "Hz", "frequency of the mains", choices=(50, 60)))
     offset_percent: float = parameter(
-        Span(-0.2, 0.2),
-        Domain(float, "%", "how far the hum lies off that, as where a tape runs fast", low=-6.0, high=6.0),
+        Span(-0.2, 0.2), Domain(float, "%", "deviation from it, as when a tape runs fast", low=-6.0, high=6.0)
     )
     harmonics: int = parameter(
         Span(5, 40), Domain(int, meaning="number of partials; the first is the mains' own", low=1, high=MOST_HARMONICS)
     )
     tilt_db_per_octave: float = parameter(
-        Span(-12.0, -5.0),
-        Domain(float, "dB", "how much louder a partial is than one an octave below", low=-24.0, high=6.0),
+        Span(-12.0, -5.0), Domain(float, "dB", "level of a partial over one an octave below", low=-24.0, high=6.0)
     )
     harmonic_spread_db: float = parameter(
         Span(0.0, 6.0), Domain(float, "dB", "standard deviation of the partials' levels", low=0.0, high=20.0)
@@ -64,7 +62,7 @@ def apply(sound: Sound, config: Config) -> Damaged:
         start = 0
         for block in sound.blocks():
             end = start + block.shape[-1]
-            # From the sample's number each time, not added up: after two hours it is right to 1e-9 of a turn.
+            # Computed from the sample's number, not accumulated: after two hours it is right to 1e-9 of a turn.
             turns = np.mod(np.arange(start, end) * (hum_hz / sound.sample_rate), 1.0)
             first = np.exp(2j * np.pi * turns)
             wave = np.zeros_like(first)

@@ -2,14 +2,13 @@
 
 Measured facts that this relies on (`tests/damage/test_mp3.py` measures it again):
 
-- lameenc writes no LAME tag, so the decoder skips nothing: the audio comes back 1105 samples late at the *coded*
-  rate (576 of the encoder, 528 + 1 of the decoder), with more than that appended. The delay is cut off here.
-- LAME turns its input down by 0.95 at up to 160 kbit/s (to 0.98 at 224): the ``gain_db`` in the record.
-- LAME picks the coded rate from the bit rate (``coded_rate=auto``), and takes the nearest bit rate that exists at a
-  coded rate that is forced. Both are read back from the frames; what was not asked for is refused.
-- LAME's own resampler drifts when it divides the rate by more than about 3, so a rate above 48 kHz is
-  brought down by soxr first.
-- Of a stream whose bit rate varies and that has no tag, libsndfile reads a part only; all its frames are read here.
+- lameenc writes no LAME tag, so the decoder skips nothing: the audio is delayed by 1105 samples at the *coded* rate
+  (576 of the encoder, 528 + 1 of the decoder), with more than that appended. The delay is cut off here.
+- LAME scales its input by 0.95 at up to 160 kbit/s (by 0.98 at 224): the ``gain_db`` in the record.
+- LAME picks the coded rate from the bit rate (``coded_rate=auto``). If a coded rate is given, it takes the nearest bit
+  rate that exists there. Both are read back from the frames, and any deviation from the request is refused.
+- LAME's own resampler drifts when it divides the rate by more than about 3, so soxr first resamples from above 48 kHz.
+- libsndfile reads only a part of a stream of varying bit rate without a tag; here all its frames are read.
 
 Source: Panchenko et al. 2025 (96 kbit/s), Lattner and Nistal 2021 (16, 32, 64), Deshpande et al. 2021 (32 against 128,
 which is ``mp3:kbps=128|mp3:kbps=32``); the encoder is LAME 3.100.
@@ -27,7 +26,7 @@ from ..data.mpeg_frames import scan_mpeg
 from ..data.spool import scratch_errors
 from ..errors import AudioRestoreError
 from ..signal.sound import Sound
-from ._codec import through_codec, to_pcm16
+from ._codec import encoder_rate, through_codec, to_pcm16
 from ._damage import Auto, Choice, DamageConfig, Damaged, Domain, parameter
 
 BITRATES_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 320)
@@ -46,21 +45,14 @@ class Config(DamageConfig):
         Domain(int, "kbit/s", "bit rate of the whole stream; not used by vbr", choices=BITRATES_KBPS),
     )
     mode: str = parameter(
-        "cbr",
-        Domain(str, meaning="constant, average or variable bit rate", choices=("cbr", "abr", "vbr")),
+        "cbr", Domain(str, meaning="constant, average or variable bit rate", choices=("cbr", "abr", "vbr"))
     )
     vbr_quality: int = parameter(4, Domain(int, meaning="LAME's -V, 0 (best) to 9; used by vbr only", low=0, high=9))
     coded_rate: int | Auto = parameter(
         "auto", Domain(int, "Hz", "sample rate inside the MP3; auto is LAME's choice", choices=("auto", *CODED_RATES))
     )
     quality: int = parameter(
-        2,
-        Domain(
-            int,
-            meaning="LAME's -q, 0 (slowest) to 9; at 96 kbit/s and above it changes the SNR by decibels",
-            low=0,
-            high=9,
-        ),
+        2, Domain(int, meaning="LAME's -q, 0 (slowest) to 9; changes the SNR by decibels from 96 kbit/s", low=0, high=9)
     )
 
 
@@ -71,7 +63,7 @@ def apply(sound: Sound, config: Config) -> Damaged:
     """
 
     def write(part: Sound, path: Path) -> dict[str, Any]:
-        part = part.resampled(_encoder_rate(part.sample_rate))
+        part = part.resampled(encoder_rate(part.sample_rate, highest=48000))
         clipped = [0]
         with scratch_errors(), path.open("wb") as file:
             file.writelines(encode(part, config, clipped))
@@ -90,7 +82,12 @@ def encode(sound: Sound, config: Config, clipped: list[int]) -> Iterator[bytes]:
     encoder.set_channels(sound.channels)
     encoder.set_in_sample_rate(sound.sample_rate)
     encoder.set_quality(config.quality)
-    _set_bit_rate(encoder, config)
+    if config.mode == "cbr":
+        encoder.set_bit_rate(config.kbps)
+    else:
+        encoder.set_vbr(_LAME_MODES[config.mode])
+        encoder.set_vbr_mean_bitrate_kbps(config.kbps)
+        encoder.set_vbr_quality(config.vbr_quality)
     if config.coded_rate != "auto":
         encoder.set_out_sample_rate(config.coded_rate)
     try:
@@ -103,21 +100,6 @@ def encode(sound: Sound, config: Config, clipped: list[int]) -> Iterator[bytes]:
         raise AudioRestoreError(
             f"LAME cannot make an MP3 of {config.kbps} kbit/s from {sound.sample_rate} Hz ({error})"
         ) from None
-
-
-def _encoder_rate(sample_rate: int) -> int:
-    if sample_rate <= 48000:
-        return sample_rate
-    return 44100 if sample_rate % 11025 == 0 else 48000
-
-
-def _set_bit_rate(encoder: lameenc.Encoder, config: Config) -> None:
-    if config.mode == "cbr":
-        encoder.set_bit_rate(config.kbps)
-        return
-    encoder.set_vbr(_LAME_MODES[config.mode])
-    encoder.set_vbr_mean_bitrate_kbps(config.kbps)
-    encoder.set_vbr_quality(config.vbr_quality)
 
 
 def _read_back(path: Path, config: Config) -> dict[str, Any]:

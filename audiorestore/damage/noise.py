@@ -1,8 +1,8 @@
 """The user's own recorded noise, mixed in: a tape's leader, an empty groove, a room, a street.
 
-One file of a folder is drawn for each record, and where in it to begin. A file that is long enough lies under the
-recording in one piece; a shorter one is repeated, its end crossfaded into its beginning over 50 ms. Mono noise sounds
-the same in every channel; otherwise channel by channel, taken in turn.
+For each record one file of the folder is drawn, and where in it to begin. A file that is long enough is used in one
+piece; a shorter one is repeated, its end crossfaded into its beginning over 50 ms. If the noise has fewer channels
+than the recording, they are used in turn.
 
 Source: Valentini-Botinhao et al., "Investigating RNN-based speech enhancement methods for noise-robust Text-to-Speech",
 SSW 2016 (recorded noise at a drawn SNR); Moliner and Välimäki, "A two-stage U-Net for high-fidelity denoising of
@@ -37,16 +37,11 @@ class Config(DamageConfig):
     file: str = FILE
     start: float = parameter(
         Span(0.0, 1.0),
-        Domain(
-            float,
-            meaning="where in the file the noise begins: 0 is its start, 1 the latest place that is long enough",
-            low=0,
-            high=1,
-        ),
+        Domain(float, meaning="where in the file to begin: 0 at its start, 1 as late as possible", low=0, high=1),
     )
 
     def draw(self, rng: np.random.Generator) -> Self:
-        """Settle every parameter, and pick a file."""
+        """Draw every parameter, and pick a file."""
         drawn = super().draw(rng)
         return replace(drawn, file=drawn_file(drawn.file, drawn.folder, rng))
 

@@ -3,19 +3,19 @@
 Measured facts that this relies on (`test_vorbis_and_opus.py` and `test_ogg.py` in `tests/damage` measure it
 again):
 
-- Opus holds 8, 12, 16, 24 and 48 kHz only. Everything is brought to 48 kHz and back (``coded_rate=auto``), or to one
-  of the others, which takes away what lies above its half.
-- The length comes back exactly, and what the MDCT half of the codec (CELT) makes lies at lag 0: music from about 16
-  kbit/s and speech from about 50 in mono. Below, its speech half (SILK) works at 8 or 16 kHz inside and misses its
-  place by −2.3 to 3 samples of 48 kHz; in the hybrid mode only up to 6 kHz, so that no one lag holds for all of the
-  sound. The whole number of samples that explains most of it is measured and undone: the ``delay``, early where it is
-  negative. Of 182 recordings in these modes 15 kept a residual lag, of mostly less than half a sample; where the
-  encoder changes its mode in the middle, the lesser part keeps its own.
-- libsndfile's ``compression_level`` c asks libopus for 6 + 250·(1 − c) kbit/s a channel: ``quality`` 0 to 10 is that,
-  evenly. What comes out varies; with ``kbps`` the quality is searched whose file takes that many bits, within 5 %, and
-  what none gives is refused. ``bitrate_kbps`` in the record is measured, without the headers.
-- Samples over full scale come back over full scale.
-- Of more than two channels Opus would take one for the subwoofer, so each is a stream of its own.
+- Opus holds 8, 12, 16, 24 and 48 kHz only. Everything is resampled to 48 kHz and back (``coded_rate=auto``), or to one
+  of the others, which removes everything above half of that rate.
+- The length is exact, and the MDCT half of the codec (CELT) has lag 0: it codes music from about 16 kbit/s and speech
+  from about 50 in mono. Below that, the speech half (SILK) works at 8 or 16 kHz inside and has a lag of −2.3 to 3
+  samples of 48 kHz; in the hybrid mode only up to 6 kHz, so no single lag fits all of the sound. The whole number of
+  samples that fits best is measured and removed: the ``delay``, negative if advanced. Of 182 recordings in these modes
+  15 kept a residual lag, mostly of less than half a sample; if the encoder changes its mode in the middle, the shorter
+  part keeps its own.
+- libsndfile's ``compression_level`` c requests 6 + 250·(1 − c) kbit/s per channel: ``quality`` 0 to 10 is the same
+  scale. The result varies. With ``kbps``, the quality is searched whose file has that bit rate within 5 %; if there is
+  none, an error says so. ``bitrate_kbps`` in the record is measured, without the headers.
+- Samples over full scale stay over full scale.
+- With more than two channels Opus would treat one as the subwoofer, so each channel is its own stream.
 
 Source: Valin, Vos and Terriberry, "Definition of the Opus Audio Codec", RFC 6716, 2012 (the modes: section 3.1).
 """
@@ -45,12 +45,7 @@ class Config(DamageConfig):
     kbps: int | Auto = parameter("auto", KBPS)
     quality: float = parameter(
         Choice((2.0, 4.0)),
-        Domain(
-            float,
-            meaning="from 6 (0) to 256 (10) kbit/s per channel, nominally; used if kbps is auto",
-            low=0,
-            high=10,
-        ),
+        Domain(float, meaning="6 (0) to 256 (10) kbit/s per channel, nominally; used if kbps is auto", low=0, high=10),
     )
     coded_rate: int | Auto = parameter(
         "auto", Domain(int, "Hz", "sample rate inside the file; auto is 48000", choices=("auto", *CODED_RATES))
@@ -60,7 +55,7 @@ class Config(DamageConfig):
 def apply(sound: Sound, config: Config) -> Damaged:
     """Encode and decode; report the quality, the measured bit rate, the delay that was removed, and the gain.
 
-    One or two channels are one stream; more channels are a mono stream each, each with its own quality.
+    More than two channels are a mono stream each, each with its own quality.
     """
 
     def write(part: Sound, path: Path) -> dict[str, Any]:
@@ -82,7 +77,7 @@ def _mode(path: Path) -> str:
 
 
 def _delay(sound: Sound, path: Path) -> int:
-    """Measure by how many whole samples the decoded sound is late: where the two correlate best."""
+    """Measure by how many whole samples the decoded sound is delayed: where the two correlate best."""
     delays = sorted(range(-_MOST_DELAY, _MOST_DELAY + 1), key=abs)
     products = np.zeros(len(delays))
     inner = slice(_MOST_DELAY, -_MOST_DELAY)

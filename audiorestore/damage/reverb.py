@@ -1,13 +1,12 @@
 """Reverberation of a room: each sound dies away slowly, as on a distant microphone.
 
-By default a room is drawn: after a pause its tail is noise of its own in each channel that dies away exponentially, by
-60 dB in ``decay_seconds`` up to 500 Hz and sooner above, as air and walls swallow the highs. With ``folder`` a recorded
-impulse response is taken: it is shifted so that its strongest peak, which is taken for the direct sound, comes at once
-(to a fraction of a sample, in each channel), turned the right way up, and scaled so that what lies within 2.5 ms of
-that peak has the power of an untouched click. What leads up to the peak stays. Channels are taken in turn.
+By default a room is drawn: after a pause its tail is noise, different in each channel, that decays exponentially, by 60
+dB in ``decay_seconds`` up to 500 Hz and sooner above, since air and walls absorb the highs. With ``folder`` a recorded
+impulse response is used. It is shifted so that its strongest peak, assumed to be the direct sound, has no delay (to a
+fraction of a sample, in each channel), inverted if that peak is negative, and scaled so that the 2.5 ms on each side of
+the peak have unit energy. What precedes the peak is kept. Its channels are used in turn.
 
-Either way the direct sound keeps its level and its place, the reverberation is added, and what still sounds when the
-recording ends is cut off there.
+Either way the direct sound keeps its level and its place, the reverberation is added, and it ends with the recording.
 
 Source: Moorer, "About this reverberation business", Computer Music Journal 3(2), 1979 (noise that decays exponentially
 sounds like a concert hall, and its highs decay sooner); ISO 3382-1:2009 (decay time from the backward integral).
@@ -33,7 +32,7 @@ from ._user_audio import DRAWN, FILE, drawn_file
 
 LONGEST_SECONDS = 10.0
 DIRECT_SECONDS = 0.0025
-_ROOM = 64  # samples to each side in which a shift by a fraction of a sample rings
+_RINGING = 64  # samples to each side in which a shift by a fraction of a sample rings
 _FALL_60_DB = np.log(1000.0)
 _OCTAVES = 4  # from 500 Hz to 8 kHz, over which the decay gets shorter
 
@@ -61,7 +60,7 @@ class Config(DamageConfig):
     noise_seed: int = NOISE_SEED
 
     def draw(self, rng: np.random.Generator) -> Self:
-        """Settle every parameter, and pick a file where there is a folder."""
+        """Draw every parameter, and pick a file if there is a folder."""
         drawn = super().draw(rng)
         return drawn if drawn.folder == DRAWN else replace(drawn, file=drawn_file(drawn.file, drawn.folder, rng))
 
@@ -74,7 +73,7 @@ def sources(config: Config) -> list[Path]:
 def apply(sound: Sound, config: Config) -> Damaged:
     """Put the recording into the room.
 
-    Of a recorded one, ``decay_seconds`` (null where it does not fall far enough) and ``drr_db`` are measured and
+    If the room is recorded, ``decay_seconds`` (null if it does not decay far enough) and ``drr_db`` are measured, and
     replace the drawn values in the record; ``predelay_ms`` and ``damping_percent`` are null.
     """
     if config.file == DRAWN:
@@ -115,10 +114,10 @@ def drawn_response(config: Config, channels: int, sample_rate: int) -> NDArray[n
 
 
 def recorded_response(path: Path, channels: int, sample_rate: int) -> tuple[NDArray[np.float64], int]:
-    """Read an impulse response at this rate, and line up, turn and scale the direct sound of each channel.
+    """Read an impulse response at this rate, and align, invert and scale the direct sound of each channel.
 
     Returns:
-        The response, shape (at most ``channels``, taps), and the tap at which its direct sound comes.
+        The response, shape (at most ``channels``, taps), and the tap of its direct sound.
 
     Raises:
         AudioRestoreError: It is too long to be one, or silent.
@@ -136,13 +135,13 @@ def recorded_response(path: Path, channels: int, sample_rate: int) -> tuple[NDAr
                 f"channel {number} of {path} is silent and cannot be an impulse response; remove the file"
             )
     peaks = [_peak(row) for row in rows]
-    advance = math.ceil(max(peaks)) + _ROOM
-    taps = rows.shape[-1] + math.ceil(advance - min(peaks)) + _ROOM
-    lined_up = np.stack([_delayed(row, advance - peak, taps) for row, peak in zip(rows, peaks, strict=True)])
-    for row in lined_up:
+    advance = math.ceil(max(peaks)) + _RINGING
+    taps = rows.shape[-1] + math.ceil(advance - min(peaks)) + _RINGING
+    aligned = np.stack([_delayed(row, advance - peak, taps) for row, peak in zip(rows, peaks, strict=True)])
+    for row in aligned:
         direct = row[_direct(advance, sample_rate)]
         row *= np.sign(row[advance]) / np.sqrt(dot(direct, direct))
-    return lined_up, advance
+    return aligned, advance
 
 
 def _direct(advance: int, sample_rate: int) -> slice:
@@ -153,14 +152,15 @@ def _direct(advance: int, sample_rate: int) -> slice:
 def _peak(row: Mono) -> float:
     """Find the strongest peak, to a sixteenth of a sample."""
     best = int(np.argmax(np.abs(row)))
-    padded = np.pad(row[max(0, best - _ROOM) : best + _ROOM], (max(0, _ROOM - best), _ROOM))[: 2 * _ROOM]
-    finer = np.abs(np.fft.irfft(np.fft.rfft(padded), 32 * _ROOM))
-    return best - 1 + int(np.argmax(finer[16 * (_ROOM - 1) : 16 * (_ROOM + 1) + 1])) / 16
+    reach = _RINGING
+    padded = np.pad(row[max(0, best - reach) : best + reach], (max(0, reach - best), reach))[: 2 * reach]
+    finer = np.abs(np.fft.irfft(np.fft.rfft(padded), 32 * reach))
+    return best - 1 + int(np.argmax(finer[16 * (reach - 1) : 16 * (reach + 1) + 1])) / 16
 
 
 def _delayed(row: Mono, samples: float, frames: int) -> NDArray[np.float64]:
     """Delay by a fraction of samples, to this length."""
-    n_fft = 1 << (frames + _ROOM).bit_length()
+    n_fft = 1 << (frames + _RINGING).bit_length()
     turn = np.exp(-2j * np.pi * np.fft.rfftfreq(n_fft) * samples)
     return np.asarray(np.fft.irfft(np.fft.rfft(row, n_fft) * turn, n_fft)[:frames], np.float64)
 
@@ -172,7 +172,7 @@ def _drr_db(response: NDArray[np.float64], advance: int, sample_rate: int) -> fl
 
 
 def decay_seconds(response: NDArray[np.float64], sample_rate: int) -> float | None:
-    """Measure how long a response takes to fall by 60 dB: three times the way from −5 to −25 dB (T20 of ISO 3382)."""
+    """Measure how long a response takes to fall by 60 dB: three times the time from −5 to −25 dB (T20, ISO 3382)."""
     energy = np.cumsum(np.square(response).sum(axis=0)[::-1])[::-1]
     level_db = 10.0 * np.log10(np.maximum(energy / energy[0], 1e-12))
     first, last = np.argmax(level_db < -5.0), np.argmax(level_db < -25.0)

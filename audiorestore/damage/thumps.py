@@ -1,10 +1,9 @@
-"""Cracks and deep scratches of old discs: knocks that set the tonearm swinging, each a low tone that dies away.
+"""Cracks and deep scratches of old discs: knocks that make the tonearm swing, each a low tone that decays.
 
-A thump rises within 4 ms and then swings ever slower and softer: its frequency falls from ``start_hz`` to
-``resonance_hz``, that of the tonearm on the springy stylus, and its level by 1/e, both in ``decay_ms``. No two are
-alike: the decay and the start of each lie about 15 % from what is drawn, and half of them begin downwards.
-``click_db`` adds the broken groove itself, a click of 4 ms; without it 99 % of the power lies below 200 Hz. As with
-``clicks``, a cracked disc thumps again at every turn.
+A thump rises within 4 ms. Then its frequency falls from ``start_hz`` to ``resonance_hz``, that of the tonearm on the
+springy stylus, and its level by 1/e, both in ``decay_ms``. Each is different: its decay and start vary by about 15 %,
+and half of them begin downwards. ``click_db`` adds the broken groove itself, a click of 4 ms; without it 99 % of the
+power is below 200 Hz. As with ``clicks``, a cracked disc thumps again at every turn.
 
 The SNR counts the pauses between thumps: in ten seconds the largest is 18 to 25 dB above the mean level that
 ``snr_db`` sets.
@@ -77,14 +76,14 @@ def _thump(config: Config) -> Shape:
         signs = np.where(events.even[1] < 0.5, -1.0, 1.0)
 
         def wave(seconds: Floats, which: NDArray[np.intp]) -> Floats:
-            gone = np.exp(-seconds / decays[which])
+            level = np.exp(-seconds / decays[which])
             # The integral of a frequency that falls as the level does.
-            turns = resonance_hz * seconds + (falls_hz * decays)[which] * (1.0 - gone)
-            swing: Floats = (signs[which] * (gone - np.exp(-_DECAYS))) * np.sin(2.0 * np.pi * turns)
-            early = np.flatnonzero(seconds < _RISE_SECONDS)
-            place = seconds[early] / _RISE_SECONDS
-            swing[early] *= np.sin(0.5 * np.pi * place) ** 2
-            swing[early] += click * signs[which[early]] * np.sin(np.pi * place) ** 2 * np.sin(4.0 * np.pi * place)
+            turns = resonance_hz * seconds + (falls_hz * decays)[which] * (1.0 - level)
+            swing: Floats = (signs[which] * (level - np.exp(-_DECAYS))) * np.sin(2.0 * np.pi * turns)
+            rise = np.flatnonzero(seconds < _RISE_SECONDS)
+            place = seconds[rise] / _RISE_SECONDS
+            swing[rise] *= np.sin(0.5 * np.pi * place) ** 2
+            swing[rise] += click * signs[which[rise]] * np.sin(np.pi * place) ** 2 * np.sin(4.0 * np.pi * place)
             return swing
 
         return _DECAYS * decays, wave

@@ -3,15 +3,15 @@
 Measured facts that this relies on (`test_vorbis_and_opus.py` and `test_ogg.py` in `tests/damage` measure it
 again):
 
-- Decoded audio has lag 0 and the exact length, at every rate from 8 to 200 kHz; above, libvorbis crashes, so a
-  rate above 192 kHz is brought down first. Nothing is clipped: samples over full scale come back over full scale.
+- Decoded audio has lag 0 and the exact length, at every rate from 8 to 200 kHz. libvorbis crashes at higher rates, so
+  these are resampled to at most 192 kHz first. Nothing is clipped: samples over full scale stay over full scale.
 - libsndfile's ``compression_level`` is 1 − q/10 for Vorbis' own quality q of 0 to 10 (``oggenc -q``, ffmpeg's
-  ``-q:a``); its −1 is out of reach.
-- Vorbis has no bit rate to set. With ``kbps`` the quality is searched whose file takes that many bits, within 5 %, and
-  what no quality gives is refused; ``bitrate_kbps`` in the record is measured: the bits of all pages that hold sound
-  over the duration. About 4 kB of headers are not counted, which in a clip of one second would be 30 kbit/s.
-- libvorbis decides by how much it is given at once, so it always gets blocks of the same length.
-- Of more than two channels libvorbis would take one for the subwoofer, so each is a stream of its own.
+  ``-q:a``); its −1 is not available.
+- Vorbis has no bit rate to set. With ``kbps``, the quality is searched whose file has that bit rate within 5 %; if none
+  has, an error says so. ``bitrate_kbps`` in the record is measured: the bits of all pages that hold sound over the
+  duration. About 4 kB of headers are not counted, which in a clip of one second would be 30 kbit/s.
+- libvorbis' output depends on how much it is given at once, so it always gets blocks of the same length.
+- With more than two channels libvorbis would treat one as the subwoofer, so each channel is its own stream.
 
 Source: Xiph.Org Foundation, "Vorbis I specification", 2020; the copies of 32 kHz of LadLe are
 ``vorbis:coded_rate=32000``.
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..signal.sound import Sound
-from ._codec import through_codec
+from ._codec import encoder_rate, through_codec
 from ._damage import Auto, Choice, DamageConfig, Damaged, Domain, parameter
 from ._ogg import KBPS, encode_ogg
 
@@ -52,11 +52,12 @@ class Config(DamageConfig):
 def apply(sound: Sound, config: Config) -> Damaged:
     """Encode and decode; report the quality, the measured bit rate, the coded rate and the gain.
 
-    One or two channels are one stream; more channels are a mono stream each, each with its own quality.
+    More than two channels are a mono stream each, each with its own quality.
     """
 
     def write(part: Sound, path: Path) -> dict[str, Any]:
-        part = part.resampled(_coded_rate(part.sample_rate, config.coded_rate))
+        auto = encoder_rate(part.sample_rate, _HIGHEST_RATE)
+        part = part.resampled(auto if config.coded_rate == "auto" else config.coded_rate)
 
         def guess(kbps: float) -> float:
             stereo_kbps = kbps * 2.0 / part.channels * 44100.0 / part.sample_rate
@@ -65,11 +66,3 @@ def apply(sound: Sound, config: Config) -> Damaged:
         return encode_ogg(part, path, "VORBIS", config.kbps, config.quality, guess)
 
     return (yield from through_codec(sound, write, ".ogg"))
-
-
-def _coded_rate(sample_rate: int, wanted: int | str) -> int:
-    if wanted != "auto":
-        return int(wanted)
-    if sample_rate <= _HIGHEST_RATE:
-        return sample_rate
-    return 176400 if sample_rate % 11025 == 0 else _HIGHEST_RATE

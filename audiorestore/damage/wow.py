@@ -1,25 +1,25 @@
 """Speed that varies slowly (wow) and fast (flutter), as with discs pressed off centre and worn tape drives.
 
-What is drawn is the time map itself. At ``t`` seconds the damaged recording holds what the clean one holds at
-``t + d(t)``, and there runs ``1 + d'(t)`` times as fast:
+The time map itself is drawn. At ``t`` seconds the damaged recording is the clean one at ``t + d(t)``, and runs
+``1 + d'(t)`` times as fast:
 
     d(t) = Σ percent / (100 · 2π · hz) · (sin(2π · hz · t + phase) − sin(phase)),  over wow and flutter.
 
-``d(0)`` is 0 and the speed stays above 0, so nothing is read before the start. At the end the map may reach past the
-recording, where it finds silence, or stop short of it: by ``largest_lag`` at most. `warp` does the same to a reference.
+``d(0)`` is 0 and the speed stays above 0, so nothing is read before the start. At the end the map may go past the
+recording, where there is silence, or end before it: by ``largest_lag`` at most. `warp` does the same to a reference.
 
 An eccentric disc varies by its eccentricity over the radius of the groove, 0.5 mm at 100 mm being 0.5 %, once a turn:
 at 0.56, 0.75 or 1.3 Hz for 33⅓, 45 or 78 turns a minute. Good machines stay under 0.1 %.
 
-Between samples a windowed sinc of 257 taps interpolates: a tone of up to 0.48 of the sample rate comes out within
-−120 dB of its exact place. Above that, a tone has an image as far beyond half the sample rate, which is folded back.
+A windowed sinc of 257 taps interpolates between samples, with an error of −120 dB for tones up to 0.48 of the sample
+rate. A tone above that has an image as far beyond half the sample rate, which is folded back.
 
 Source: AES6-2008 and IEC 60386 (wow and flutter, and how they are weighted: the numbers here are unweighted peaks);
 Farrow, "A continuously variable digital delay element", ISCAS 1988 (kernels as polynomials); Kaiser, "Nonrecursive
 digital filter design using the I0-sinh window function", ISCAS 1974.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import chain, repeat
 
@@ -56,25 +56,20 @@ class Config(DamageConfig):
 
 
 def apply(sound: Sound, config: Config) -> Damaged:
-    """Warp time, and report the greatest lag in samples, early or late (``largest_lag``)."""
-    largest_lag = yield from _warped(sound, config)
+    """Warp time, and report the largest lag in samples, advanced or delayed (``largest_lag``)."""
+    largest_lag = yield from warp(sound, config)
     return Outcome({"largest_lag": round(largest_lag, 3)})
 
 
-def warp(sound: Sound, config: Config) -> Iterator[Block]:
-    """Warp another recording by the same time map: what `apply` does to it."""
-    return _warped(sound, config)
-
-
-def _warped(sound: Sound, config: Config) -> Generator[Block, None, float]:
-    """Yield the warped recording and return the largest lag; time only runs forward, so each sample is read once.
+def warp(sound: Sound, config: Config) -> Generator[Block, None, float]:
+    """Warp any recording by the time map, and return the largest lag.
 
     A tap's weight changes smoothly with the place between two samples. As a polynomial of it, the sum over the taps is
     a polynomial too, whose coefficients are the recording filtered by a few fixed kernels.
     """
     kernels = np.fft.rfft(_polynomials(), _FFT_FRAMES)
     slowest = 1.0 - (config.wow_percent + config.flutter_percent) / 100.0
-    most = int(_STEP / slowest) + 2  # samples that come of one step
+    most = int(_STEP / slowest) + 2  # samples that result from one step
     first, done, largest_lag = -_REACH, 0, 0.0  # the sample that the next step starts at; samples yielded
     silence = np.zeros((sound.channels, BLOCK_FRAMES), np.float32)
     blocks = chain(sound.blocks(), repeat(silence))
@@ -102,7 +97,7 @@ def _warped(sound: Sound, config: Config) -> Generator[Block, None, float]:
 
 
 def _places(start: int, stop: int, sample_rate: int, config: Config) -> NDArray[np.float64]:
-    """Say where in the clean recording, in samples, samples ``start`` to ``stop`` of the warped one lie."""
+    """Compute where in the clean recording, in samples, samples ``start`` to ``stop`` of the warped one are."""
     places = np.arange(start, stop, dtype=np.float64)
     turns = 2.0 * np.pi / sample_rate * places  # the phase of a deviation of 1 Hz
     for percent, rate_hz, phase_degrees in (
@@ -119,7 +114,7 @@ def _polynomials() -> NDArray[np.float64]:
     """Write each tap of the windowed sinc as a polynomial of the place, −1 to 1 for half a sample to either side.
 
     Returns:
-        Coefficients, shape (degree + 1, taps), the constant ones first; the taps in reverse, as convolution wants them.
+        Coefficients, shape (degree + 1, taps), the constant ones first; the taps are reversed for the convolution.
     """
     nodes = np.polynomial.chebyshev.chebpts1(_DEGREE + 1)
     distance = np.arange(-_REACH, _REACH + 1) - nodes[:, None] / 2.0

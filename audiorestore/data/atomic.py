@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from audiorestore.errors import AudioFileError
+from ..errors import AudioFileError
 
 # Errors of the disk itself, which a write raises without naming a file.
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
@@ -33,11 +33,11 @@ def atomic_path(target: Path, overwrite: bool = False) -> Iterator[Path]:
     and the target stays as it was. Missing folders are made.
 
     Args:
-        target: where the finished file shall be; a link is followed.
-        overwrite: replace a file that is there already; without it, such a file is an error.
+        target: Where the finished file goes; a link is followed.
+        overwrite: Replace a file that is there already, which is an error otherwise.
 
     Raises:
-        AudioFileError: the target exists already, or its place cannot be written.
+        AudioFileError: The target exists already, or its place cannot be written.
     """
     target = Path(target)
     _refuse_existing(target, overwrite)
@@ -51,7 +51,8 @@ def atomic_path(target: Path, overwrite: bool = False) -> Iterator[Path]:
             yield temporary
             _flush(temporary)
             _move(temporary, final, overwrite)
-            _flush_folder(final.parent)
+            with contextlib.suppress(OSError):  # the new name, too, outlasts a power cut, where a folder can be flushed
+                _flush(final.parent)
     finally:
         # After a clean move there is nothing left under this name. A failing removal must not hide the first error.
         with contextlib.suppress(OSError):
@@ -96,15 +97,7 @@ def _move(temporary: Path, final: Path, overwrite: bool) -> None:
     # A link fails where the name was taken meanwhile (two jobs with one output); a rename would replace it silently.
     try:
         os.link(temporary, final)
-    except FileExistsError as error:
-        raise AudioFileError(f"{final} exists already; give -f to replace it") from error
-    except OSError:  # a file system without hard links
-        if final.exists():
-            raise AudioFileError(f"{final} exists already; give -f to replace it") from None
-        temporary.replace(final)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the new name itself outlast a power cut, where the system lets a folder be flushed."""
-    with contextlib.suppress(OSError):
-        _flush(folder)
+    except OSError as error:
+        if isinstance(error, FileExistsError) or final.exists():
+            raise AudioFileError(f"{final} exists already; give -f to replace it") from error
+        temporary.replace(final)  # a file system without hard links

@@ -67,7 +67,7 @@ class AudioReader:
         """Close the file."""
         if self._sound is not None:
             self._sound.close()
-            self._sound = None
+        self._sound = None
         self._file.close()
 
     def blocks(self, frames: int = BLOCK_FRAMES) -> Iterator[Waveform]:
@@ -100,8 +100,12 @@ class AudioReader:
         self._go_to(start)
         for at in range(0, frames, BLOCK_FRAMES):
             waveform[:, at : at + BLOCK_FRAMES] = self._decode(min(BLOCK_FRAMES, frames - at)).T
-        if not self._allow_nonfinite:
-            _refuse_nonfinite(waveform, start, self.info)
+        if not (self._allow_nonfinite or np.isfinite(waveform).all()):
+            seconds = (start + int(np.argmin(np.isfinite(waveform).all(axis=0)))) / self.info.sample_rate
+            raise AudioFileError(
+                f"{self.path} holds NaN or infinite samples, the first at {seconds:.3f} s; it was written by a faulty "
+                "program; create it again or repair it"
+            )
         return waveform
 
     def _go_to(self, start: int) -> None:
@@ -167,16 +171,6 @@ def seeks_exactly(info: AudioInfo) -> bool:
     return info.subtype.startswith("PCM_") or info.subtype in (*FLOATS, "ULAW", "ALAW")
 
 
-def _refuse_nonfinite(waveform: Waveform, start: int, info: AudioInfo) -> None:
-    finite = np.isfinite(waveform).all(axis=0)
-    if not finite.all():
-        seconds = (start + int(np.argmin(finite))) / info.sample_rate
-        raise AudioFileError(
-            f"{info.path} holds NaN or infinite samples, the first at {seconds:.3f} s; it was written by a faulty "
-            "program; create it again or repair it"
-        )
-
-
 def _open_sound(file: BinaryIO, path: Path) -> _ForwardSound:
     file.seek(0)
     try:
@@ -185,9 +179,9 @@ def _open_sound(file: BinaryIO, path: Path) -> _ForwardSound:
         file.seek(0)
         if file.read(12)[4:8] == b"ftyp":
             raise AudioFileError(f"{path} is an MP4 or M4A file, which is not supported; convert it to WAV") from error
-        reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise AudioFileError(
-            f"{path} is damaged or not a supported audio format ({reason}); check it, or convert it to WAV or FLAC"
+            f"{path} is damaged or not a supported audio format ({_reason(error)}); check it, or convert it to WAV or "
+            "FLAC"
         ) from error
 
 
@@ -196,10 +190,14 @@ def _decoder_errors(path: Path, seconds: float = 0.0) -> Iterator[None]:
     try:
         yield
     except soundfile.SoundFileError as error:
-        reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise AudioFileError(
-            f"{path} cannot be decoded after {seconds:.3f} s ({reason}); it is damaged or cut short, get a whole copy"
+            f"{path} cannot be decoded after {seconds:.3f} s ({_reason(error)}); it is damaged or cut short, get a "
+            "whole copy"
         ) from error
+
+
+def _reason(error: soundfile.SoundFileError) -> str:
+    return str(getattr(error, "error_string", error)).strip().rstrip(".")
 
 
 def _inspect(file: BinaryIO, path: Path) -> tuple[AudioInfo, Recipe | None]:
@@ -214,7 +212,10 @@ def _inspect(file: BinaryIO, path: Path) -> tuple[AudioInfo, Recipe | None]:
         elif sound.format == "W64":
             frames = min(frames, w64_frames(file, sound.subtype, sound.channels))
         elif frames > 1 << 60:  # a FLAC stream whose writer could not go back to note the length
-            frames = _count_by_decoding(sound, path)
+            frames = 0
+            with _decoder_errors(path):
+                while block := len(sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+                    frames += block
         info = AudioInfo(
             path=path,
             sample_rate=int(sound.samplerate),
@@ -227,11 +228,3 @@ def _inspect(file: BinaryIO, path: Path) -> tuple[AudioInfo, Recipe | None]:
     if frames == 0:
         raise AudioFileError(f"{path} holds no samples; get a whole copy or leave it out")
     return info, recipe
-
-
-def _count_by_decoding(sound: _ForwardSound, path: Path) -> int:
-    frames = 0
-    with _decoder_errors(path):
-        while block := len(sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-            frames += block
-    return frames

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, Self, TypedDict, Unpack
+from typing import Any, Literal, Self, TypedDict, Unpack
 
 import numpy as np
 import soundfile
@@ -19,7 +19,7 @@ from .atomic import atomic_path
 from .audio_format import BLOCK_FRAMES, CONTAINERS, FLAC_CHANNELS, FLAC_RATE, SAMPLE_BYTES
 from .audio_reader import audio_info
 from .container_chunks import list_chunks
-from .file_provenance import append_provenance, flac_placeholder, place_flac_provenance
+from .file_provenance import add_provenance
 
 Clip = Literal["saturate", "refuse"]
 
@@ -30,7 +30,20 @@ _TAGS = ("title", "artist", "album", "date", "genre", "tracknumber", "comment", 
 
 
 class WriteOptions(TypedDict, total=False):
-    """The options of `AudioWriter`, as `write_audio` takes them."""
+    """How an audio file is written.
+
+    Attributes:
+        subtype: "PCM_16" (the default), "PCM_24", "PCM_32", "FLOAT" or "DOUBLE"; FLAC holds the first two.
+        container: "WAV", "FLAC", "AIFF", "CAF", "W64" or "RF64"; by default the path's suffix chooses (.wav .flac
+            .aiff .aif .caf .w64 .rf64).
+        overwrite: Replace a file that is there already.
+        dither: Add triangular noise of ±1 quantizing step before rounding to integers; the same noise each time.
+        clip: For integers, whether to saturate samples over full scale (the default) or to refuse them with an error.
+        tags: Title, artist, … to keep. WAV and RF64 carry all but license; FLAC and CAF all; AIFF title, artist,
+            comment, copyright (ASCII); W64 none. What a container cannot carry is left out.
+        provenance: A JSON object as text, stored with the tags; not in W64. See `read_provenance`.
+        expected_frames: The length, if known; a WAV file that would pass 4 GB then becomes RF64.
+    """
 
     subtype: str
     container: str | None
@@ -39,63 +52,46 @@ class WriteOptions(TypedDict, total=False):
     clip: Clip
     tags: dict[str, str] | None
     provenance: str | None
-    expected_frames: int | None
+    expected_frames: int
 
 
 class AudioWriter:
     """Write an audio file block by block; it appears under its name when it is complete, and not at all on an error.
 
     Args:
-        path: The file; its suffix chooses the container (.wav .flac .aiff .aif .caf .w64 .rf64) unless that is given.
+        path: The file.
         sample_rate: Hz.
         channels: How many; FLAC holds at most 8.
-        subtype: "PCM_16", "PCM_24", "PCM_32", "FLOAT" or "DOUBLE"; FLAC holds the first two.
-        container: "WAV", "FLAC", "AIFF", "CAF", "W64" or "RF64".
-        overwrite: Replace a file that is there already.
-        dither: Add triangular noise of ±1 quantizing step before rounding to integers; the same noise each time.
-        clip: For integers, whether samples over full scale saturate or are refused with an error.
-        tags: Title, artist, … to keep. WAV and RF64 carry all but license; FLAC and CAF all; AIFF title, artist,
-            comment, copyright (ASCII); W64 none. What a container cannot carry is left out.
-        provenance: A JSON object as text, stored with the tags; not in W64. See `read_provenance`.
-        expected_frames: The length, if known; a WAV file that would pass 4 GB then becomes RF64.
+        options: See `WriteOptions`.
 
     Attributes:
         frames: Samples per channel written so far.
         over_full_scale: Samples, over all channels, whose magnitude was above 1. Integers saturate there, floats
             keep them; counted for both.
+        provenance: May be set or changed until the file is closed.
 
     Raises:
         AudioFileError: The file exists already, cannot be written, or cannot hold what is asked for.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        sample_rate: int,
-        channels: int,
-        subtype: str = "PCM_16",
-        container: str | None = None,
-        overwrite: bool = False,
-        dither: bool = False,
-        clip: Clip = "saturate",
-        tags: dict[str, str] | None = None,
-        provenance: str | None = None,
-        expected_frames: int | None = None,
-    ) -> None:
+    def __init__(self, path: str | Path, sample_rate: int, channels: int, **options: Unpack[WriteOptions]) -> None:
         self.path = Path(path)
         self.sample_rate = sample_rate
         self.channels = channels
-        self.subtype = subtype
-        self.container = _container_for(self.path, container)
+        self.subtype = options.get("subtype", "PCM_16")
+        self.container = _container_for(self.path, options.get("container"))
         self.frames = 0
         self.over_full_scale = 0
-        self._overwrite, self._clip, self._tags = overwrite, clip, dict(tags or {})
-        self._provenance = None if provenance is None else provenance.encode()
-        self._dither = generator(0, "write", "dither") if dither and subtype in _BITS else None
-        if self.container == "WAV" and self._bytes(expected_frames or 0) > _LARGEST_32_BIT:
+        self.provenance = options.get("provenance")
+        self._overwrite, self._clip = options.get("overwrite", False), options.get("clip", "saturate")
+        self._tags = options.get("tags") or {}
+        dithered = options.get("dither", False) and self.subtype in _BITS
+        self._dither = generator(0, "write", "dither") if dithered else None
+        expected_frames = options.get("expected_frames", 0)
+        if self.container == "WAV" and self._bytes(expected_frames) > _LARGEST_32_BIT:
             self.container = "RF64"
         self._check()
-        self._refuse_too_long(expected_frames or 0)
+        self._refuse_too_long(expected_frames)
 
     def __enter__(self) -> Self:
         self._session = self._open()
@@ -121,7 +117,14 @@ class AudioWriter:
             raise TypeError(f"samples must be floats with full scale ±1, not {block.dtype}")
         if not np.isfinite(block).all():
             raise AudioFileError(f"refusing to write NaN or infinite samples to {self.path}")
-        self._count_over_full_scale(block)
+        over = int(np.count_nonzero(np.abs(block) > 1.0))
+        self.over_full_scale += over
+        if over and self._clip == "refuse" and self.subtype in _BITS:
+            peak_db = 20 * np.log10(float(np.abs(block).max()))
+            raise AudioFileError(
+                f"{self.path} would be clipped: {over} samples are over full scale, by up to {peak_db:.2f} dB; "
+                "write floats, lower the level, or let them saturate"
+            )
         self._refuse_too_long(self.frames + block.shape[1])
         samples = np.ascontiguousarray(block.T)
         if self.subtype in _BITS:
@@ -131,28 +134,6 @@ class AudioWriter:
         except (soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts that all frames were taken
             raise self._unwritten() from error
         self.frames += block.shape[1]
-
-    def note(self, provenance: str) -> None:
-        """Replace the provenance, with what is known only once all is written.
-
-        Raises:
-            ValueError: In a FLAC file it stands before the sound, so there it may not be longer than before.
-        """
-        text = provenance.encode()
-        room = len(self._provenance or b"") if self.container == "FLAC" else len(text)
-        if len(text) > room:
-            raise ValueError(f"the provenance has {len(text)} bytes where there is room for {room}")
-        self._provenance = text.ljust(room)
-
-    def _count_over_full_scale(self, block: np.ndarray[Any, Any]) -> None:
-        over = int(np.count_nonzero(np.abs(block) > 1.0))
-        self.over_full_scale += over
-        if over and self._clip == "refuse" and self.subtype in _BITS:
-            peak_db = 20 * np.log10(float(np.abs(block).max()))
-            raise AudioFileError(
-                f"{self.path} would be clipped: {over} samples are over full scale, by up to {peak_db:.2f} dB; "
-                "write floats, lower the level, or let them saturate"
-            )
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[soundfile.SoundFile]:
@@ -164,7 +145,10 @@ class AudioWriter:
             except soundfile.SoundFileError as error:
                 raise self._unwritten() from error
             try:
-                self._write_tags(sound)
+                for name in _TAGS:
+                    with contextlib.suppress(soundfile.SoundFileError):  # W64 has no place for tags
+                        if self._tags.get(name):
+                            setattr(sound, name, self._tags[name])
                 yield sound
             except BaseException:
                 with contextlib.suppress(soundfile.SoundFileError):
@@ -176,23 +160,16 @@ class AudioWriter:
                 raise self._unwritten() from error
             self._finish(temporary)
 
-    def _write_tags(self, sound: soundfile.SoundFile) -> None:
-        tags = {name: self._tags[name] for name in _TAGS if self._tags.get(name)}
-        if self._provenance is not None and self.container == "FLAC":
-            tags["license"] = flac_placeholder(tags.get("license", ""), self._provenance)
-        for name, text in tags.items():
-            with contextlib.suppress(soundfile.SoundFileError):  # W64 has no place for tags
-                setattr(sound, name, text)
-
     def _finish(self, temporary: Path) -> None:
         if self.frames == 0:
             raise AudioFileError(f"nothing to write to {self.path}: the audio is empty")
         with temporary.open("r+b") as file:
-            if self._provenance is not None and self.container == "FLAC":
-                place_flac_provenance(file, self._tags.get("license", ""), self._provenance)
-            elif self._provenance is not None and self.container != "W64":
-                append_provenance(file, self._provenance)
-            _forget_time(file)
+            if self.provenance is not None:
+                add_provenance(file, self.provenance.encode())
+            for chunk in list_chunks(file)[1]:
+                if chunk.name == b"PEAK":  # libsndfile leaves the time in it; the same sound gives the same bytes
+                    file.seek(chunk.start + 4)
+                    file.write(bytes(4))
         if audio_info(temporary).frames != self.frames:
             raise self._unwritten()
 
@@ -216,7 +193,7 @@ class AudioWriter:
             )
 
     def _bytes(self, frames: int) -> int:
-        return frames * self.channels * SAMPLE_BYTES.get(self.subtype, 8) + len(self._provenance or b"")
+        return frames * self.channels * SAMPLE_BYTES.get(self.subtype, 8)
 
     def _refuse_too_long(self, frames: int) -> None:
         if self.container in ("WAV", "AIFF") and self._bytes(frames) > _LARGEST_32_BIT:
@@ -266,11 +243,3 @@ def _to_integers(samples: np.ndarray[Any, Any], bits: int, dither: np.random.Gen
     np.clip(steps, -full_scale, full_scale - 1, out=steps)
     integers: np.ndarray[Any, Any] = steps.astype(np.int16 if bits == 16 else np.int32)
     return integers if bits == 16 else integers << (32 - bits)
-
-
-def _forget_time(file: BinaryIO) -> None:
-    """Clear the time of writing that libsndfile leaves in the PEAK chunk: same sound in, same bytes out."""
-    for chunk in list_chunks(file)[1]:
-        if chunk.name == b"PEAK":
-            file.seek(chunk.start + 4)
-            file.write(bytes(4))

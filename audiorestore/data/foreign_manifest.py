@@ -34,7 +34,7 @@ _MISREAD = ({"width"}, {"sources", "sampling_rate"})
 
 
 def from_foreign(line: Line, role: str) -> Line:
-    """Read a line of NeMo's or Lhotse's as a record; any other is returned as it is.
+    """Read a NeMo or Lhotse line as a record; any other line is returned as it is.
 
     Fields that have no counterpart in a record stay.
 
@@ -57,9 +57,9 @@ def from_foreign(line: Line, role: str) -> Line:
 
 
 def to_nemo(record: Line) -> Line | None:
-    """Write a pair as a line of NeMo's; a record that failed has none.
+    """Write a pair as a NeMo line; a failed record has none.
 
-    NeMo passes over the fields that it does not know, so all other fields of the record are kept.
+    NeMo ignores the fields that it does not know, so all other fields of the record are kept.
 
     Raises:
         RecordError: The record is not a pair, does not say how long it is, or has an ``offset``.
@@ -72,16 +72,13 @@ def to_nemo(record: Line) -> Line | None:
         return None
     sample_rate, _, frames = _shape(record, "NeMo")
     _refuse_part_of_file(record)
-    made = {
-        "input_filepath": record["degraded"],
-        "target_filepath": record["reference"],
-        "duration": frames / sample_rate,
-    }
+    paths = {"input_filepath": record["degraded"], "target_filepath": record["reference"]}
+    made = {**paths, "duration": frames / sample_rate}
     return made | {key: value for key, value in record.items() if key not in (*made, "reference", "degraded")}
 
 
 def to_lhotse(record: Line) -> Line | None:
-    """Write a pair as one of Lhotse's cuts; a record that failed has none.
+    """Write a pair as a Lhotse cut; a failed record has none.
 
     The cut spans all of the degraded recording, and ``custom`` holds the reference as ``target_recording`` and the
     record's other fields as ``audiorestore``, so that reading the cut gives the record back. Its id is the record's,
@@ -122,13 +119,12 @@ def to_lhotse(record: Line) -> Line | None:
     }
 
 
-def to_jsonl(record: Line) -> Line | None:
-    """Write a record as it is."""
-    return record
-
-
 #: By the name of a format, what makes its line of a record; None where the record has no place in it.
-WRITERS: dict[str, Callable[[Line], Line | None]] = {"jsonl": to_jsonl, "nemo": to_nemo, "lhotse": to_lhotse}
+WRITERS: dict[str, Callable[[Line], Line | None]] = {
+    "jsonl": lambda record: record,
+    "nemo": to_nemo,
+    "lhotse": to_lhotse,
+}
 
 
 def _shape(record: Line, whose: str) -> tuple[int, int, int]:
@@ -136,7 +132,7 @@ def _shape(record: Line, whose: str) -> tuple[int, int, int]:
     needed = ("reference", "degraded", "sample_rate", "channels", "frames")
     missing = [field for field in needed if not record.get(field)]
     if missing:
-        raise RecordError(f"the record has no {' and no '.join(missing)}, which a manifest of {whose} needs")
+        raise RecordError(f"the record has no {' and no '.join(missing)}, which a {whose} manifest needs")
     return record["sample_rate"], record["channels"], record["frames"]
 
 
@@ -207,10 +203,10 @@ def _sound(recordings: dict[str, Line]) -> Line:
 
 
 def _path(recording: Line) -> str:
-    """Get the one file that a recording of Lhotse's is."""
+    """Get the one file of a Lhotse recording."""
     sources = recording.get("sources")
     if not isinstance(sources, list) or not sources or not all(isinstance(source, dict) for source in sources):
-        raise RecordError("has a recording of Lhotse's without sources")
+        raise RecordError("has a Lhotse recording without sources")
     if len(sources) > 1:
         raise RecordError(f"has a recording that is spread over {len(sources)} files; join their channels in one file")
     kind, path = sources[0].get("type"), sources[0].get("source")
@@ -224,14 +220,8 @@ def _path(recording: Line) -> str:
 
 
 def _refuse_part_of_recording(cut: Line, recording: Line) -> None:
-    start, taken, whole = (
-        _seconds(name, value)
-        for name, value in (
-            ("start", cut.get("start", 0.0)),
-            ("duration", cut.get("duration")),
-            ("duration of the recording", recording.get("duration")),
-        )
-    )
+    start, taken = _seconds("start", cut.get("start", 0.0)), _seconds("duration", cut.get("duration"))
+    whole = _seconds("duration of the recording", recording.get("duration"))
     if start or abs(taken - whole) > _TOLERANCE_SECONDS:
         raise RecordError(
             f"is a cut from {start:g} to {start + taken:g} s of a recording of {whole:g} s; records hold whole files, "
@@ -255,7 +245,9 @@ def _channels(recording: Line) -> list[Any]:
 
 
 def _clean_id(name: Any) -> Any:
-    """Make an id that can name files of one of Lhotse's; what is not text is left to be rejected."""
-    if not isinstance(name, str):
-        return name
-    return "/".join(part for part in PurePosixPath(name).parts if part not in ("/", "//", "..", "."))
+    """Turn a Lhotse id into one that can name files; what is not text is left to be rejected."""
+    return (
+        name
+        if not isinstance(name, str)
+        else "/".join(part for part in PurePosixPath(name).parts if part not in ("/", "//", "..", "."))
+    )

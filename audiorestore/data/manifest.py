@@ -54,7 +54,7 @@ def read_records(
 
     Args:
         arguments: Paths as the user typed them; if there are none, ``stdin`` is read.
-        role: What a plain audio file is, and a line of NeMo's or Lhotse's that does not say: ``reference`` or
+        role: What a plain audio file is, and a NeMo or Lhotse line that does not say: ``reference`` or
             ``degraded``.
         stage: The command that asks, for the ``error`` of bad lines.
         stdin: Lines of records, or of paths.
@@ -84,10 +84,11 @@ def _expand(arguments: list[str], role: str, stage: str, stdin: IO[str] | None) 
         yield from _read_lines(stdin, "stdin", Path(), role, stage)
     for argument in arguments:
         path = Path(argument)
+        zipped = path.suffix.lower() == ".gz"  # as Lhotse writes its manifests
         if os.path.isdir(argument):  # unlike Path's, it takes any name
-            yield from _read_folder(path, role)
-        elif _is_manifest(path):
-            opened = gzip.open if path.suffix.lower() == ".gz" else open
+            yield from ({"id": id_within(file, path), role: str(file)} for file in list_audio(path))
+        elif (path.with_suffix("") if zipped else path).suffix.lower() in MANIFEST_SUFFIXES:
+            opened = gzip.open if zipped else open
             try:
                 with opened(path, "rt", encoding="utf-8", errors="surrogateescape") as lines:
                     yield from _read_lines(lines, argument, path.parent, role, stage)
@@ -96,12 +97,6 @@ def _expand(arguments: list[str], role: str, stage: str, stdin: IO[str] | None) 
                 raise UsageError(f"the manifest {argument} cannot be read ({reason})") from None
         else:
             yield {"id": _clean_id(PurePosixPath(path.name)), role: argument}
-
-
-def _is_manifest(path: Path) -> bool:
-    if path.suffix.lower() == ".gz":  # as Lhotse writes its manifests
-        path = path.with_suffix("")
-    return path.suffix.lower() in MANIFEST_SUFFIXES
 
 
 def list_audio(folder: Path) -> list[Path]:
@@ -120,11 +115,6 @@ def list_audio(folder: Path) -> list[Path]:
     if not found:
         raise UsageError(f"the folder {folder} holds no audio files ({', '.join(sorted(AUDIO_SUFFIXES))})")
     return found
-
-
-def _read_folder(folder: Path, role: str) -> Iterator[Record]:
-    for path in list_audio(folder):
-        yield {"id": id_within(path, folder), role: str(path)}
 
 
 def id_within(path: Path, folder: Path) -> str:
@@ -169,7 +159,7 @@ def _locate(record: Record, folder: Path) -> Record:
 
 
 def parse_record(text: str, role: str = "reference") -> Record:
-    """Read one line of a manifest, ours, NeMo's or Lhotse's.
+    """Read one line of a manifest in our format, NeMo's or Lhotse's.
 
     Args:
         text: A JSON object.
@@ -181,8 +171,12 @@ def parse_record(text: str, role: str = "reference") -> Record:
     >>> parse_record('{"id": "a", "mood": "blue"}')
     {'id': 'a', 'mood': 'blue'}
     """
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is not a JSON number")
+
     try:
-        record = json.loads(text, parse_constant=_refuse_constant)
+        record = json.loads(text, parse_constant=refuse)
     except ValueError as error:
         raise RecordError(f"is not JSON ({error})") from None
     if not isinstance(record, dict):
@@ -190,10 +184,6 @@ def parse_record(text: str, role: str = "reference") -> Record:
     record = from_foreign(record, role)
     _check(record)
     return record
-
-
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is not a JSON number")
 
 
 def _check(record: Record) -> None:

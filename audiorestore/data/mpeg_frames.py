@@ -8,7 +8,6 @@ conventions of encoders.
 import mmap
 import struct
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .container_chunks import MAPPED_BYTES, let_go
@@ -20,12 +19,16 @@ _SAME_STREAM = 0xFFFE0C00
 _VERSIONS = {0: "2.5", 2: "2", 3: "1"}
 _LAYERS = {1: 3, 2: 2, 3: 1}
 _RATES = {"1": (44100, 48000, 32000), "2": (22050, 24000, 16000), "2.5": (11025, 12000, 8000)}
-# kbit/s by index 1…14; index 0 is "free format", 15 is forbidden.
-_KBPS_1_I = (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448)
-_KBPS_1_II = (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
-_KBPS_1_III = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-_KBPS_2_I = (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256)
-_KBPS_2_II_III = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_LOW_RATE_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # layers II and III of versions 2 and 2.5
+# kbit/s by index 1…14, for version 1 (or not) and layer; index 0 is "free format", 15 is forbidden.
+_KBPS = {
+    (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (False, 2): _LOW_RATE_KBPS,
+    (False, 3): _LOW_RATE_KBPS,
+}
 
 # What every decoder adds before the first sample; the delay in a LAME tag is counted from there.
 _DECODER_DELAY = 529
@@ -83,14 +86,11 @@ def parse_header(word: int) -> Header | None:
     sample_rate = _RATES[version][rate_index]
     channels = 1 if word >> 6 & 3 == 3 else 2
     first = version == "1"
-    if first:
-        kbps = {1: _KBPS_1_I, 2: _KBPS_1_II, 3: _KBPS_1_III}[layer][kbps_index - 1]
-    else:
-        kbps = (_KBPS_2_I if layer == 1 else _KBPS_2_II_III)[kbps_index - 1]
+    kbps = _KBPS[first, layer][kbps_index - 1]
     samples = {1: 384, 2: 1152, 3: 1152 if first else 576}[layer]
     slot = 4 if layer == 1 else 1
     length = (samples // 8 * kbps * 1000 // sample_rate // slot + (word >> 9 & 1)) * slot
-    side_bytes = {(True, 1): 17, (True, 2): 32, (False, 1): 9, (False, 2): 17}[first, channels]
+    side_bytes = (17, 32)[channels - 1] if first else (9, 17)[channels - 1]
     return Header(version, layer, sample_rate, channels, kbps, length, samples, side_bytes)
 
 
@@ -109,16 +109,17 @@ def scan_mpeg(data: bytes | mmap.mmap) -> MpegSummary:
     start, end = _after_id3v2(data), _before_end_tags(data)
     position = _next_sync(data, start, end, None)
     if position is None:
-        free = start + 4 <= end and _is_free_format(struct.unpack_from(">I", data, start)[0])
+        word = struct.unpack_from(">I", data, start)[0] if start + 4 <= end else 0
+        free = word >> 12 & 15 == 0 and parse_header(word | 1 << 12) is not None
         raise ValueError("its MPEG frames are of the free format" if free else "it holds no MPEG audio frames")
     first_word = struct.unpack_from(">I", data, position)[0]
     first = parse_header(first_word)
     assert first is not None  # _next_sync stops at valid headers only
     tag, promised_frames, promised_bytes = _encoder_tag(data, position, first)
-    walk = _walk(data, position + first.length if tag else position, end, first_word)
-    frames = walk.bitrates.total()
+    bitrates, runs, cut = _walk(data, position + first.length if tag else position, end, first_word)
+    frames = bitrates.total()
     # Some encoders count the tag's own frame; then the byte count shows that nothing is missing.
-    spare = promised_bytes is not None and end - position >= promised_bytes and not walk.cut
+    spare = promised_bytes is not None and end - position >= promised_bytes and not cut
     short = promised_frames is not None and frames < promised_frames - (1 if spare else 0)
     seen = tag in ("Xing", "Info") and first.length >= 120 + 4 + first.side_bytes
     return MpegSummary(
@@ -126,16 +127,16 @@ def scan_mpeg(data: bytes | mmap.mmap) -> MpegSummary:
         samples=frames * first.samples,
         sample_rate=first.sample_rate,
         channels=first.channels,
-        bitrate_kbps=sum(kbps * n for kbps, n in walk.bitrates.items()) / max(frames, 1),
-        constant=len(walk.bitrates) <= 1,
+        bitrate_kbps=sum(kbps * n for kbps, n in bitrates.items()) / max(frames, 1),
+        constant=len(bitrates) <= 1,
         version=first.version,
         layer=first.layer,
         tag=tag,
         promised_frames=promised_frames,
-        complete=not walk.cut and not short,
+        complete=not cut and not short,
         # One or two frames more than promised is an encoder's way of flushing; many more is a second song behind it.
         exact_tag=seen and promised_frames is not None and promised_frames <= frames <= promised_frames + 2,
-        runs=tuple(walk.runs),
+        runs=tuple(runs),
     )
 
 
@@ -158,15 +159,14 @@ def length_frames(data: bytes | mmap.mmap, summary: MpegSummary) -> bytes:
     return (head + tag).ljust(header.length, b"\0") + head.ljust(header.length, b"\0") * silent_frames
 
 
-@dataclass
-class _Walk:
-    bitrates: Counter[int]
-    runs: list[tuple[int, int]]
-    cut: bool
+def _walk(
+    data: bytes | mmap.mmap, start: int, end: int, first_word: int
+) -> tuple[Counter[int], list[tuple[int, int]], bool]:
+    """Step from header to header. This loop is the whole cost of a scan, so each kind of header is parsed once.
 
-
-def _walk(data: bytes | mmap.mmap, start: int, end: int, first_word: int) -> _Walk:
-    """Step from header to header. This loop is the whole cost of a scan, so each kind of header is parsed once."""
+    Returns:
+        How many frames have each bit rate, the byte ranges of unbroken frames, and whether the last frame is cut.
+    """
     read_word = struct.Struct(">I").unpack_from
     step: dict[int, tuple[int, int]] = {}  # upper three header bytes → frame length and kbit/s; length 0: not ours
     counts: Counter[int] = Counter()
@@ -189,19 +189,20 @@ def _walk(data: bytes | mmap.mmap, start: int, end: int, first_word: int) -> _Wa
         if position > run_start:
             runs.append((run_start, position))
         if length:
-            return _Walk(counts, runs, cut=True)
+            return counts, runs, True
         found = _next_sync(data, position + 1, end, first_word)
         if found is None:
-            return _Walk(counts, runs, cut=False)
+            return counts, runs, False
         position = run_start = found
     if position > run_start:
         runs.append((run_start, position))
-    return _Walk(counts, runs, cut=position < end and data[position] == 0xFF)
+    return counts, runs, position < end and data[position] == 0xFF
 
 
 def _next_sync(data: bytes | mmap.mmap, start: int, end: int, first_word: int | None) -> int | None:
     """Find the next frame that is followed by one like it, or that ends just where the stream ends."""
-    for position in _bytes_ff(data, start, end - 4):
+    position = start - 1
+    while (position := data.find(b"\xff", position + 1, end - 3)) >= 0:
         word = struct.unpack_from(">I", data, position)[0]
         header = parse_header(word)
         if header is None or (first_word is not None and (word ^ first_word) & _SAME_STREAM):
@@ -214,17 +215,6 @@ def _next_sync(data: bytes | mmap.mmap, start: int, end: int, first_word: int | 
             if (following ^ word) & _SAME_STREAM == 0 and parse_header(following) is not None:
                 return position
     return None
-
-
-def _bytes_ff(data: bytes | mmap.mmap, start: int, last: int) -> Iterator[int]:
-    position = data.find(b"\xff", start, last + 1)
-    while position >= 0:
-        yield position
-        position = data.find(b"\xff", position + 1, last + 1)
-
-
-def _is_free_format(word: int) -> bool:
-    return word >> 12 & 15 == 0 and parse_header(word | 1 << 12) is not None
 
 
 def _after_id3v2(data: bytes | mmap.mmap) -> int:

@@ -82,8 +82,7 @@ class PairDataset:
             raise RecordError("there are no pairs to train on")
         self.sample_rate = sample_rate
         self.channels = channels
-        size = sum(_frames_of(record) for record in records) * 8
-        self.in_memory = size <= MEMORY_BYTES
+        self.in_memory = 8 * sum(map(_samples, records)) <= MEMORY_BYTES
         self.tracks = [_open(record, sample_rate, self.in_memory) for record in records]
         self._lengths = np.array([track.frames for track in self.tracks])
         self._track_channels = np.array([track.channels for track in self.tracks])
@@ -158,9 +157,9 @@ def _open(record: Record, sample_rate: int, in_memory: bool) -> Track:
     return Track(record["id"], degraded, reference)
 
 
-def _frames_of(record: Record) -> int:
+def _samples(record: Record) -> int:
+    """Count the samples of a pair's reference, over all channels."""
     if "frames" in record:
         return int(record["frames"]) * int(record.get("channels", 1))
-    (reference,) = need(record, "reference")
-    info = audio_info(reference)
+    info = audio_info(*need(record, "reference"))
     return info.frames * info.channels

@@ -1,7 +1,7 @@
 """What libsndfile 1.2.2 would read wrongly, found first: refused if sound is missing, else repaired.
 
-It reads a WAV shorter than its header says without a word, cuts an untagged MP3 of varying bit rate short, and takes
-what stands behind the sound of a W64 for more of it. Each is pinned by a test.
+It silently reads a WAV that is shorter than its header says, cuts an untagged MP3 of varying bit rate short, and takes
+what follows the sound of a W64 for more of it. Each is pinned by a test.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from typing import BinaryIO
 from ..errors import AudioFileError
 from .audio_format import SAMPLE_BYTES
 from .container_chunks import list_chunks, size_is_unknown, sound_chunk
-from .mpeg_frames import MpegSummary, length_frames, scan_mpeg
+from .mpeg_frames import length_frames, scan_mpeg
 
 # How to repair a file: these bytes, then these byte ranges (from, to) of the original.
 Recipe = tuple[bytes, tuple[tuple[int, int], ...]]
@@ -56,7 +56,11 @@ def true_mpeg_length(file: BinaryIO, path: Path, announced: int) -> tuple[int, R
         except ValueError as error:
             raise AudioFileError(f"{path} cannot be read: {error}; convert it to WAV or FLAC first") from error
         if not summary.complete:
-            raise AudioFileError(_cut_mpeg(path, summary))
+            tag_frames = summary.promised_frames or 0
+            found = "its last frame is not whole"
+            if tag_frames > summary.frames:
+                found = f"its tag promises {tag_frames} frames and {summary.frames} are there"
+            raise AudioFileError(f"{path} is cut short: {found}; get a whole copy")
         trimmed = summary.samples - announced  # by what a tag says of delay and padding, in 12 bits each
         if summary.exact_tag and 0 <= trimmed <= 3 * 4096:
             return announced, None
@@ -85,11 +89,3 @@ def repaired_copy(file: BinaryIO, recipe: Recipe, path: Path) -> BinaryIO:
             f"{path} needs a temporary copy in {tempfile.gettempdir()}, which cannot be written ({error.strerror}); "
             "set TMPDIR to another folder"
         ) from error
-
-
-def _cut_mpeg(path: Path, summary: MpegSummary) -> str:
-    if summary.promised_frames is not None and summary.promised_frames > summary.frames:
-        found = f"its tag promises {summary.promised_frames} frames and {summary.frames} are there"
-    else:
-        found = "its last frame is not whole"
-    return f"{path} is cut short: {found}; get a whole copy"

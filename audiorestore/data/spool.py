@@ -83,7 +83,7 @@ def scratch_errors() -> Iterator[None]:
     """Say what to do where a temporary file cannot be written.
 
     Raises:
-        AudioFileError: It cannot.
+        AudioFileError: It cannot be written.
     """
     try:
         yield

@@ -75,11 +75,6 @@ def make_model(family: str, settings: dict[str, Any]) -> Restorer:
     return model
 
 
-def fitted_at_once(family: str) -> bool:
-    """Say whether a family learns in one pass, if at all, so that there is nothing to resume."""
-    return bool(FAMILIES.load(family).Model.learns != "by steps")
-
-
 def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any], overwrite: bool = True) -> None:
     """Write a checkpoint, whole or not at all; quantized, of the part that restores alone."""
     stored = {
@@ -115,9 +110,8 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, A
     Raises:
         AudioFileError: It cannot be written.
     """
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    for name, array in arrays.items():
-        contiguous[name] = contiguous[name].reshape(array.shape)  # NumPy gives a scalar an axis
+    # NumPy gives a scalar an axis, which is taken away again.
+    contiguous = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
     with atomic_path(path, overwrite) as part:
         permissions = part.stat().st_mode  # by the umask; the library would leave a file of the user's alone
         try:
@@ -186,7 +180,7 @@ def load_model(name: str, preset: str | None = None, settings: Sequence[str] = (
         raise UsageError(f"--preset and --set do not apply to {name}, which is trained; its settings are fixed")
     path = bundled.get(name, Path(name))
     arrays, metadata = read_arrays(path)
-    family, quantized = metadata.get("family"), metadata.get("quantized")
+    family = metadata.get("family")
     if "state" in metadata:
         raise CheckpointError(
             f"{path} is what training resumes from; the model is beside it, without '.state' in its name"
@@ -199,13 +193,12 @@ def load_model(name: str, preset: str | None = None, settings: Sequence[str] = (
         _refuse_oversized(family, config, arrays)
     model = make_model(family, config)
     with _description_errors(path, ValueError):
-        if _dtype(metadata) == "float16":
-            _check_float16(model, metadata["quantized"])
-            arrays = {
-                key: array.astype(np.float32) if array.dtype == "float16" else array for key, array in arrays.items()
-            }
-        elif "quantized" in metadata:
-            _hold_in_int8(model, quantized)
+        if "quantized" in metadata:
+            _quantize(model, metadata["quantized"])
+            if _dtype(metadata) == "float16":
+                arrays = {
+                    key: array.astype(np.float32) if array.dtype == "f2" else array for key, array in arrays.items()
+                }
         model.load_restoring_state(arrays)
     if model.uses_torch:
         model.eval()  # type: ignore[attr-defined]
@@ -280,19 +273,19 @@ def _refuse_oversized(family: str, settings: dict[str, Any], arrays: dict[str, n
         raise ValueError(f"its config asks for {wanted:,} numbers, and the file holds {held:,}")
 
 
-def _hold_in_int8(model: Restorer, quantized: Any) -> None:
+def _quantize(model: Restorer, quantized: Any) -> None:
+    """Prepare a new model to load quantized weights."""
     fields = quantized if isinstance(quantized, dict) else {}
-    if fields.get("dtype") != "int8" or not isinstance(fields.get("arithmetic"), dict):
+    arithmetic, layers = fields.get("arithmetic"), linear_maps_of(model)
+    if fields.get("dtype") == "float16":
+        if not layers or arithmetic != dict.fromkeys(layers, "float"):
+            raise ValueError("quantized is float16, but not with each of the family's layers computed in float")
+        return
+    if fields.get("dtype") != "int8" or not isinstance(arithmetic, dict):
         raise ValueError(f"quantized is {str(quantized)[:80]}, not int8 with the arithmetic of each layer")
-    if not linear_maps_of(model):
+    if not layers:
         raise ValueError("quantized, but the family has no layers to quantize")
     bounds = fields.get("bounds")  # older files lack them
     if not isinstance(bounds, dict | None):
         raise ValueError(f"quantized has bounds of {str(bounds)[:80]}, which names no layers")
-    hold(model, fields["arithmetic"], bounds_of(uses_of(model)) if bounds is None else bounds)
-
-
-def _check_float16(model: Restorer, quantized: dict[str, Any]) -> None:
-    names = set(linear_maps_of(model))
-    if not names or quantized.get("arithmetic") != dict.fromkeys(names, "float"):
-        raise ValueError("quantized is float16, but not with each of the family's layers computed in float")
+    hold(model, arithmetic, bounds_of(uses_of(model)) if bounds is None else bounds)

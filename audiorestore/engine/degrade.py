@@ -4,21 +4,21 @@ import contextlib
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ..damage import DAMAGES
 from ..damage._chain import Chains, Link, stream_chain
-from ..damage._damage import Encoded, Run
+from ..damage._damage import Run
 from ..data.atomic import atomic_path
 from ..data.audio_file import AudioWriter
 from ..data.manifest import Record, need, output_path
 from ..data.spool import open_sound
 from ..randomness import generator
-from .provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
+from .provenance import digest_of, file_digest, provenance, refuse_own_input, resumable
 
 FORMATS = {"wav": (".wav", "FLOAT"), "flac": (".flac", "PCM_24")}
-_NOTE_BYTES = 2048  # room in a FLAC file for what each damage measures, which is known only when all is written
 
 
 @dataclass(frozen=True)
@@ -64,27 +64,22 @@ def degrade_record(record: Record, config: DegradeConfig) -> Record:
     (reference,) = need(record, "reference")
     target = output_path(config.folder, record, FORMATS[config.format][0])
     damages = config.chains.draw(generator(config.seed, "degrade", record["id"], record.get("sample", 0)))
-    sources = list(_sources(damages))
-    for source in (reference, *sources):
-        refuse_own_input(target, source)
-    made_from = [file_digest(source) for source in (reference, *sources)]
-    digest = digest_of(
-        *made_from, "degrade", [link.record() for link in damages], config.format, *(["encoded"] * config.keep_encoded)
-    )
-    added = made_before(target, digest, config.overwrite)
-    again = added is not None  # our own file, which is made again if one of its codec files is gone
-    if added is None or not all(target.with_name(name).exists() for name in added.get("encoded", [])):
-        added = _make(reference, damages, target, digest, config, config.overwrite or again)
+    modules = [(DAMAGES.load(link.name), link.config) for link in damages]
+    read = [module.sources(options) for module, options in modules if hasattr(module, "sources")]
+    sources = [reference, *chain.from_iterable(read)]  # with the user's files that the damages read
+    refuse_own_input(target, *sources)
+    options = [config.format, "encoded"] if config.keep_encoded else [config.format]
+    digest = digest_of(*map(file_digest, sources), "degrade", [link.record() for link in damages], *options)
+
+    def make(replace: dict[str, bool]) -> dict[str, Any]:
+        return _make(reference, damages, target, digest, config, replace["degraded"])
+
+    def has_codec_files(added: dict[str, Any]) -> bool:
+        return all(target.with_name(name).exists() for name in added.get("encoded", []))
+
+    added = resumable({"degraded": target}, digest, config.overwrite, make, has_codec_files)
     kept = [str(target.with_name(name)) for name in added.pop("encoded", [])]
     return {**record, "degraded": str(target), **added} | ({"encoded": kept if kept[1:] else kept[0]} if kept else {})
-
-
-def _sources(damages: list[Link]) -> Iterator[str]:
-    """List the user's files that these damages read."""
-    for link in damages:
-        module = DAMAGES.load(link.name)
-        if hasattr(module, "sources"):
-            yield from module.sources(link.config)
 
 
 def _make(
@@ -98,7 +93,6 @@ def _make(
             sound.channels,
             subtype=FORMATS[config.format][1],
             overwrite=overwrite,
-            provenance=" " * _NOTE_BYTES * (1 + len(damages)),
             expected_frames=sound.frames,
         ) as writer:
             damaged = Run(stream_chain(sound, damages))
@@ -112,20 +106,16 @@ def _make(
                     added["clipped"] = writer.over_full_scale
                 encoded = [each for _, outcome in damaged.result for each in outcome.encoded]
                 if encoded and config.keep_encoded:
-                    added["encoded"] = _names(target, encoded)
+                    # None of them may have the degraded file's own name.
+                    several = len(encoded) > 1 or encoded[0].suffix == target.suffix
+                    added["encoded"] = [
+                        f"{target.stem}{f'.{place}of{len(encoded)}' if several else ''}{each.suffix}"
+                        for place, each in enumerate(encoded, 1)
+                    ]
                     for name, each in zip(added["encoded"], encoded, strict=True):
                         place = target.with_name(name)
                         refuse_own_input(place, reference)
                         temporary = kept.enter_context(atomic_path(place, overwrite))
                         shutil.copyfile(each.file.name, temporary)
-                writer.note(provenance(digest, added))
+                writer.provenance = provenance(digest, added)
     return added
-
-
-def _names(target: Path, encoded: list[Encoded]) -> list[str]:
-    """Name the codec files that are kept beside a degraded file; none of them may have its name."""
-    count = len(encoded)
-    several = count > 1 or encoded[0].suffix == target.suffix
-    return [
-        f"{target.stem}{f'.{place}of{count}' if several else ''}{each.suffix}" for place, each in enumerate(encoded, 1)
-    ]

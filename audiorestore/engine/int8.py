@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..models._restorer import Restorer
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from ..quantization.hold import LinearMap
@@ -21,8 +20,8 @@ def restoring_name(model: Restorer) -> str:
     """Name the submodule that restores; "" is the whole model."""
     if not model.uses_torch:
         return ""
-    network = cast("nn.Module", model)
-    return str(next(name for name, module in network.named_modules() if module is model.restoring_part()))
+    network, part = cast("nn.Module", model), model.restoring_part()
+    return str(next(name for name, module in network.named_modules() if module is part))
 
 
 def restoring_state(model: Restorer) -> dict[str, np.ndarray]:
@@ -37,14 +36,20 @@ def linear_maps_of(model: Restorer) -> "dict[str, LinearMap]":
         return {}
     from ..quantization.hold import linear_maps
 
-    return linear_maps(model, restoring_name(model))  # type: ignore[arg-type]
+    return linear_maps(cast("nn.Module", model), restoring_name(model))
 
 
 def uses_of(model: Restorer) -> "dict[str, Use]":
     """Find out how a float network uses its linear maps, counted for each restored sample."""
+    import torch
+
     from ..quantization.study import study
 
-    return study(model, _run, restoring_name(model), max(1, model.stride))  # type: ignore[arg-type]
+    def run(network: Any, frames: int, device: torch.device) -> object:
+        waveform = torch.full((1, network.config.channels, frames), 0.1, device=device)
+        return network(waveform, network.draw(np.random.default_rng(0)))
+
+    return study(cast("nn.Module", model), run, restoring_name(model), max(1, model.stride))
 
 
 def bounds_of(uses: "Mapping[str, Use]") -> dict[str, float | None]:
@@ -52,19 +57,11 @@ def bounds_of(uses: "Mapping[str, Use]") -> dict[str, float | None]:
     return {name: use.bound for name, use in uses.items() if use.obstacle is None}
 
 
-def _run(model: "nn.Module", frames: int, device: "torch.device") -> object:
-    import torch
-
-    restorer: Any = model
-    waveform = torch.full((1, restorer.config.channels, frames), 0.1, device=device)
-    return restorer(waveform, restorer.draw(np.random.default_rng(0)))
-
-
 def hold(model: Restorer, arithmetic: Mapping[str, Any], bounds: Mapping[str, Any]) -> "dict[str, Int8Layer]":
-    """Store a network's linear maps in int8, and let each compute in ``int8`` or ``float``.
+    """Store a float network's linear maps in int8, in place, and let each compute in ``int8`` or ``float``.
 
     Args:
-        model: The float network; it is changed.
+        model: The network; it is changed.
         arithmetic: For each of its linear maps, by name.
         bounds: As from `bounds_of`: those that can compute in int8.
 
@@ -75,22 +72,15 @@ def hold(model: Restorer, arithmetic: Mapping[str, Any], bounds: Mapping[str, An
         ValueError: These are not the model's maps, or one of them cannot compute like this. The model has not changed.
     """
     from ..quantization.hold import hold_in_int8
-    from ..quantization.layers import Arithmetic
 
     names = linear_maps_of(model).keys()
     wrong = (arithmetic.keys() ^ names) | (bounds.keys() - names)
-    wrong |= {name for name, kind in arithmetic.items() if kind not in get_args(Arithmetic)}
-    wrong |= {name for name, kind in arithmetic.items() if kind == "int8" and name not in bounds}
-    wrong |= {name for name, bound in bounds.items() if not _possible(bound)}
+    wrong |= {name for name, kind in arithmetic.items() if kind != "float" and (kind != "int8" or name not in bounds)}
+    known = {name: bound for name, bound in bounds.items() if bound is not None}
+    wrong |= {name for name, bound in known.items() if not (isinstance(bound, float) and 0.0 < bound < math.inf)}
     if wrong or not names:
         raise ValueError(f"these layers cannot compute as stated: {', '.join(sorted(wrong)) or 'there are none'}")
-    layers = hold_in_int8(model, restoring_name(model))  # type: ignore[arg-type]
+    layers = hold_in_int8(cast("nn.Module", model), restoring_name(model))
     for name, layer in layers.items():
-        layer.arithmetic = arithmetic[name]
-        if bounds.get(name) is not None:
-            layer.bound = bounds[name]
+        layer.arithmetic, layer.bound = arithmetic[name], known.get(name, layer.bound)
     return layers
-
-
-def _possible(bound: object) -> bool:
-    return bound is None or (isinstance(bound, float) and 0.0 < bound < math.inf)

@@ -49,8 +49,11 @@ def align_for_measuring(reference: Sound, estimate: Sound, align: bool = False) 
     if warning and reference.frames != estimate.frames:
         raise RecordError(f"their lengths differ, and no lag was found that could be removed: {warning}")
     lags = _lags(channels)
-    if warning or not any(lags):
-        return _common_part(reference, estimate, report)
+    if warning or not any(lags):  # there is no lag to remove, but the longer one is cut
+        if reference.frames != estimate.frames:
+            report["frames"] = frames = min(reference.frames, estimate.frames)
+            reference, estimate = (without_lag(each, [0] * each.channels, frames) for each in (reference, estimate))
+        return AlignedPair(reference, estimate, report)
     start = max(0, *(-math.floor(lag) for lag in lags))
     stop = min(reference.frames, *(estimate.frames - math.ceil(lag) for lag in lags))
     report.pop("warning", None)
@@ -64,14 +67,6 @@ def align_for_measuring(reference: Sound, estimate: Sound, align: bool = False) 
         report["warning"] = problem or (
             f"a lag of {report['residual_lag']:g} samples is left, so the numbers are not reliable"
         )
-    return AlignedPair(reference, estimate, report)
-
-
-def _common_part(reference: Sound, estimate: Sound, report: dict[str, Any]) -> AlignedPair:
-    """Cut the longer one to the length of the other, where there is no lag to remove."""
-    if reference.frames != estimate.frames:
-        report["frames"] = frames = min(reference.frames, estimate.frames)
-        reference, estimate = (without_lag(each, [0] * each.channels, frames) for each in (reference, estimate))
     return AlignedPair(reference, estimate, report)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ def file_digest(path: str | Path) -> str:
     """Compute the digest of a file's bytes.
 
     Raises:
-        AudioFileError: It cannot be read.
+        AudioFileError: The file cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
@@ -57,7 +58,7 @@ def refuse_own_input(target: Path, *sources: str | Path) -> None:
     """Refuse an output that is one of the files it is made from, whatever their names and links.
 
     Raises:
-        AudioFileError: It is.
+        AudioFileError: The output is one of its inputs.
     """
     for source in map(Path, sources):
         if target.exists() and source.exists() and target.samefile(source):
@@ -80,3 +81,30 @@ def made_before(target: Path, digest: str, overwrite: bool) -> dict[str, Any] | 
         raise AudioFileError(f"{target} exists already, made from something else; give -f to replace it")
     record: dict[str, Any] = made["record"]
     return record
+
+
+def resumable(
+    outputs: Mapping[str, Path],
+    digest: str,
+    overwrite: bool,
+    make: Callable[[dict[str, bool]], dict[str, Any]],
+    usable: Callable[[dict[str, Any]], bool] = lambda added: True,
+) -> dict[str, Any]:
+    """Make the files of a record, unless an earlier run made all of them from the same inputs.
+
+    Args:
+        outputs: The files by their role in the record.
+        digest: Of everything that they are made from.
+        overwrite: Replace existing files, whatever made them.
+        make: Makes the files, and returns the fields to add to the record; for each role it gets whether an existing
+            file may be replaced, as one that an interrupted run made may be.
+        usable: Checks the fields that an earlier run added; False: make the files again.
+
+    Raises:
+        AudioFileError: A file exists that was made from something else.
+    """
+    made = {role: made_before(path, digest, overwrite) for role, path in outputs.items()}
+    added = next(iter(made.values()), None)
+    if added is not None and None not in made.values() and usable(added):
+        return added
+    return make({role: overwrite or record is not None for role, record in made.items()})

@@ -7,14 +7,14 @@ the whole model, and kept in the checkpoint. float16 halves all numbers, and lea
 
 import copy
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -29,37 +29,32 @@ from .int8 import bounds_of, hold, linear_maps_of, restoring_state, uses_of
 from .restoring.restore import RestoreConfig, restore_record, restore_waveform
 
 Dtype = Literal["int8", "float16"]
-Arithmetic = Literal["int8", "float"]
 
 METRICS_COMPARED = ("snr", "lsd")
 _LEAST_FRAMES = 1 << 13
 _EXCERPT_PRODUCTS = 5e10
 _TIMED_SECONDS = 20  # of a recording, to compare speeds on
+_FAITHFUL = 2.0**-10  # float16 errs by 2^-11 of a number, unless numbers are too large or too small for it
+
 FASTER = "int8 is faster"
 SLOWER = "int8 is slower"
 NO_GAIN = "int8 is faster for the layer alone, but the model with all such layers in int8 is not faster"
 NO_OPERATORS = "this torch, or this CPU, has no int8 products"
 
-_FAITHFUL = 2.0**-10  # float16 errs by 2^-11 of a number, unless numbers are too large or too small for it
+Progress = Callable[[int, int], None]
+Times = tuple[float, float]  # seconds in float, in int8
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to measure speeds.
+    """How long to measure speeds: other programs disturb single runs of small models, and large ones take long."""
 
-    Attributes:
-        turns: How often each form runs, if that takes long enough and not too long; at least twice.
-        least_seconds: Small models run more often: what else a machine does disturbs single runs.
-        most_seconds: Large models run less often.
-        excerpt_frames: Samples to try layers on; fewer where a sample takes many multiply-adds.
-    """
+    turns: int = 9  # of each form; at least two
+    least_seconds: float = 1.0  # more turns if they take less
+    most_seconds: float = 20.0  # fewer if they take more
+    excerpt_frames: int = 1 << 15  # samples to try layers on; fewer where each takes many multiply-adds
 
-    turns: int = 9
-    least_seconds: float = 1.0
-    most_seconds: float = 20.0
-    excerpt_frames: int = 1 << 15
-
-    def rounds(self, progress: "Progress" = lambda done, total: None) -> Iterator[None]:
+    def rounds(self, progress: Progress = lambda done, total: None) -> Iterator[None]:
         """Run the body of a loop as often as is asked for."""
         started, done, seconds = time.perf_counter(), 0, 0.0
         while done < 2 or seconds < self.least_seconds or (done < self.turns and seconds < self.most_seconds):
@@ -73,32 +68,17 @@ PATIENCE = Patience()
 
 @dataclass(frozen=True)
 class Layer:
-    """What was decided for one linear map.
+    """What was decided for one linear map."""
 
-    Attributes:
-        name: In the network.
-        weights: How many it has.
-        multiply_adds: For each restored sample.
-        stored: What its weights are stored in: ``int8``, ``float16`` or ``float32``.
-        stored_reason: Why.
-        arithmetic: What it is computed in: ``int8`` or ``float``.
-        reason: Why.
-        gain: Its time in float over its time in int8; None: not measured.
-        bound: How far from 0 its input can be, where int8 relies on that.
-    """
-
-    name: str
-    weights: int
-    multiply_adds: float
-    stored: str
+    name: str  # in the network
+    weights: int  # how many
+    multiply_adds: float  # for each restored sample
+    stored: str  # what its weights are stored in: int8, float16 or float32
     stored_reason: str
-    arithmetic: str
+    arithmetic: str  # what it is computed in: int8 or float
     reason: str
-    gain: float | None = None
-    bound: float | None = None
-
-
-Progress = Callable[[int, int], None]
+    gain: float | None = None  # its time in float over its time in int8; None: not measured
+    bound: float | None = None  # how far from 0 its input can be, where int8 relies on that
 
 
 def quantize(
@@ -112,7 +92,7 @@ def quantize(
     Args:
         loaded: The model; it stays as it is.
         dtype: What to store in.
-        progress: Called with how many turns of measuring are done, and of how many.
+        progress: Called with the number of turns of measuring that are done, and of all of them.
         patience: How long to measure.
 
     Returns:
@@ -137,9 +117,8 @@ def quantize(
 
 def _in_float16(model: Any) -> list[Layer]:
     """Round a model's numbers to 16 bits, where these can represent them; list its linear maps."""
-    state = {name: _rounded_to_float16(array) for name, array in model.state().items()}
     uses = uses_of(model)
-    model.load_state(state)
+    model.load_state({name: _rounded_to_float16(array) for name, array in model.state().items()})
     layers = []
     for name, layer in linear_maps_of(model).items():
         weights = layer.weight.detach().numpy()
@@ -153,9 +132,8 @@ def _in_float16(model: Any) -> list[Layer]:
 def _rounded_to_float16(array: np.ndarray) -> np.ndarray:
     if array.dtype != np.float32:
         return array
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         rounded = array.astype(np.float16).astype(np.float32)
-    with np.errstate(invalid="ignore"):
         error = np.abs(rounded - array).max(initial=0.0)
     return rounded if error <= _FAITHFUL * np.abs(array).max(initial=0.0) else array
 
@@ -164,36 +142,30 @@ def _in_int8(model: Any, progress: Progress, patience: Patience) -> list[Layer]:
     """Hold a model in int8, and compute in int8 what is faster so; list its linear maps."""
     from ..quantization.operators import int8_operators_work
 
-    works, uses, gains = int8_operators_work(), uses_of(model), dict[str, float]()
-    arithmetic = {name: "int8" if works and name in bounds_of(uses) else "float" for name in uses}
-    maps = hold(model, arithmetic, bounds_of(uses))
+    works, uses = int8_operators_work(), uses_of(model)
+    bounds, gains = bounds_of(uses), dict[str, float]()
     reasons = {name: (use.obstacle if works else None) or NO_OPERATORS for name, use in uses.items()}
+    maps = hold(model, {name: "int8" if works and name in bounds else "float" for name in uses}, bounds)
     race = partial(_race, model, sum(use.multiply_adds for use in uses.values()), patience, progress)
     tried = {name: layer for name, layer in maps.items() if layer.arithmetic == "int8"}
     if tried:
-        for name, (in_float, in_int8) in race(tried)[1].items():
-            gains[name] = in_float / in_int8
-            tried[name].arithmetic, reasons[name] = ("int8", FASTER) if gains[name] > 1.0 else ("float", SLOWER)
+        times = race(tried)
+        for name, layer in tried.items():
+            gains[name] = times[name][0] / times[name][1]
+            layer.arithmetic, reasons[name] = ("int8", FASTER) if gains[name] > 1.0 else ("float", SLOWER)
     chosen = {name: layer for name, layer in tried.items() if layer.arithmetic == "int8"}
     if chosen:
-        in_float, in_int8 = race(chosen)[0]
+        in_float, in_int8 = race(chosen)[""]
         if in_int8 >= in_float:
             for name, layer in chosen.items():
                 layer.arithmetic, reasons[name] = "float", NO_GAIN
-    return [
-        Layer(
-            name,
-            layer.codes.numel(),
-            uses[name].multiply_adds,
-            "int8",
-            _change_of_size(layer.codes.numel(), len(layer.scale)),
-            layer.arithmetic,
-            reasons[name],
-            gains.get(name),
-            uses[name].bound,
-        )
-        for name, layer in maps.items()
-    ]
+    layers = []
+    for name, layer in maps.items():
+        weights = layer.codes.numel()
+        stored = "int8", _change_of_size(weights, len(layer.scale))
+        how = layer.arithmetic, reasons[name], gains.get(name), uses[name].bound
+        layers.append(Layer(name, weights, uses[name].multiply_adds, *stored, *how))
+    return layers
 
 
 def _change_of_size(weights: int, outputs: int) -> str:
@@ -206,18 +178,13 @@ def _change_of_size(weights: int, outputs: int) -> str:
     return f"{-change:.0%} smaller" if change < 0 else f"{change:.0%} larger, by the scales"
 
 
-Times = tuple[float, float]  # in float, in int8
-
-
 def _race(
     model: Any, multiply_adds: float, patience: Patience, progress: Progress, layers: dict[str, Any]
-) -> tuple[Times, dict[str, Times]]:
-    """Time the model with these layers in float and in int8, in turns.
-
-    The layers are left in int8.
+) -> dict[str, Times]:
+    """Time the model with these layers in float and in int8, in turns; they are left in int8.
 
     Returns:
-        The best seconds of the whole, and of each layer.
+        The best seconds of each layer, by its name, and under "" those of the whole model.
     """
     from ..quantization.study import owner_of, watching
 
@@ -225,7 +192,8 @@ def _race(
     shape = model.config.channels, min(frames, patience.excerpt_frames)
     excerpt = Sound.of((0.1 * rng.standard_normal(shape)).astype(np.float32), model.config.sample_rate or 22050)
     owners = {name: owner_of(model, name) for name in layers}
-    spent = dict.fromkeys(owners.values(), 0.0)
+    spent = defaultdict[str, float](float)
+    best = {name: [float("inf")] * 2 for name in ["", *layers]}
 
     def timed(owner: str, way: str, work: Callable[..., Any], *arguments: Any) -> Any:
         started = time.perf_counter()
@@ -233,20 +201,17 @@ def _race(
         spent[owner] += time.perf_counter() - started
         return made
 
-    kinds: tuple[Arithmetic, Arithmetic] = ("float", "int8")
-    whole: dict[str, list[float]] = {kind: [] for kind in kinds}
-    each: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in kinds} for name in layers}
     with watching(model, layers, timed):
         for _ in patience.rounds(progress):
-            for kind in kinds:
-                spent |= dict.fromkeys(spent, 0.0)
+            for place, kind in enumerate(("float", "int8")):
+                spent.clear()
                 for layer in layers.values():
                     layer.arithmetic = kind
-                whole[kind].append(_seconds(lambda: deque(model.restored(excerpt, np.random.default_rng(0)), 0)))
-                for name, owner in owners.items():
-                    each[name][kind].append(spent[owner])
-    best = {name: (min(times["float"]), min(times["int8"])) for name, times in each.items()}
-    return (min(whole["float"]), min(whole["int8"])), best
+                whole = _seconds(lambda: deque(model.restored(excerpt, np.random.default_rng(0)), 0))
+                seconds = {"": whole} | {name: spent[owner] for name, owner in owners.items()}
+                for name, taken in seconds.items():
+                    best[name][place] = min(best[name][place], taken)
+    return {name: cast(Times, tuple(times)) for name, times in best.items()}
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -90,21 +90,12 @@ def check(holder: type, settings: dict[str, Any]) -> None:
     for key, value in settings.items():
         if key not in kinds:
             raise ValueError(f"unknown setting {key}")
-        if not _fits(value, kinds[key]):
+        try:
+            fits = _parse(written(value), kinds[key]) == value
+        except ValueError:
+            fits = False
+        if not fits:
             raise ValueError(f"{key} is {value!r}, not {describe(kinds[key])}")
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if typing.get_origin(kind) is typing.Literal:
-        return value in typing.get_args(kind)
-    if typing.get_origin(kind) is tuple:
-        (item, *_) = typing.get_args(kind)
-        return isinstance(value, tuple) and all(_fits(each, item) for each in value)
-    if isinstance(kind, types.UnionType):
-        return any(_fits(value, option) for option in typing.get_args(kind))
-    if isinstance(value, bool) or kind is bool:
-        return isinstance(value, bool) and kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def describe(kind: Any) -> str:

@@ -36,10 +36,9 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..data.atomic import atomic_path
 from ..data.audio_file import write_audio
@@ -61,8 +60,7 @@ _NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class _Item:
+class _Item(NamedTuple):
     """One recording of the test: ``paths`` has its reference, its degraded version, and each system's."""
 
     id: str
@@ -119,13 +117,7 @@ def key_path(folder: Path) -> Path:
 
 
 class _Test:
-    """The folder as far as it is written, and its key.
-
-    Args:
-        place: The folder, empty.
-        kind: Of the test.
-        seed: Of the codes.
-    """
+    """A listening test as far as it is written to its folder ``place``, which is empty at first, and its key."""
 
     def __init__(self, place: Path, kind: str, seed: int) -> None:
         self.trials: dict[str, dict[str, Any]] = {}
@@ -261,36 +253,23 @@ def new_folder(target: Path) -> Iterator[Path]:
         AudioFileError: The target exists and is not an empty folder, or it cannot be written.
     """
     final = Path(os.path.realpath(target))
-    _refuse_filled(target, final)
+    if os.path.lexists(final) and not final.is_dir():
+        raise AudioFileError(f"{target} is a file; give a folder for the listening test")
+    if final.is_dir() and any(final.iterdir()):
+        raise AudioFileError(f"{target} exists and is not empty; give a new folder, or remove this one first")
     temporary = final.parent / f".ar-{secrets.token_hex(8)}"
+    doing = "created"
     try:
-        try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            temporary.mkdir()
-        except OSError as error:
-            raise AudioFileError(f"{target} cannot be created ({error.strerror}); choose another folder") from error
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        doing = "written"
         yield temporary
-        try:
-            _move(temporary, final)
-        except OSError as error:
-            raise AudioFileError(f"{target} cannot be written ({error.strerror}); choose another folder") from error
+        if not final.exists():
+            temporary.rename(final)
+        else:  # it may be a working directory, and stays the same one; what is opened first is moved last
+            for path in sorted(temporary.iterdir(), key=lambda path: (path.name == "index.html", path.name)):
+                path.rename(final / path.name)
+    except OSError as error:
+        raise AudioFileError(f"{target} cannot be {doing} ({error.strerror}); choose another folder") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # after the renaming nothing has this name
-
-
-def _move(temporary: Path, final: Path) -> None:
-    if not final.exists():
-        temporary.rename(final)
-        return
-    # An existing folder, which may be a working directory, stays the same one. What is opened first is moved last.
-    for path in sorted(temporary.iterdir(), key=lambda path: (path.name == "index.html", path.name)):
-        path.rename(final / path.name)
-
-
-def _refuse_filled(target: Path, final: Path) -> None:
-    if not os.path.lexists(final):
-        return
-    if not final.is_dir():
-        raise AudioFileError(f"{target} is a file; give a folder for the listening test")
-    if any(final.iterdir()):
-        raise AudioFileError(f"{target} exists and is not empty; give a new folder, or remove this one first")

@@ -109,21 +109,17 @@ def k_weighted_power(waveform: Samples, sample_rate: int) -> float:
     frames = waveform.shape[-1]
     if not frames:
         return 0.0
-    weights = _k_weights(np.arange(frames // 2 + 1) * (sample_rate / frames))
+    frequencies = np.minimum(np.arange(frames // 2 + 1) * (sample_rate / frames), _K_RATE / 2.0)
+    delay = np.exp(-2j * np.pi * frequencies / _K_RATE)
+    weights = np.ones(len(delay))
+    for (b0, b1, b2), (a0, a1, a2) in _K_FILTERS:
+        weights *= np.abs((b0 + delay * (b1 + delay * b2)) / (a0 + delay * (a1 + delay * a2))) ** 2
     weights[1 : (frames + 1) // 2] *= 2.0  # these bins also stand for negative frequencies
     total = 0.0
     for channel in waveform:
         spectrum = np.fft.rfft(channel.astype(np.float64))
         total += float(np.sum(weights * (spectrum.real**2 + spectrum.imag**2)))
     return total / float(frames) ** 2
-
-
-def _k_weights(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
-    delay = np.exp(-2j * np.pi * np.minimum(frequencies, _K_RATE / 2.0) / _K_RATE)
-    weights = np.ones(len(frequencies))
-    for (b0, b1, b2), (a0, a1, a2) in _K_FILTERS:
-        weights *= np.abs((b0 + delay * (b1 + delay * b2)) / (a0 + delay * (a1 + delay * a2))) ** 2
-    return weights
 
 
 def low_passed(waveform: Samples, sample_rate: int, passed_hz: float, stopped_hz: float) -> Samples:
@@ -140,17 +136,14 @@ def low_passed(waveform: Samples, sample_rate: int, passed_hz: float, stopped_hz
 
 
 def _leveled(cut: Mapping[str, Samples], gains: Mapping[str, float], sample_rate: int, start: int) -> Excerpts:
+    """Apply the gains, lowered together where an excerpt would exceed full scale, and fade both ends."""
     peak = max(from_decibels(gains[name]) * float(np.abs(each).max(initial=0.0)) for name, each in cut.items())
     # Rounded up to 0.01 dB, so that the key file has the exact gain.
     lowered = np.ceil(100.0 * max(0.0, decibels(peak**2))) / 100.0 if peak > 1.0 else 0.0
     applied = {name: round(gain - lowered, 2) + 0.0 for name, gain in gains.items()}
-    faded = {name: _faded(from_decibels(applied[name]) * each, sample_rate) for name, each in cut.items()}
-    return Excerpts(sample_rate, round(start / sample_rate, 3), faded, applied)
-
-
-def _faded(waveform: NDArray[np.floating], sample_rate: int) -> Samples:
-    frames = waveform.shape[-1]
+    frames = cut["reference"].shape[-1]
     length = min(round(FADE_SECONDS * sample_rate), frames // 2)
     ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(1, length))
     envelope = np.concatenate([ramp, np.ones(frames - 2 * length), ramp[::-1]])
-    return np.asarray(waveform * envelope, np.float32)
+    faded = {name: np.asarray(from_decibels(applied[name]) * each * envelope, np.float32) for name, each in cut.items()}
+    return Excerpts(sample_rate, round(start / sample_rate, 3), faded, applied)

@@ -21,9 +21,9 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,8 @@ from .ratings_files import GROUPS, Rating, Ratings, read_ratings
 __all__ = ["Rating", "Ratings", "Row", "Welch", "ratings_as", "ratings_table", "read_ratings", "summarise", "welch"]
 
 ALL = "all"
-_COLUMNS = ("group", "system", "against", "listeners", "n", "mean", "standard_deviation", "low", "high")
-_TEST_COLUMNS = ("t", "degrees_of_freedom", "p")
+_CSV_COLUMNS = ("group", "system", "against", "listeners", "n", "mean", "standard_deviation", "low", "high")
+_CSV_COLUMNS += ("t", "degrees_of_freedom", "p")
 _CONFIDENCE = 0.95
 
 
@@ -125,27 +125,26 @@ def compared(ratings: Ratings) -> list[tuple[str, str, str, Welch]]:
 
 def ratings_table(ratings: Ratings) -> Table:
     """Make tables for a terminal: mean and deviation of each system, Welch's tests of all listeners, and notes."""
-    table = Table(title=_title(ratings), title_justify="left")
     several = len(_groups(ratings)) > 1
-    for heading in (*(["listeners"] if several else []), "system"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("people", "ratings", "mean", "std", "95 % interval"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    rows = summarise(ratings)
-    for index, row in enumerate(rows):
-        ends = index + 1 == len(rows) or rows[index + 1].group != row.group
-        new = index == 0 or rows[index - 1].group != row.group
-        names = [*([Text(row.group if new else "")] if several else []), Text(_printable(row.system))]
-        interval = "–" if row.low is None else f"{row.low:.2f} … {row.high:.2f}"
-        numbers = [str(row.listeners), str(row.n), f"{row.mean:.2f}", _decimal(row.standard_deviation), interval]
-        table.add_row(*names, *numbers, end_section=ends)
+    names = ["listeners", "system"] if several else ["system"]
+    table = _table(_title(ratings), names, ["people", "ratings", "mean", "std", "95 % interval"])
+    for group, rows in groupby(summarise(ratings), key=lambda row: row.group):
+        for place, row in enumerate(rows):
+            first = [Text("" if place else group)] if several else []
+            table.add_row(*first, Text(_printable(row.system)), *_numbers_of(row))
+        table.add_section()
     parts: list[Any] = [table]
-    tests = [(first, second, test) for group, first, second, test in compared(ratings) if group == ALL]
-    if tests:
-        parts.append(_welch_table(tests))
-    parts += [Text(note) for note in notes(ratings)]
+    if tests := [each for each in compared(ratings) if each[0] == ALL]:
+        table = _table(
+            "Welch's t-test, all listeners", ["system", "against"], ["difference", "95 % interval", "t", "df", "p"]
+        )
+        for _, system, against, test in tests:
+            interval = "–" if test.low is None else f"{test.low:+.2f} … {test.high:+.2f}"
+            difference, *others = _test_numbers(test)
+            table.add_row(Text(_printable(system)), Text(_printable(against)), difference, interval, *others)
+        parts.append(table)
     whole = Table.grid()
-    whole.add_row(Group(*parts))
+    whole.add_row(Group(*parts, *map(Text, notes(ratings))))
     return whole
 
 
@@ -160,19 +159,22 @@ def ratings_as(ratings: Ratings, format: str) -> str:
     """
     if format == "records":
         return "".join(json.dumps(rating.as_record()) + "\n" for rating in ratings.kept)
-    rows = list(_rows(ratings))
+    if format == "markdown":
+        return _markdown(ratings)
+    systems = [_rounded(vars(row)) for row in summarise(ratings)]
+    tests = []
+    for group, system, against, test in compared(ratings):
+        found = dict(vars(test))
+        names = {"group": group, "system": system, "against": against, "mean": found.pop("difference")}
+        tests.append(_rounded(names | found))
     if format == "json":
         head = {"kind": ratings.kind, "test": ratings.test, "left_out": ratings.left_out, "notes": list(ratings.notes)}
-        systems = [_without(row, "against", *_TEST_COLUMNS) for row in rows if not row["against"]]
-        tests = [_without(row, "listeners", "n", "standard_deviation") for row in rows if row["against"]]
         return json.dumps(head | {"systems": systems, "tests": tests}) + "\n"
-    if format == "csv":
-        text = io.StringIO()
-        writer = csv.DictWriter(text, (*_COLUMNS, *_TEST_COLUMNS), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
-        return text.getvalue()
-    return _markdown(ratings, rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*systems, *tests])
+    return text.getvalue()
 
 
 def notes(ratings: Ratings) -> list[str]:
@@ -207,70 +209,54 @@ def _row(group: str, system: str, found: Sequence[Rating]) -> Row:
     return Row(group, system, people, n, mean, deviation, mean - reach, mean + reach)
 
 
-def _rows(ratings: Ratings) -> Iterator[dict[str, Any]]:
-    for row in summarise(ratings):
-        numbers = (row.listeners, row.n, row.mean, row.standard_deviation, row.low, row.high)
-        yield _rounded((row.group, row.system, "", *numbers, None, None, None))
-    for group, first, second, test in compared(ratings):
-        difference = (test.difference, None, test.low, test.high)
-        yield _rounded((group, first, second, None, None, *difference, test.t, test.degrees_of_freedom, test.p))
+def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in values.items()}
 
 
-def _rounded(values: Sequence[Any]) -> dict[str, Any]:
-    short = [float(f"{value:.6g}") if isinstance(value, float) else value for value in values]
-    return dict(zip((*_COLUMNS, *_TEST_COLUMNS), short, strict=True))
-
-
-def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in names}
-
-
-def _welch_table(tests: Sequence[tuple[str, str, Welch]]) -> Table:
-    table = Table(title="Welch's t-test, all listeners", title_justify="left")
-    for heading in ("system", "against"):
+def _table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in names:
         table.add_column(heading, overflow="fold")
-    for heading in ("difference", "95 % interval", "t", "df", "p"):
+    for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
-    for first, second, test in tests:
-        interval = "–" if test.low is None else f"{test.low:+.2f} … {test.high:+.2f}"
-        numbers = [f"{test.difference:+.2f}", interval, _decimal(test.t), _decimal(test.degrees_of_freedom, ".1f")]
-        table.add_row(Text(_printable(first)), Text(_printable(second)), *numbers, _p(test.p))
     return table
 
 
-def _markdown(ratings: Ratings, rows: Sequence[dict[str, Any]]) -> str:
+def _numbers_of(row: Row) -> list[str]:
+    """Write listeners, ratings, mean, deviation and interval."""
+    interval = "–" if row.low is None else f"{row.low:.2f} … {row.high:.2f}"
+    return [str(row.listeners), str(row.n), f"{row.mean:.2f}", _decimal(row.standard_deviation), interval]
+
+
+def _test_numbers(test: Welch) -> list[str]:
+    """Write difference, t, degrees of freedom and p."""
+    p = "–" if test.p is None else "< 0.001" if test.p < 0.001 else f"{test.p:.3f}"
+    return [f"{test.difference:+.2f}", _decimal(test.t), _decimal(test.degrees_of_freedom, ".1f"), p]
+
+
+def _markdown(ratings: Ratings) -> str:
     lines = ["| group | system | listeners | n | mean | std | 95 % interval |", "|---|---|---:|---:|---:|---:|---:|"]
-    for row in (row for row in rows if not row["against"]):
-        interval = "–" if row["low"] is None else f"{row['low']:.2f} … {row['high']:.2f}"
-        cells = [row["group"], _cell(row["system"]), row["listeners"], row["n"], f"{row['mean']:.2f}"]
-        lines.append(f"| {' | '.join(map(str, cells))} | {_decimal(row['standard_deviation'])} | {interval} |")
+    cells = [[row.group, _cell(row.system), *_numbers_of(row)] for row in summarise(ratings)]
+    lines += [f"| {' | '.join(each)} |" for each in cells]
     lines += ["", "| group | system | against | difference | t | df | p |", "|---|---|---|---:|---:|---:|---:|"]
-    for row in (row for row in rows if row["against"]):
-        cells = [row["group"], _cell(row["system"]), _cell(row["against"]), f"{row['mean']:+.2f}"]
-        cells += [_decimal(row["t"]), _decimal(row["degrees_of_freedom"], ".1f"), _p(row["p"])]
-        lines.append(f"| {' | '.join(cells)} |")
-    if notes(ratings):
-        lines += ["", *(f"- {_cell(note)}" for note in notes(ratings))]
+    cells = [
+        [group, _cell(system), _cell(against), *_test_numbers(test)]
+        for group, system, against, test in compared(ratings)
+    ]
+    lines += [f"| {' | '.join(each)} |" for each in cells]
+    if found := notes(ratings):
+        lines += ["", *(f"- {_cell(note)}" for note in found)]
     return "\n".join(lines) + "\n"
 
 
 def _title(ratings: Ratings) -> str:
     people = len({rating.listener for rating in ratings.kept})
-    scale = {"mos": "1 to 5", "acr": "1 to 5", "mushra": "0 to 100", "cmp": "-5 to +5"}[ratings.kind]
+    scale = {"mushra": "0 to 100", "cmp": "-5 to +5"}.get(ratings.kind, "1 to 5")
     return f"{ratings.kind}, {scale}: {len(ratings.kept)} rating(s) by {people} listener(s)"
 
 
 def _decimal(value: float | None, style: str = ".2f") -> str:
     return "–" if value is None else f"{value:{style}}"
-
-
-def _p(value: float | None) -> str:
-    """Write a p-value.
-
-    >>> _p(0.0412), _p(3e-7), _p(None)
-    ('0.041', '< 0.001', '–')
-    """
-    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _printable(text: str) -> str:

@@ -4,10 +4,11 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import RecordError, UsageError
 from . import KEY_SUFFIX, REFERENCE
@@ -17,11 +18,18 @@ SCALES = {"mos": (1, 5), "acr": (1, 5), "mushra": (0, 100), "cmp": (-5, 5)}
 GROUPS = ("professional", "amateur", "other")
 
 # BS.1534-3: listeners who miss a real difference, or report one that does not exist, in more than 15 % of the trials.
-_SCREEN_SCORE = 90
 _SCREEN_SHARE = 0.15
-_MID_ANCHOR = "anchor_7000_hz"
-_LISTENER = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_WHOLE = re.compile(r"[+-]?\d{1,6}")
+_SCREENED: dict[str, tuple[Callable[[int], bool], str]] = {
+    REFERENCE: (lambda score: score < 90, "rated the hidden reference below 90"),
+    "anchor_7000_hz": (lambda score: score > 90, "rated the 7 kHz anchor above 90"),
+}
+# Patterns of cells, and what they mean in words; kind and score are checked separately.
+_CELLS = {
+    "listener": (r"[A-Za-z0-9_-]{1,32}", "a name of letters, digits, - and _"),
+    "group": ("|".join(GROUPS), f"one of {', '.join(GROUPS)}"),
+    "position": (r"\+?0{0,5}[1-9]\d{0,5}", "a positive whole number"),
+    "seconds": (r"\d{1,9}(\.\d{1,9})?", "a number"),
+}
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,7 @@ class Ratings:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(NamedTuple):
     """A valid line of a CSV file; ``place`` names its file and number."""
 
     place: str
@@ -130,10 +137,18 @@ def read_ratings(paths: Sequence[str | Path]) -> Ratings:
 
 
 def _read_lines(path: Path) -> list[_Line]:
+    lines = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            lines = list(_checked_lines(path, reader))
+            for cells in reader:
+                place = f"{path}, line {reader.line_num}"
+                if reader.line_num > 1 and cells:
+                    lines.append(_checked(place, cells))
+                elif reader.line_num == 1 and tuple(cells) != COLUMNS:
+                    raise RecordError(
+                        f"{place}: the columns are not {','.join(COLUMNS)}; give the file as the page saved it"
+                    )
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"the ratings {path} cannot be read ({reason})") from None
@@ -144,58 +159,38 @@ def _read_lines(path: Path) -> list[_Line]:
     return lines
 
 
-def _checked_lines(path: Path, reader: Any) -> Iterator[_Line]:
-    for cells in reader:
-        place = f"{path}, line {reader.line_num}"
-        if reader.line_num == 1:
-            if tuple(cells) != COLUMNS:
-                raise RecordError(
-                    f"{place}: the columns are not {','.join(COLUMNS)}; give the file as the page saved it"
-                )
-        elif cells:
-            yield _checked(place, cells)
-
-
 def _checked(place: str, cells: Sequence[str]) -> _Line:
     if len(cells) != len(COLUMNS):
         raise RecordError(f"{place}: {len(cells)} cells instead of {len(COLUMNS)}")
     named = dict(zip(COLUMNS, cells, strict=True))
     if named["kind"] not in SCALES:
         raise RecordError(f"{place}: {named['kind']!r} is not a kind of test")
-    if not _LISTENER.fullmatch(named["listener"]):
-        raise RecordError(f"{place}: the listener is {named['listener']!r}, not a name of letters, digits, - and _")
-    if named["group"] not in GROUPS:
-        raise RecordError(f"{place}: the group is {named['group']!r}; it is one of {', '.join(GROUPS)}")
+    for name, (pattern, words) in _CELLS.items():
+        if not re.fullmatch(pattern, named[name]):
+            are = "are" if name == "seconds" else "is"
+            raise RecordError(f"{place}: the {name} {are} {named[name]!r}, not {words}")
     low, high = SCALES[named["kind"]]
-    if not _WHOLE.fullmatch(named["score"]) or not low <= int(named["score"]) <= high:
+    if not re.fullmatch(r"[+-]?\d{1,6}", named["score"]) or not low <= int(named["score"]) <= high:
         raise RecordError(f"{place}: the score is {named['score']!r}, not a whole number from {low} to {high}")
-    if not _WHOLE.fullmatch(named["position"]) or int(named["position"]) < 1:
-        raise RecordError(f"{place}: the position is {named['position']!r}, not a positive whole number")
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", named["seconds"]):
-        raise RecordError(f"{place}: the seconds are {named['seconds']!r}, not a number")
     numbers = {"position": int(named["position"]), "score": int(named["score"]), "seconds": float(named["seconds"])}
     return _Line(place, **(named | numbers))  # type: ignore[arg-type]  # the other cells stay strings
 
 
 def _find_key(line: _Line, given: Sequence[Path], tables: Sequence[Path]) -> dict[str, Any]:
     """Choose the key that was given, or the one nearby that belongs to this test."""
-    for path in given:
+    around = [Path(os.path.realpath(table)).parent for table in tables]
+    folders = dict.fromkeys([*around, *(folder.parent for folder in around), Path.cwd()])
+    nearby = (path for folder in folders for path in sorted(folder.glob(f"*{KEY_SUFFIX}")))
+    for path in given or nearby:
         key = _read_key(path)
-        if key is None:
+        if key is None and given:
             raise RecordError(
                 f"{path} is not the key of a listening test; give the file whose name ends in {KEY_SUFFIX}"
             )
-        if key["test"] == line.test:
+        if key is not None and key["test"] == line.test:
             return key
     if given:
         raise RecordError(f"{given[0]} is not the key of test {line.test}; give the one written with the page")
-    around = [Path(os.path.realpath(table)).parent for table in tables]
-    folders = dict.fromkeys([*around, *(folder.parent for folder in around), Path.cwd()])
-    for folder in folders:
-        for path in sorted(folder.glob(f"*{KEY_SUFFIX}")):
-            key = _read_key(path)
-            if key is not None and key["test"] == line.test:
-                return key
     raise UsageError(
         f"the key of test {line.test} is not near the CSV files; give it too: it is beside the folder of the page, and "
         f"its name ends in {KEY_SUFFIX}"
@@ -263,17 +258,14 @@ def _screen(ratings: Iterable[Rating]) -> dict[str, str]:
     """Name the listeners who fail the post-screening of MUSHRA, with the reason."""
     scores: dict[str, dict[str, list[int]]] = {}
     for rating in ratings:
-        if rating.row in (REFERENCE, _MID_ANCHOR):
-            scores.setdefault(rating.listener, {}).setdefault(rating.row, []).append(rating.score)
-    failed = {}
+        scores.setdefault(rating.listener, {}).setdefault(rating.row, []).append(rating.score)
+    failed: dict[str, str] = {}
     for listener, found in sorted(scores.items()):
-        low = [score < _SCREEN_SCORE for score in found.get(REFERENCE, [])]
-        high = [score > _SCREEN_SCORE for score in found.get(_MID_ANCHOR, [])]
         faults = []
-        if sum(low) > _SCREEN_SHARE * len(low):
-            faults.append(f"rated the hidden reference below {_SCREEN_SCORE} in {sum(low)} of {len(low)} trials")
-        if sum(high) > _SCREEN_SHARE * len(high):
-            faults.append(f"rated the 7 kHz anchor above {_SCREEN_SCORE} in {sum(high)} of {len(high)} trials")
+        for row, (is_wrong, words) in _SCREENED.items():
+            wrong = [is_wrong(score) for score in found.get(row, [])]
+            if sum(wrong) > _SCREEN_SHARE * len(wrong):
+                faults.append(f"{words} in {sum(wrong)} of {len(wrong)} trials")
         if faults:
             failed[listener] = " and ".join(faults)
     return failed
@@ -281,9 +273,6 @@ def _screen(ratings: Iterable[Rating]) -> dict[str, str]:
 
 def _incomplete(lines: Iterable[_Line], key: Mapping[str, Any]) -> Iterator[str]:
     expected = sum(len(trial["stimuli"]) if key["kind"] == "mushra" else 1 for trial in key["trials"].values())
-    counts: dict[str, int] = {}
-    for line in lines:
-        counts[line.listener] = counts.get(line.listener, 0) + 1
-    for listener, count in sorted(counts.items()):
+    for listener, count in sorted(Counter(line.listener for line in lines).items()):
         if count < expected:
             yield f"{listener} gave {count} of {expected} ratings"

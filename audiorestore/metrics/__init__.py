@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from ..registry import Registry
 
 METRICS = Registry("audiorestore.metrics", "metric")
-
-
 ALL = "all"  # as a name: every metric that is installed
 
 
 def chosen(names: Sequence[str] | None = None) -> list[str]:
-    """Say which metrics are measured: those named, or by default all but those on request; ``all`` is all of them.
+    """List the metrics to measure: the named ones, or by default all but those on request; ``all`` is all of them.
 
     >>> "mse" in chosen(), chosen(["mse", "snr", "mse"]), set(chosen()) <= set(chosen(["all"]))
     (True, ['mse', 'snr'], True)
@@ -24,10 +22,6 @@ def chosen(names: Sequence[str] | None = None) -> list[str]:
 
 
 def missing(name: str) -> str:
-    """Say what has to be installed before a metric can be measured; empty if nothing is missing.
-
-    Raises:
-        UsageError: There is no such metric.
-    """
+    """Say what has to be installed before a metric can be measured; empty if nothing is missing."""
     ask = getattr(METRICS.load(name), "missing", None)
     return str(ask()) if ask else ""

@@ -1,17 +1,18 @@
-"""What every metric gets and gives: two recordings side by side, and named numbers that know their unit.
+"""The interface of every metric: two recordings to compare, and named numbers with their units.
 
 A metric is a module with two things:
 
-- ``NUMBERS``: the numbers that it gives, each a `Number`;
+- ``NUMBERS``: the numbers that it returns, each a `Number`;
 - ``measure(comparison) -> Measured``: their values, or `Undefined` with the reason.
 
 And, where it applies, with
 
 - ``ON_REQUEST = True``: it is slow, or needs an extra, and is measured only if it is named;
-- ``ANY_LEVEL = True``: a gain on the estimate changes nothing, so that the levelled rows need no second measurement;
+- ``ANY_LEVEL = True``: a gain on the estimate changes nothing, so the levelled rows need no second measurement;
 - ``missing() -> str``: what has to be installed first, in a sentence; empty if nothing is missing.
 """
 
+import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -30,34 +31,20 @@ Spectra = NDArray[np.float32]  # powers, shape (channels, frames, bins)
 
 @dataclass(frozen=True)
 class Number:
-    """What a metric's number means.
+    """What a metric's number means, in words for people."""
 
-    Attributes:
-        unit: ``dB``, or empty for a bare number.
-        higher_is_better: Which way is up.
-        meaning: For people, one line.
-        source: Where the definition is from.
-        style: How to write a value, as in Python's format language.
-        limits: What it does to rates and channels, and where it is not to be trusted; for people.
-        part_of: The number that it is an ingredient of; by itself it need not say how good a recording is.
-    """
-
-    unit: str
+    unit: str  # ``dB``, or empty for a bare number
     higher_is_better: bool
-    meaning: str
-    source: str
-    style: str = ".2f"
-    limits: str = ""
-    part_of: str = ""
+    meaning: str  # one line
+    source: str  # of the definition
+    style: str = ".2f"  # how to write a value, as in Python's format language
+    limits: str = ""  # how it treats rates and channels, and where it is not reliable
+    part_of: str = ""  # the number that it contributes to; by itself it need not say how good a recording is
 
 
 @dataclass(frozen=True)
 class Undefined:
-    """The number does not exist for this recording.
-
-    Attributes:
-        reason: Why, for people; follows "snr_db is undefined: ".
-    """
+    """The number does not exist for this recording; the reason follows "snr_db is undefined: "."""
 
     reason: str
 
@@ -70,12 +57,7 @@ SILENT_ESTIMATE = Undefined("the measured audio is silent")
 
 @dataclass
 class Signal:
-    """A recording, of any length, whose spectra are computed once for all metrics while they take little memory.
-
-    Attributes:
-        sound: The samples as they are read.
-        gain: What they are multiplied by.
-    """
+    """A recording, multiplied by a gain, whose spectra are kept for all metrics if they take little memory."""
 
     sound: Sound
     gain: float = 1.0
@@ -128,7 +110,7 @@ class Signal:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An estimate beside its reference: same rate, channels and length, lag 0."""
+    """An estimate and its reference: same rate, channels and length, lag 0."""
 
     reference: Signal
     estimate: Signal
@@ -154,11 +136,11 @@ class Comparison:
         return self.reference.sound.frames
 
     def blocks(self) -> Iterator[tuple[Block, Block]]:
-        """Read both side by side: reference, estimate; blocks of the same shape (channels, time)."""
+        """Read reference and estimate together, in blocks of the same shape (channels, time)."""
         return zip(self.reference.blocks(), self.estimate.blocks(), strict=True)
 
     def power(self, n_fft: int, hop_length: int) -> Iterator[tuple[Spectra, Spectra]]:
-        """Measure the power spectra of both side by side: blocks of the same shape (channels, frames, bins)."""
+        """Measure the power spectra of both, in blocks of the same shape (channels, frames, bins)."""
         return zip(self.reference.power(n_fft, hop_length), self.estimate.power(n_fft, hop_length), strict=True)
 
     def resampled(self, sample_rate: int) -> tuple[Sound, Sound]:
@@ -175,13 +157,20 @@ class Comparison:
         return reference, estimate, product
 
     def leveled(self) -> "Comparison":
-        """Get the same with the one gain on the estimate that leaves the smallest squared error."""
+        """Apply to the estimate the gain that gives the smallest squared error."""
         _, energy, product = self.energies()
         return Comparison(self.reference, self.estimate.scaled(product / energy if energy > 0 else 1.0))
 
 
+def missing_package(name: str) -> str:
+    """Say how to install an optional package; empty if it is there."""
+    if importlib.util.find_spec(name):
+        return ""
+    return f"the package {name} is not installed: pip install 'audiorestore[speech]'"
+
+
 def ratio_db(signal_power: float, error_power: float) -> float:
-    """Say how far a signal that is not silent lies over an error: at most 120 dB.
+    """Express the power of a signal that is not silent over that of an error, at most 120 dB.
 
     >>> ratio_db(1.0, 0.01), ratio_db(1.0, 0.0)
     (20.0, 120.0)

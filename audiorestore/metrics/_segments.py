@@ -1,4 +1,4 @@
-"""Long recordings in segments: what is defined for some seconds of sound becomes a mean over all of them."""
+"""Long recordings in segments: a number that is defined for some seconds of sound is averaged over all of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,15 +13,9 @@ Score = Callable[[Row, Row], Sequence[float] | Undefined | None]
 
 
 def segments(reference: Sound, estimate: Sound, longest_seconds: float) -> Iterator[tuple[Block, Block]]:
-    """Cut both at the same places into the fewest segments of even length of which none is too long.
+    """Cut two recordings of the same shape at the same places into the fewest segments of even length.
 
-    So no short rest is left at the end: what does not fit into one segment makes segments over half as long as one
-    may be.
-
-    Args:
-        reference: A recording.
-        estimate: Another, of the same rate, channels and length.
-        longest_seconds: How long a segment may be.
+    So there is no short rest at the end: if there are several, each is over half as long as ``longest_seconds``.
 
     >>> recording = Sound.of(np.zeros((1, 25)), sample_rate=1)
     >>> [clean.shape[1] for clean, _ in segments(recording, recording, 10)]
@@ -37,19 +31,16 @@ def segments(reference: Sound, estimate: Sound, longest_seconds: float) -> Itera
 def mean_over_segments(
     reference: Sound, estimate: Sound, longest_seconds: float, score: Score, nothing: Undefined
 ) -> list[float] | Undefined:
-    """Measure each channel of each segment by itself, and average.
+    """Measure each channel of each segment separately, and average each number.
 
     Args:
         reference: The clean recording.
-        estimate: What is measured, of the same rate, channels and length.
+        estimate: The measured recording, of the same rate, channels and length.
         longest_seconds: How long a segment may be.
-        score: Measures one channel of one segment, reference first. None says that the reference has nothing there
-            that can be measured: it is left out, as it is for any other estimate of the same reference. `Undefined`
-            says that the estimate is at fault: to leave that out would flatter it, so that no mean is given at all.
-        nothing: What to return where all was left out.
-
-    Returns:
-        The mean of each number that ``score`` gives.
+        score: Measures one channel of one segment, reference first. None if there is nothing in the reference that can
+            be measured: it is left out, as for any other estimate of the same reference. `Undefined` if the estimate is
+            at fault: leaving that out would flatter it, so there is no mean.
+        nothing: What to return if everything was left out.
     """
     scores: list[Sequence[float]] = []
     seconds = 0.0
@@ -66,6 +57,6 @@ def mean_over_segments(
 
 
 def to_peak(row: Row) -> Row:
-    """Scale a waveform to a peak of 1, so that rounding is the same at any level; silence stays as it is."""
+    """Scale a waveform to a peak of 1, so that rounding is the same at any level; silence is unchanged."""
     peak = np.abs(row).max(initial=0.0)
     return np.asarray(row / peak, np.float32) if peak > 0.0 else row

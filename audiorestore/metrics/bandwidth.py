@@ -1,4 +1,4 @@
-"""Effective bandwidth: how far up the sound reaches, against how far it should."""
+"""Effective bandwidth: how far up the sound reaches, compared with the reference."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +8,10 @@ from .lsd import HOP_LENGTH, N_FFT
 
 ANY_LEVEL = True  # the floor depends on the sound's own power
 
-# A long-term spectrum counts as sound down to where white noise would lie that is 50 dB softer than all of it: treble
-# that is softer than that is hardly missed, and a recording's own noise floor is not taken for its band.
+# A long-term spectrum counts as sound down to the level of white noise with 50 dB less power than all of it: treble
+# below that is hardly missed, and a recording's own noise floor is not mistaken for its band.
 DEPTH_DB = 50.0
-SHARE = 0.99  # of what rises over the floor lies below the edge: a single whistling line over it does not move it
+SHARE = 0.99  # of the area over the floor is below the edge: a single whistling line above does not move it
 
 NUMBERS = {
     "bandwidth_error_hz": Number(
@@ -38,7 +38,7 @@ def measure(comparison: Comparison) -> Measured:
 
 def band_edge_hz(signal: Signal) -> float | None:
     """Find the frequency up to which a recording has sound, in Hz; None for silence."""
-    # A last frame that the sound does not fill ends in a jump to silence, which has power at all frequencies.
+    # A last frame that the sound does not fill is left out: its jump to silence has power at all frequencies.
     left = max(1, 1 + (signal.sound.frames - N_FFT) // HOP_LENGTH)
     total = np.zeros(N_FFT // 2 + 1)
     for power in signal.power(N_FFT, HOP_LENGTH):
@@ -49,11 +49,9 @@ def band_edge_hz(signal: Signal) -> float | None:
 
 
 def edge_hz(power: NDArray[np.float64], sample_rate: int) -> float:
-    """Find the frequency under which 99 % of what rises over the floor lies, in Hz.
+    """Find the frequency below which 99 % of the area over the floor is, in Hz.
 
-    Args:
-        power: Long-term spectrum, not silent, shape (bins,), from 0 Hz to half the rate.
-        sample_rate: In Hz.
+    ``power`` is a long-term spectrum that is not silent, shape (bins,), from 0 Hz to half the rate.
 
     >>> round(edge_hz(np.array([1.0] * 50 + [0.0] * 51), 20000), 1)
     4900.5

@@ -37,11 +37,7 @@ def measure(comparison: Comparison) -> Measured:
 def mel_filters(sample_rate: int, n_fft: int) -> NDArray[np.float32]:
     """Make triangles that are evenly spaced in mel, mel = 2595 log10(1 + f / 700 Hz), each 1 at its centre.
 
-    A triangle that is so narrow that no bin falls into it is left out: at 96 kHz and above, the lowest ones are.
-
-    Args:
-        sample_rate: In Hz.
-        n_fft: Frame length in samples.
+    Triangles without any bin inside are left out: at 96 kHz and above, the lowest ones are.
 
     Returns:
         Weights of the bins, shape (n_fft // 2 + 1, bands).

@@ -10,7 +10,6 @@ Source:
 """
 
 import contextlib
-import importlib.util
 import multiprocessing
 import os
 import signal
@@ -19,14 +18,14 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from ._comparison import Comparison, Measured, Number, Undefined
+from ._comparison import Comparison, Measured, Number, Undefined, missing_package
 from ._segments import Row, Score, mean_over_segments, to_peak
 
 ON_REQUEST = True
 ANY_LEVEL = True  # both are brought to one power between 350 and 3250 Hz
 
-# P.862.3 asks for 8 to 30 s. The ITU's code has room for 50 utterances and writes past it without a word: of the
-# shortest ones, 0.2 s with 0.2 s between them, more would fit into 20 s. What is longer gets segments of over 9.5 s.
+# P.862.3 asks for 8 to 30 s. The ITU's code has room for 50 utterances and writes past it without an error: of the
+# shortest ones, 0.2 s with 0.2 s between them, more would fit into 20 s. Longer recordings get segments over 9.5 s.
 LONGEST_SECONDS = 19.0
 SHORTEST_SECONDS = 0.25  # what the ITU's code takes
 
@@ -58,15 +57,13 @@ _CRASHED = Undefined("the pesq package crashed")
 
 def missing() -> str:
     """Say what has to be installed first; empty if nothing is missing."""
-    if importlib.util.find_spec("pesq"):
-        return ""
-    return "the package pesq is not installed: pip install 'audiorestore[speech]'"
+    return missing_package("pesq")
 
 
 def measure(comparison: Comparison) -> Measured:
     """Predict the mean opinion in wide band and in narrow band, over segments and channels.
 
-    What the reference holds no utterance in is left out. Undefined where nothing is left, and where the estimate is
+    Segments without an utterance in the reference are left out. Undefined if none is left, and if the estimate is
     silent or has no utterance while the reference speaks.
     """
     with _process() as process:
@@ -96,7 +93,7 @@ def _scorer(process: ProcessPoolExecutor, sample_rate: int, mode: str) -> Score:
         try:
             if dirty.any() and (found := opinion(reference, estimate)) > 0.0:
                 return (found,)
-            # The reference against itself shows which of the two has no utterance.
+            # Comparing the reference with itself shows which of the two has no utterance.
             return _NOTHING_FOUND if opinion(reference, reference) > 0.0 else None
         except BrokenProcessPool:
             return _CRASHED
@@ -106,10 +103,10 @@ def _scorer(process: ProcessPoolExecutor, sample_rate: int, mode: str) -> Score:
 
 @contextlib.contextmanager
 def _process() -> Iterator[ProcessPoolExecutor]:
-    """Run a process for the package, whose C code reads past its arrays where speech seems to lie seconds apart.
+    """Run a process for the package, whose C code reads past its arrays if speech seems to be seconds apart.
 
-    A crash ends this process only. It also returns the memory that the C code loses, and it does not hold this
-    process's interpreter lock.
+    A crash ends that process only. It also frees the memory that the C code leaks, and does not hold the interpreter
+    lock here.
     """
     context = multiprocessing.get_context("spawn")  # the program may have threads, so it cannot fork
     with ProcessPoolExecutor(1, mp_context=context, initializer=_begin) as process:
@@ -132,7 +129,7 @@ def _end_with_parent() -> None:
 
 
 def _opinion(sample_rate: int, reference: Row, estimate: Row, mode: str) -> float:
-    """Let the package measure one pair, a quarter of a second to 19 s long; not above 0 where it finds no number."""
+    """Let the package measure one pair, a quarter of a second to 19 s long; not above 0 if it finds no number."""
     import pesq
 
     return float(pesq.pesq(sample_rate, reference, estimate, mode, on_error=pesq.PesqError.RETURN_VALUES))

@@ -41,7 +41,7 @@ def measure(comparison: Comparison) -> Measured:
 def _frame_energies(comparison: Comparison) -> NDArray[np.float64]:
     """Sum the squares of reference and error over channels and frames, shape (2, frames).
 
-    What is left at the end is a frame too, with the energy that it would have if it went on in the same way.
+    The rest at the end is a frame, too, with its energy scaled up to the length of a whole one.
     """
     length = max(1, comparison.sample_rate // FRAMES_PER_SECOND)
     energies = []

@@ -39,10 +39,7 @@ Maps = NDArray[np.float64]  # shape (channels, frames, bins)
 
 
 def measure(comparison: Comparison) -> Measured:
-    """Average the similarity of all patches that lie wholly inside the spectrogram.
-
-    What is shorter than a patch is padded with silence.
-    """
+    """Average the similarity of all patches inside the spectrogram, padded with silence if shorter than a patch."""
     maps = (
         np.moveaxis(np.sqrt(np.stack(powers), dtype=np.float64), 2, -1)
         for powers in comparison.power(N_FFT, HOP_LENGTH)
@@ -56,11 +53,7 @@ def measure(comparison: Comparison) -> Measured:
 
 
 def similarity(reference: Maps, estimate: Maps) -> Maps:
-    """Compare two spectrograms patch by patch.
-
-    Args:
-        reference: Magnitudes, shape (channels, frames, bins), at least 3 frames and bins.
-        estimate: The same of the other.
+    """Compare two magnitude spectrograms of at least 3 frames and bins, patch by patch.
 
     Returns:
         1 where they are alike, less elsewhere, shape (channels, frames - 2, bins - 2).

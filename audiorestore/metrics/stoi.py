@@ -1,7 +1,7 @@
-"""STOI and ESTOI: how much of speech is understood, from how alike both envelopes are in each band for 0.4 s at a time.
+"""STOI and ESTOI: how much of speech is understood, by the similarity of envelopes in bands for 0.4 s at a time.
 
-STOI correlates the envelopes band by band, and so cannot distinguish a steady noise from one with gaps;
-ESTOI correlates whole spectra and can. Neither knows what quality is: whatever is well understood is near 1.
+STOI correlates the envelopes band by band, and so cannot distinguish a steady noise from one with gaps; ESTOI
+correlates whole spectra and can. Neither measures quality: whatever is well understood is near 1.
 
 Source:
     Taal, Hendriks, Heusdens and Jensen, "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy
@@ -10,7 +10,6 @@ Source:
     and Language Processing 24(11), 2016. Computed by the package ``pystoi``.
 """
 
-import importlib.util
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ._comparison import Comparison, Measured, Number, Undefined
+from ._comparison import Comparison, Measured, Number, Undefined, missing_package
 from ._segments import Row, mean_over_segments, to_peak
 
 ON_REQUEST = True
@@ -44,16 +43,16 @@ NUMBERS = {
         True,
         "short-time objective intelligibility, 1: all is understood",
         "Taal et al., IEEE TASLP 19(7), 2011, eq. 1–6",
-        style=".3f",
-        limits=_LIMITS,
+        ".3f",
+        _LIMITS,
     ),
     "estoi": Number(
         "",
         True,
         "extended short-time objective intelligibility, which uses the gaps of the noise",
         "Jensen and Taal, IEEE/ACM TASLP 24(11), 2016",
-        style=".3f",
-        limits=_LIMITS,
+        ".3f",
+        _LIMITS,
     ),
 }
 
@@ -63,17 +62,15 @@ _one_at_a_time = threading.Lock()
 
 
 def missing() -> str:
-    """Say what has to be installed first; nothing where it is."""
-    if importlib.util.find_spec("pystoi"):
-        return ""
-    return "the package pystoi is not installed: pip install 'audiorestore[speech]'"
+    """Say what has to be installed first; empty if nothing is missing."""
+    return missing_package("pystoi")
 
 
 def measure(comparison: Comparison) -> Measured:
     """Correlate the envelopes of reference and estimate in third-octave bands, over segments and channels.
 
-    What has less than 0.4 s of the reference's sound in it is left out. Undefined where nothing is left. Silence in
-    place of speech scores 0: nothing is understood.
+    Segments with less than 0.4 s of sound in the reference are left out. Undefined if none is left. Silence instead of
+    speech scores 0: nothing is understood.
     """
     reference, estimate = comparison.reference.sound, comparison.estimate.sound  # as they are: gains do not count
 
@@ -104,10 +101,7 @@ def _score(clean: Row, dirty: Row, sample_rate: int) -> tuple[float, float] | No
 
 
 def active_frames(waveform: NDArray[np.float64]) -> int:
-    """Count the frames less than 40 dB under the loudest one: those that STOI looks at, and one more.
-
-    Args:
-        waveform: At 10,000 Hz, shape (time,).
+    """Count the frames less than 40 dB under the loudest one, at 10,000 Hz: those that STOI uses, and one more.
 
     >>> active_frames(np.ones(10000))
     77
@@ -121,10 +115,10 @@ def active_frames(waveform: NDArray[np.float64]) -> int:
 
 @contextmanager
 def _same_draws() -> Iterator[None]:
-    """Have NumPy's global generator draw the same, then go on as if nothing had been drawn.
+    """Seed NumPy's global generator, and restore its state afterwards.
 
-    pystoi adds noise from it, 1e-16 strong, to what ESTOI normalises. Where a band is silent that is all there is: the
-    number would be another each time.
+    pystoi adds noise from it, at 1e-16, before ESTOI normalises. If a band is silent there is only that noise, so the
+    number would be different each time.
     """
     with _one_at_a_time:
         state = np.random.get_state()

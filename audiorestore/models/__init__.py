@@ -1,4 +1,4 @@
-"""The restorers: each file here is one model family."""
+"""The restorers: each file is one model family."""
 
 from ..registry import Registry
 

@@ -6,11 +6,11 @@ import numpy as np
 def fold(waveform: np.ndarray, channels: int) -> np.ndarray:
     """Arrange a recording's channels as a batch for a model.
 
-    A mono model gets every channel alone. A stereo model gets neighbours in pairs; an odd last channel is doubled.
+    A mono model gets each channel separately. A stereo model gets neighbours in pairs; an odd last channel is doubled.
 
     Args:
         waveform: Samples, shape (channels of the recording, time).
-        channels: What the model takes, 1 or 2.
+        channels: Channels of the model, 1 or 2.
 
     Returns:
         Shape (batch, channels of the model, time).
@@ -23,7 +23,7 @@ def fold(waveform: np.ndarray, channels: int) -> np.ndarray:
 
 
 def unfold(batch: np.ndarray, channels: int) -> np.ndarray:
-    """Turn a batch back into a recording of this many channels; a doubled channel is averaged."""
+    """Turn a batch back into a recording with this number of channels; a doubled channel is averaged."""
     flat = batch.reshape(batch.shape[0] * batch.shape[1], batch.shape[-1])
     if flat.shape[0] == channels:
         return flat

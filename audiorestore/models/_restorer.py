@@ -1,14 +1,15 @@
-"""What every model family promises, in NumPy terms: the restore engine knows nothing else.
+"""What every model family promises, in NumPy terms; the restore engine uses nothing else.
 
 A family is a module with
 
 - ``Config``: a frozen dataclass, `RestorerConfig` with the family's own fields, the paper's values as defaults;
-- ``PRESETS``: name to settings that differ from the defaults, of ``Config`` and of the training loop alike; at least
+- ``PRESETS``: by name, the settings of ``Config`` and of the training loop that differ from the defaults; at least
   ``paper`` and ``small``;
-- ``Model(config)``: a `Restorer`. Families with a network take `_network.NetworkRestorer`, which adds ``forward``,
-  ``objective`` and ``players``; classical ones implement `Restorer.restored` and do without torch.
+- ``Model(config)``: a `Restorer`. Families with a network derive from `_network.NetworkRestorer`, which adds
+  ``forward``, ``objective`` and ``players``; classical ones implement `Restorer.restored` and need no torch.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,21 +32,33 @@ def require(condition: bool, sentence: str) -> None:
         raise UsageError(sentence)
 
 
+def require_range(config: object, low: float, high: float, *names: str) -> None:
+    """Refuse settings of a Config that are below ``low`` or above ``high`` (which may be infinite).
+
+    Raises:
+        UsageError: A setting is out of range; the message has its name, its value and the range.
+    """
+    for name in names:
+        value = getattr(config, name)
+        possible = f"at least {low}" if high == math.inf else f"{low} to {high}"
+        require(low <= value <= high, f"{name}={value} is not possible; it must be {possible}")
+
+
 @dataclass(frozen=True)
 class RestorerConfig:
     """The settings of every family.
 
     Attributes:
-        sample_rate: The rate that the model works at, in Hz; 0: any rate, and the Sound says which.
-        channels: 1: every channel is restored alone; 2: channels are restored in pairs.
+        sample_rate: The rate that the model works at, in Hz; 0: any rate, which the Sound gives.
+        channels: 1: each channel is restored separately; 2: channels are restored in pairs.
     """
 
     sample_rate: int = 22050
     channels: int = 1
 
     def __post_init__(self) -> None:
-        require(self.sample_rate >= 0, f"sample_rate={self.sample_rate} is not possible; it is in Hz, or 0 for any")
-        require(self.channels in (1, 2), f"channels={self.channels} is not possible; it is 1 or 2")
+        require_range(self, 0, math.inf, "sample_rate")
+        require_range(self, 1, 2, "channels")
 
 
 class Restorer:
@@ -53,11 +66,11 @@ class Restorer:
 
     Attributes:
         config: The family's Config.
-        learns: ``nothing``: it is ready as it is; ``at once``: `fit` in one pass over the pairs; ``by steps``: its
-            `players` learn by gradient in the training loop.
+        learns: ``nothing``: needs no training; ``at once``: `fit` makes one pass over the pairs; ``by steps``: the
+            training loop optimises its `players`.
         uses_torch: Whether it is a torch module, which runs on a device.
-        context: Samples on each side that an output sample depends on; 0 where there is no such number.
-        stride: The grid, in samples, that the model's inner steps impose.
+        context: Samples on each side that an output sample depends on; 0 if that number is not fixed.
+        stride: The grid, in samples, that strides, pooling and hops impose.
     """
 
     learns: Literal["nothing", "at once", "by steps"] = "nothing"
@@ -72,31 +85,31 @@ class Restorer:
     def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
         """Restore a recording, in bounded memory.
 
-        The result does not depend on how ``sound`` is cut into blocks. It may be called from several threads at once.
+        The result does not depend on how ``sound`` is cut into blocks. Several threads may call this at the same time.
 
         Args:
-            sound: At ``config.sample_rate``, or at any rate where that is 0; with any number of channels. It may be
+            sound: At ``config.sample_rate``, or at any rate if that is 0; with any number of channels. It may be
                 read several times.
-            rng: The generator of this recording. A family that draws takes all its draws from it, so that the same
-                seed gives the same result; other families ignore it.
+            rng: The generator of this recording. All random numbers come from it, so that the same seed gives the
+                same result; most families ignore it.
 
         Returns:
-            Blocks of any lengths, float32 (channels, time): the same channels and the same length in all.
+            Blocks of any lengths, float32 (channels, time): in all, the same channels and length as ``sound``.
         """
         raise NotImplementedError
 
     def fit(self, pairs: Iterable[Pair]) -> None:
-        """Learn from (degraded, reference) waveforms in one pass, for families that learn at once."""
+        """Learn from (degraded, reference) waveforms in one pass, in families that learn at once."""
 
     def players(self) -> list[Any]:
-        """List who learns by gradient; nobody here."""
+        """List the parts that gradient descent trains; none by default."""
         return []
 
     def validation(self, restored: np.ndarray, reference: np.ndarray) -> float:
-        """Measure a restored piece of the validation split; the checkpoint with the lowest mean is kept.
+        """Measure a restored segment of the validation split; the checkpoint with the lowest mean is kept.
 
-        By default the mean squared error. A family whose paper chooses by another measure says so here; adversarial
-        losses are not measures.
+        By default the mean squared error. A family whose paper chooses by another measure overrides this; never by an
+        adversarial loss.
 
         Args:
             restored: Shape (batch, channels of the model, time), without context.
@@ -105,10 +118,10 @@ class Restorer:
         return float(np.mean(np.square(restored - reference, dtype=np.float64)))
 
     def restoring_part(self) -> Any:
-        """Return the part that restores: the whole model, or the submodule that the others only help to train.
+        """Return the part that restores: the whole model, or a submodule if the others are for training only.
 
-        A critic, a feature extractor or an averaged copy outside of it is stored in checkpoints, but not counted, not
-        quantized, and not loaded for restoring.
+        A critic, a feature extractor or an averaged copy outside this part is stored in checkpoints, but neither
+        counted, quantized, nor loaded for restoring.
         """
         return self
 
@@ -121,18 +134,18 @@ class Restorer:
         return {}
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take learned numbers from a checkpoint.
+        """Load learned numbers from a checkpoint.
 
         Raises:
-            ValueError: They are not this model's.
+            ValueError: They do not belong to this model.
         """
         if state:
             raise ValueError(f"unexpected numbers {', '.join(state)}")
 
     def load_restoring_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take the learned numbers of the part that restores, and leave all others as they are.
+        """Load the learned numbers of the part that restores, and leave all others as they are.
 
         Raises:
-            ValueError: They are not this model's.
+            ValueError: They do not belong to this model.
         """
         self.load_state(state)

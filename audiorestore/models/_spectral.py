@@ -1,13 +1,13 @@
-"""Sound as a row of short spectra, and back, in torch: what the families that work on spectra share.
+"""The short-time Fourier transform and its inverse in torch, for families that work on spectra.
 
-Frames begin at multiples of the hop before and inside a recording, and all that touch it are there: sample by sample
-it is covered alike, at its ends as in its middle. So a block that begins at a multiple of the hop has the very frames
-that the whole recording has there, and streaming by blocks (`_segments.overlap_save`) gives the same result.
+Frames begin at multiples of the hop, also before sample 0, and every frame that overlaps the recording is included: its
+ends are covered by as many frames as its middle. So a block that begins at a multiple of the hop has the same frames as
+the whole recording has there, and streaming by blocks (`_segments.overlap_save`) gives the same result.
 
 Source: Griffin and Lim, "Signal estimation from modified short-time Fourier transform", IEEE Trans. ASSP 32 (2), 1984,
-eq. 6: frames are windowed once more on their way back, and divided by the sum of all squared windows, which makes the
-recording whose spectra come closest to those given. That sum has the hop as its period here, and is divided into the
-window once and for all.
+eq. 6: the inverse windows each frame again and divides by the sum of all squared windows, which gives the recording
+whose spectra come closest to the given ones. Here that sum repeats with the hop as its period, so the window is divided
+by it in advance.
 """
 
 import torch
@@ -18,24 +18,24 @@ from torch.nn import functional
 class ShortTimeSpectra(nn.Module):
     """A Hann-windowed short-time Fourier transform of any frame length and hop, and its inverse.
 
-    Spectra are *pairs*: (…, 2, frames, bins), real parts above imaginary parts. They are not scaled: a sine of
+    Spectra are *pairs*: (…, 2, frames, bins), real parts first, then imaginary parts. They are not scaled: a sine of
     amplitude 1 has a magnitude of about n_fft / 4.
 
     Args:
         n_fft: Length of a frame and of its window, in samples.
-        hop_length: Distance between the starts of frames in samples, at most half of a frame.
+        hop_length: Hop in samples, at most half a frame.
 
     Attributes:
-        bins: Frequencies of a spectrum, n_fft // 2 + 1.
-        before: Frames that begin before a recording's first sample and reach into it.
+        bins: Frequency bins of a spectrum, n_fft // 2 + 1.
+        before: Frames that begin before a recording's first sample and overlap it.
 
     Raises:
         ValueError: The hop is not 1 … n_fft // 2.
 
     >>> pairs = ShortTimeSpectra(4, 2)(torch.ones(1, 5))
-    >>> pairs.shape  # frames from -2, 0, 2 and 4 on
+    >>> pairs.shape  # frames that begin at -2, 0, 2 and 4
     torch.Size([1, 2, 4, 3])
-    >>> pairs[0, 0, 1]  # the sum of the window 0, 0.5, 1, 0.5, and half of it on its other side
+    >>> pairs[0, 0, 1]  # of the window 0, 0.5, 1, 0.5 on samples of 1
     tensor([ 2., -1.,  0.])
     """
 
@@ -57,15 +57,15 @@ class ShortTimeSpectra(nn.Module):
             self.register_buffer(name, tensor.to(torch.get_default_dtype()), persistent=False)
 
     def frames(self, time: int) -> int:
-        """Count the frames that touch a recording of that number of samples."""
+        """Count the frames that overlap a recording of ``time`` samples."""
         return self.before + -(-time // self.hop_length)
 
     def forward(self, waveform: Tensor, inside: bool = False) -> Tensor:
-        """Measure the spectra of all frames.
+        """Compute the spectra of all frames.
 
         Args:
             waveform: (…, time), real.
-            inside: Only of frames that lie wholly inside, from sample 0 on; time ≥ n_fft then.
+            inside: Use only frames that lie completely inside, starting at sample 0; needs time ≥ n_fft.
 
         Returns:
             (…, 2, frames, bins).
@@ -79,14 +79,14 @@ class ShortTimeSpectra(nn.Module):
         return torch.stack((spectra.real, spectra.imag), dim=-3)
 
     def inverse(self, pairs: Tensor, time: int) -> Tensor:
-        """Bring the spectra (…, 2, frames, bins) of all frames that touch a recording back to samples, (…, time)."""
+        """Turn the spectra (…, 2, frames, bins) of all frames of a recording back into samples (…, time)."""
         hop, frames = self.hop_length, pairs.shape[-2]
-        if pairs.dtype in (torch.bfloat16, torch.float16):  # what networks give in mixed precision
+        if pairs.dtype in (torch.bfloat16, torch.float16):  # the output of a network in mixed precision
             pairs = pairs.float()
         framed: Tensor = torch.fft.irfft(torch.complex(*pairs.unbind(-3)), n=self.n_fft) * self.synthesis
-        parts = range(0, self.n_fft, hop)  # what one frame gives to the hop that it begins in, to the next, and so on
-        total = framed.new_zeros(*framed.shape[:-2], frames + len(parts) - 1, hop)
-        for place, start in enumerate(parts):
+        starts = range(0, self.n_fft, hop)  # overlap-add, one hop of every frame at a time
+        total = framed.new_zeros(*framed.shape[:-2], frames + len(starts) - 1, hop)
+        for shift, start in enumerate(starts):
             part = framed[..., start : start + hop]
-            total[..., place : place + frames, : part.shape[-1]] += part
+            total[..., shift : shift + frames, : part.shape[-1]] += part
         return total[..., self.before :, :].flatten(-2)[..., :time]

@@ -1,14 +1,15 @@
-"""Sliding windows as dense networks: one output sample for each window of input, without computing a window twice.
+"""Networks over a sliding window, run densely: one output sample per window, and no work is done twice.
 
-The networks of panchenko-2025 take 201 samples and return the one in the middle. When such a window slides over a
-recording sample by sample, neighbouring windows share nearly all their work, and a network of convolutions can do it
-once for all of them: without padding, a layer's output at each place is its output in the window that starts there.
-Pooling by 2 would skip every other place. Pooling at every place instead puts the values that belong to one window 2
-apart, so that all later layers are dilated by 2 (Giusti et al., "Fast image scanning with deep max-pooling
-convolutional neural networks", ICIP 2013). The results are those of single windows: `tests/models/test_windowed.py`
-compares them with the literal sliding window.
+The networks of panchenko-2025 take 201 samples and return the middle one. When such a window slides over a recording
+sample by sample, neighbouring windows share nearly all their work, and convolutions can do it once for all of them:
+without padding, a layer's output at a position is its output in the window that starts there. Pooling by 2 would skip
+every other position. Pooling at every position instead leaves the values of one window 2 apart, so that all later
+layers are dilated by 2 (Giusti et al., "Fast image scanning with deep max-pooling convolutional neural networks", ICIP
+2013). The results are those of single windows: `tests/models/test_windowed.py` compares them with the literal sliding
+window.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch.nn import functional
 
 from ._layers import Activation, Pooling
 from ._network import Losses, NetworkRestorer
-from ._restorer import RestorerConfig, require
+from ._restorer import RestorerConfig, require, require_range
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,11 @@ class WindowedConfig(RestorerConfig):
     """The settings that the windowed families share.
 
     Attributes:
-        window: Samples that the network takes at once.
-        parameters: The budget from which the width is computed.
-        activation: Between layers.
-        pooling: After hidden layers: none, maximum, average, or the p-norm for p of 2 or 3.
-        residual: Predict the correction instead of the sample: the input bypasses the network, times one trained gain.
+        window: Input samples of the network.
+        parameters: Parameter budget, from which the width is computed.
+        activation: After hidden layers.
+        pooling: After hidden layers: none, maximum, average, or the p-norm for p = 2 or 3.
+        residual: Predict a correction to the input, which a skip connection adds with one trained gain.
     """
 
     window: int = 201
@@ -41,21 +42,20 @@ class WindowedConfig(RestorerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.window > 0, f"window must be positive, not {self.window}")
-        require(self.parameters > 0, f"parameters must be positive, not {self.parameters}")
+        require_range(self, 1, math.inf, "window", "parameters")
 
 
 @dataclass(frozen=True)
 class MiddleSampleConfig(WindowedConfig):
-    """A window with a sample in its middle, which is the one that is restored."""
+    """A window of odd length, whose middle sample is restored."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.window % 2 == 1, f"window={self.window} has no middle sample; it must be odd")
+        require(self.window % 2 == 1, f"window={self.window} is not possible; it must be odd")
 
 
 class MiddleSampleRestorer(NetworkRestorer):
-    """A network over the window around each sample; outside the recording there is silence."""
+    """A network over the window around each sample; the recording is padded with silence."""
 
     config: MiddleSampleConfig
 
@@ -65,7 +65,7 @@ class MiddleSampleRestorer(NetworkRestorer):
         self.gain = nn.Parameter(torch.ones(())) if config.residual else None
 
     def windows(self, padded: Tensor) -> Tensor:
-        """Compute the network's output for every whole window: (batch, 1, time) to (batch, 1, time − window + 1)."""
+        """Compute the network's output for every complete window: (batch, 1, time) to (batch, 1, time − window + 1)."""
         raise NotImplementedError
 
     def forward(self, degraded: Tensor, draw: object = None) -> Tensor:
@@ -73,7 +73,7 @@ class MiddleSampleRestorer(NetworkRestorer):
         return self.inner(functional.pad(degraded, (self.context, self.context)))
 
     def inner(self, padded: Tensor) -> Tensor:
-        """Restore all but ``context`` samples at either end, whose windows are not whole."""
+        """Restore all samples that have a complete window: all but ``context`` samples at either end."""
         batch, channels, time = padded.shape
         middle = self.without_context(padded)
         restored = self.windows(padded.reshape(batch * channels, 1, time)).reshape(middle.shape)
@@ -84,7 +84,7 @@ class MiddleSampleRestorer(NetworkRestorer):
         return {"mse": functional.mse_loss(self.inner(degraded), self.without_context(reference))}
 
 
-def start_at_nothing(layer: nn.Module) -> None:
-    """Zero the last layer of a residual network, so that training starts at doing nothing."""
+def zero_parameters(layer: nn.Module) -> None:
+    """Zero the last layer of a residual network, so that untrained it returns its input."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)

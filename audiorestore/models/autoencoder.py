@@ -1,30 +1,31 @@
-"""Separable convolutions on a recording's complex spectra, frequency as channels: small, and fast on long recordings.
+"""Separable convolutions over complex spectra, with frequencies as channels: small, and fast on long recordings.
 
 Source: Deshpande and Abichandani, "Audio spectral enhancement: leveraging autoencoders for low latency reconstruction
 of long, lossy audio sequences", 2021. MP3 at 32 kbit/s towards 128 kbit/s, music at 22,050 Hz.
 
-What the network sees has two rows (real and imaginary parts), as many columns as frames, and the 512 frequencies as
-channels. A block is a small autoencoder: a depthwise 5 × 5 convolution and a dense layer from 512 to 256 channels,
-PReLU, then depthwise 5 × 5 and dense back to 512. N blocks are half encoder and half decoder: what leaves an encoder
-block is multiplied into what leaves the decoder block opposite it (a middle one, where N is odd, has no opposite), and
-one more separable layer ends the network. N = 1 is the block alone.
+The network's input has two rows (real and imaginary parts), one column per frame, and the 512 frequencies as channels.
+A block is a small autoencoder: a depthwise 5 × 5 convolution and a dense layer from 512 to 256 channels, PReLU, then
+depthwise 5 × 5 and dense back to 512. Of N blocks, half are the encoder and half the decoder: the output of an encoder
+block is multiplied with the output of the corresponding decoder block (if N is odd, the middle block has none), and one
+more separable layer ends the network. N = 1 is a single block without that layer.
 
 Where the text leaves something open, or this differs:
 
-- 512 frequencies need frames of 1,023 samples. 100,000 samples make 400 whole frames, the training example. Outside of
-  training there are frames over the recording's ends as well, so that any length from one sample on is restored.
-- PReLU slopes are shared over frames. One for each of 400 frames, as a literal reading has it, fits no other length.
-- Of a 5 × 5 kernel over two rows, the first and the last row only ever meet padding: 10 of its 25 weights change
-  nothing. They are kept, since the sizes compared below count them, and not computed.
-- Initial weights are uniform and He's, by what a unit truly sees (10 places of a depthwise kernel, those on the two
-  rows, and a factor of 2 after PReLU alone), so that every layer hands on the power that it gets. Counted as the
-  library used there counts, with all channels of a depthwise kernel, the first answer is 1e-4 of its input for N = 1
+- 512 frequencies need frames of 1,023 samples. The training example of 100,000 samples has 400 complete frames. When
+  restoring, frames also extend over the recording's ends, so that any length of at least one sample can be restored.
+- PReLU slopes are shared by all frames. A literal reading has one slope for each of 400 frames, which would fit no
+  other length.
+- Of a 5 × 5 kernel over two rows, the first and the last row see only padding, so 10 of the 25 weights have no effect.
+  They are kept, because the sizes compared below count them, but not computed.
+- Weights are initialised uniformly by He's rule with the true fan-in (10 values of a depthwise kernel, those on the two
+  rows; the factor of 2 only after PReLU), so that each layer preserves the power of its input. With the fan-in of the
+  paper's library, which counts all channels for a depthwise kernel, the untrained output is 1e-4 of the input for N = 1
   and 1e-35 for N = 7, and a minute of training changes nothing.
-- L, "less than half of the range" of magnitudes, is 1 of about 256; k1 and k2 are the upper ends of the ranges given.
-- The loss is taken where all neighbouring frames are there: 392 of the 400 for N = 1.
+- L, "less than half of the range" of magnitudes, is 1 of about 256; k1 and k2 are the upper ends of the given ranges.
+- The loss covers only frames whose neighbours are all there: 392 of the 400 for N = 1.
 
-Parameters, and kilobytes of 4 bytes each (the paper: 956 KB for each block after quantization, 52.15 % less than
-before, so 1,998 KB before; a slope for each frame would add 817 KB to each block here):
+Parameters, and kilobytes at 4 bytes each (the paper: 956 KB per block after quantization, 52.15 % less than before,
+which makes 1,998 KB before; a slope for each frame would add 817 KB per block here):
 
 | N | 1 | 2 | 3 | 4 | 5 | 6 | 7 |
 |---|---:|---:|---:|---:|---:|---:|---:|
@@ -33,9 +34,9 @@ before, so 1,998 KB before; a slope for each frame would add 817 KB to each bloc
 
 N = 5 is 5.97 times N = 1; "six times" says the paper.
 
-``residual``, which the paper lacks, predicts a correction instead: the recording's own spectra go around the network.
-Each frame is brought to one level, and each frequency to about that of the others, on its way into the network, and
-back on its way out, so that a weight is worth as much in the quiet highs as in the loud lows.
+``residual``, which the paper lacks, predicts a correction: a skip connection adds the recording's own spectra. The
+network's input is normalised to the same level in every frame and to about equal levels at all frequencies, and its
+output is scaled back, so that weights count equally in the quiet high and in the loud low frequencies.
 """
 
 from dataclasses import dataclass
@@ -48,9 +49,9 @@ from torch.nn import functional
 
 from .. import losses
 from ._network import Losses, NetworkRestorer
-from ._restorer import RestorerConfig, require
+from ._restorer import RestorerConfig, require, require_range
 from ._spectral import ShortTimeSpectra
-from ._windowed import start_at_nothing
+from ._windowed import zero_parameters
 
 LOSSES = ("mse", "mae", "kl", "log_spectral", "pixel", "ssim")
 
@@ -61,16 +62,16 @@ class Config(RestorerConfig):
 
     Attributes:
         depth: N, the number of blocks; the paper tries 1 to 7.
-        latent: Channels between the halves of a block.
+        latent: Channels in the middle of a block.
         kernel_size: Of the depthwise convolutions, along frames; odd.
-        n_fft: Length of a frame in samples, whose frequencies below half the sample rate are the channels.
-        hop_length: Distance of frames in samples.
+        n_fft: Length of a frame in samples; its frequencies below half the sample rate are the channels.
+        hop_length: Hop between frames in samples.
         loss: One of the losses of Figure 2, or several joined by ``+``: mse, mae, kl, log_spectral, pixel, ssim.
-        ssim_weight: Of the structural similarity, where it is one of the losses.
-        ssim_k1: Steadies the comparison of levels; the paper: 0.005 to 0.01.
-        ssim_k2: Steadies the comparison of patterns; the paper: 0.01 to 0.03.
+        ssim_weight: Weight of ssim, the structural similarity, in the loss.
+        ssim_k1: Stabilises the comparison of levels; the paper: 0.005 to 0.01.
+        ssim_k2: Stabilises the comparison of patterns; the paper: 0.01 to 0.03.
         ssim_range: L, in units of magnitude; the paper: less than half of the range, which is about 256.
-        residual: Predict the correction instead of the spectra.
+        residual: Predict a correction instead of the spectra.
     """
 
     depth: int = 1
@@ -87,26 +88,19 @@ class Config(RestorerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, most in (("depth", 64), ("latent", 1 << 16)):
-            value = getattr(self, name)
-            require(1 <= value <= most, f"{name}={value} is not possible; it is 1 to {most}")
-        require(
-            self.kernel_size >= 1 and self.kernel_size % 2 == 1,
-            f"kernel_size={self.kernel_size} has no middle; it must be odd",
-        )
-        require(4 <= self.n_fft <= 1 << 16, f"n_fft={self.n_fft} is not possible; it is 4 to {1 << 16}")
-        require(
-            1 <= self.hop_length <= self.n_fft // 2,
-            f"hop_length={self.hop_length} is not possible; it is 1 to half of a frame, {self.n_fft // 2}",
-        )
+        require_range(self, 1, 64, "depth")
+        require_range(self, 1, 1 << 16, "latent", "kernel_size")
+        require(self.kernel_size % 2 == 1, f"kernel_size={self.kernel_size} is not possible; it must be odd")
+        require_range(self, 4, 1 << 16, "n_fft")
+        require_range(self, 1, self.n_fft // 2, "hop_length")
         for name in self.loss.split("+"):
-            require(name in LOSSES, f"loss={self.loss}: there is no '{name}'; there are {', '.join(LOSSES)}")
+            require(name in LOSSES, f"loss={self.loss}: there is no loss '{name}'; choose from {', '.join(LOSSES)}")
         for name in ("ssim_weight", "ssim_k1", "ssim_k2", "ssim_range"):
-            require(getattr(self, name) > 0, f"{name}={getattr(self, name)} is not possible; it is more than 0")
+            require(getattr(self, name) > 0, f"{name}={getattr(self, name)} is not possible; it must be positive")
 
 
-# 200 epochs of 85 % of 3,000 excerpts, 32 at once, are 15,938 steps. With the context of N = 1, a segment of 95,972
-# makes the paper's 100,000 samples.
+# 200 epochs of 85 % of 3,000 excerpts in batches of 32 are 15,938 steps. With the context of N = 1, a segment of 95,972
+# becomes the paper's 100,000 samples.
 _TRAINING: dict[str, Any] = {
     "learning_rate": 1e-3,
     "schedule": "cyclical",
@@ -116,7 +110,7 @@ _TRAINING: dict[str, Any] = {
 }
 
 # Frames of 1,024 samples are transformed several times as fast as the paper's, to the same 512 channels. With less
-# weight on the similarity, what comes back in the highs does not cost SNR.
+# weight on SSIM, restoring high frequencies does not cost SNR.
 _RESIDUAL: dict[str, Any] = {
     "schedule": "cosine",
     "residual": True,
@@ -134,7 +128,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class Model(NetworkRestorer):
-    """Spectra, network, and back: what is restored depends on as many frames on each side as the kernels reach."""
+    """STFT, network, inverse STFT; the context is the sum of all kernels, in frames, and one frame."""
 
     config: Config
     tilt: Tensor
@@ -150,38 +144,38 @@ class Model(NetworkRestorer):
         self.stride = config.hop_length
         self.context = config.n_fft - 1 + self.reach * config.hop_length
         if config.residual:
-            start_at_nothing(self.network.last_dense)
+            zero_parameters(self.network.last_dense)
 
     def forward(self, degraded: Tensor, draw: object = None) -> Tensor:
-        """Restore each channel of each recording alone, silence around it."""
+        """Restore each channel of each recording separately, padded with silence."""
         batch, channels, time = degraded.shape
         pairs = self.spectra(degraded.reshape(-1, time))
         restored = self.spectra.inverse(self.restore_pairs(pairs), time)
         return restored.reshape(batch, channels, time)
 
     def restore_pairs(self, pairs: Tensor) -> Tensor:
-        """Restore spectra: (batch, 2, frames, bins) to the same; outside there is silence.
+        """Restore spectra (batch, 2, frames, bins), padded with frames of silence; returns the same shape.
 
-        The bin at half the sample rate, which frames of an even length have, goes around the network.
+        The bin at half the sample rate, which frames of even length have, bypasses the network.
         """
-        seen, around = pairs.tensor_split((len(self.tilt),), dim=-1)
+        inputs, nyquist = pairs.tensor_split((len(self.tilt),), dim=-1)
         if self.gain is None:
-            answer: Tensor = self.network(seen)
-            return torch.cat((answer, around), dim=-1) if around.shape[-1] else answer
-        scale = self.tilt * seen.square().mean((1, 3), keepdim=True).add(_QUIET).sqrt()
+            output: Tensor = self.network(inputs)
+            return torch.cat((output, nyquist), dim=-1) if nyquist.shape[-1] else output
+        scale = self.tilt * inputs.square().mean((1, 3), keepdim=True).add(_QUIET).sqrt()
         restored = self.gain * pairs
-        restored[..., : len(self.tilt)].addcmul_(scale, self.network(seen / scale))
+        restored[..., : len(self.tilt)].addcmul_(scale, self.network(inputs / scale))
         return restored
 
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
-        """The distances of the Config between spectra whose frames, and their neighbours, lie wholly inside."""
+        """The losses of the Config between spectra, of frames whose neighbours are all inside the segment."""
         time = degraded.shape[-1]
         before, wanted = (self.spectra(each.reshape(-1, time), inside=True) for each in (degraded, reference))
         inner = slice(self.reach, wanted.shape[-2] - self.reach)
         return self._distances(self.restore_pairs(before)[..., inner, :], wanted[..., inner, :])
 
     def validation(self, restored: np.ndarray, reference: np.ndarray) -> float:
-        """Measure the distances of the Config, by which the paper compares what training on each of them gives."""
+        """Measure the losses of the Config."""
         time, device = restored.shape[-1], next(self.parameters()).device
         with torch.inference_mode():
             sides = (torch.from_numpy(each.reshape(-1, time)).to(device) for each in (restored, reference))
@@ -190,21 +184,21 @@ class Model(NetworkRestorer):
 
     def _distances(self, restored: Tensor, wanted: Tensor) -> Losses:
         names = self.config.loss.split("+")
-        named = {name: _ON_PAIRS[name](restored, wanted) for name in names if name in _ON_PAIRS}
-        if len(named) < len(names):
+        measured = {name: _ON_PAIRS[name](restored, wanted) for name in names if name in _ON_PAIRS}
+        if len(measured) < len(names):
             restored, wanted = losses.magnitude(restored), losses.magnitude(wanted)
-            named |= {name: self._of_magnitudes(name, restored, wanted) for name in names if name not in named}
-        return named
+            measured |= {name: self._of_magnitudes(name, restored, wanted) for name in names if name not in measured}
+        return measured
 
     def _of_magnitudes(self, name: str, restored: Tensor, reference: Tensor) -> Tensor:
         if name != "ssim":
             return _ON_MAGNITUDES[name](restored, reference)
         config = self.config
         short = 3 - restored.shape[-2]
-        if short > 0:  # a recording's last sample alone, with hops of half a frame, goes on in silence
+        if short > 0:  # a single sample at a recording's end, with hops of half a frame, is padded with silence
             restored, reference = (functional.pad(each, (0, 0, 0, short)) for each in (restored, reference))
-        alike = losses.ssim(restored, reference, config.ssim_range, config.ssim_k1, config.ssim_k2)
-        return config.ssim_weight * (1.0 - alike)
+        similarity = losses.ssim(restored, reference, config.ssim_range, config.ssim_k1, config.ssim_k2)
+        return config.ssim_weight * (1.0 - similarity)
 
 
 _QUIET = 1e-8  # a power far below that of 16-bit rounding noise in a frame of a thousand samples
@@ -214,31 +208,31 @@ _ON_MAGNITUDES = {"kl": losses.kl_divergence, "log_spectral": losses.log_spectra
 
 
 def _tilt(config: Config, bins: int) -> Tensor:
-    """Tell how loud each frequency of music is, beside the others: even up to 500 Hz, and then 6 dB less an octave."""
+    """Estimate the spectrum of music, relative to its mean: flat up to 500 Hz, then falling by 6 dB per octave."""
     hertz = torch.arange(bins) * ((config.sample_rate or 44_100) / config.n_fft)
     tilt = 1.0 / (1.0 + hertz / 500.0)
     return tilt / tilt.square().mean().sqrt()
 
 
 class _Separable(nn.Module):
-    """A depthwise convolution over (2, frames), then a dense layer over the channels of each place.
+    """A depthwise convolution over (2, frames), then a dense layer over channels.
 
-    Values are (batch, 2, frames, channels), the channels of one place side by side: the dense layer is one product of
-    matrices, and the convolution sees them, without a copy, as what torch calls channels-last.
+    Values are (batch, 2, frames, channels), contiguous in channels: the dense layer is one matrix product, and the
+    convolution needs no copy, because this is torch's channels-last format.
 
     Args:
-        inputs: Channels that come in.
-        outputs: Channels that go out.
+        inputs: Input channels.
+        outputs: Output channels.
         kernel_size: Of the convolution.
-        power: By how much the first weights raise the power: 2 after what halved it.
+        power: Gain in power of the initial weights: 2 after a layer that halves the power.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel_size: int, power: float = 1.0) -> None:
         super().__init__()
         self.depthwise = nn.Parameter(torch.empty(inputs, 1, kernel_size, kernel_size))
         self.dense = nn.Linear(inputs, outputs)
-        places = kernel_size * min(kernel_size, 2)
-        for weight, fan_in in ((self.depthwise, places / power), (self.dense.weight, inputs)):
+        seen = kernel_size * min(kernel_size, 2)  # weights of a kernel that do not always meet padding
+        for weight, fan_in in ((self.depthwise, seen / power), (self.dense.weight, inputs)):
             bound = (3.0 / fan_in) ** 0.5
             nn.init.uniform_(weight, -bound, bound)
         nn.init.zeros_(self.dense.bias)
@@ -246,10 +240,12 @@ class _Separable(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Map (batch, 2, frames, inputs) to (batch, 2, frames, outputs)."""
         middle = self.depthwise.shape[-1] // 2
-        rows = min(middle, 1)  # rows further up or down meet nothing but padding
+        rows = min(middle, 1)  # rows further up or down see only padding
         kernel = self.depthwise[:, :, middle - rows : middle + rows + 1]
-        moved = functional.conv2d(values.permute(0, 3, 1, 2), kernel, padding=(rows, middle), groups=values.shape[-1])
-        mapped: Tensor = self.dense(moved.permute(0, 2, 3, 1))
+        convolved = functional.conv2d(
+            values.permute(0, 3, 1, 2), kernel, padding=(rows, middle), groups=values.shape[-1]
+        )
+        mapped: Tensor = self.dense(convolved.permute(0, 2, 3, 1))
         return mapped
 
 
@@ -265,14 +261,13 @@ class _Block(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Map (batch, 2, frames, channels) to the same shape."""
         latent = self.down(values)
-        # PReLU: slope times the value, and the rest of what is above 0.
-        latent = torch.lerp(functional.relu(latent), latent, self.slope)
-        answer: Tensor = self.up(latent)
-        return answer
+        latent = torch.lerp(functional.relu(latent), latent, self.slope)  # PReLU
+        output: Tensor = self.up(latent)
+        return output
 
 
 class _Network(nn.Module):
-    """N blocks, half encoder and half decoder, and a last separable layer where there are several."""
+    """N blocks, half encoder and half decoder, and a last separable layer if N is more than 1."""
 
     def __init__(self, config: Config, channels: int) -> None:
         super().__init__()
@@ -281,12 +276,12 @@ class _Network(nn.Module):
 
     @property
     def layers(self) -> int:
-        """Count the separable layers behind each other."""
+        """Count the separable layers."""
         return 2 * len(self.blocks) + (self.last is not None)
 
     @property
     def last_dense(self) -> nn.Module:
-        """The dense layer from which the answer comes."""
+        """The dense layer that computes the output."""
         last = self.last or self.blocks[-1].up
         assert isinstance(last, _Separable)
         return last.dense
@@ -294,11 +289,11 @@ class _Network(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Map (batch, 2, frames, channels) to the same shape."""
         half = len(self.blocks) // 2
-        passed = []
-        for place, block in enumerate(self.blocks):
+        skips = []
+        for index, block in enumerate(self.blocks):
             values = block(values)
-            if place < half:
-                passed.append(values)
-            elif place >= len(self.blocks) - half:
-                values = values * passed.pop()
+            if index < half:
+                skips.append(values)
+            elif index >= len(self.blocks) - half:
+                values = values * skips.pop()
         return values if self.last is None else self.last(values)

@@ -1,14 +1,15 @@
-"""Convolutions over a sliding window of 201 samples, flattened into dense layers that return the middle sample.
+"""Convolutions and dense layers over a sliding window of 201 samples, which return its middle sample.
 
 Source: Panchenko et al., "Investigation of Machine Learning Techniques for Restoring the Quality of Compressed Audio",
 ProfiT AI 2025, section 5, Tables 4–7. Best there: kernels 7-5-3, dilation 2, average pooling, 50,000 parameters, MSE
 1.37e-4.
 
 The paper gives parameter counts, not widths: here convolutions and dense layers are equally wide, and the width follows
-from the budget. It does not give the activation (tanh here, the best one of the dense model), nor whether there is
+from the budget. It does not give the activation (tanh here, the best one of the dense networks), nor whether there is
 batch normalisation (here after each layer but the last); its "three hidden layers" are taken to be the convolutions.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,8 @@ from torch import Tensor, nn
 
 from ._layers import ACTIVATIONS, LinearMap, Pooling, PoolPairs, channels_last, convolve, folded, normalise, pool
 from ._network import solve_width
-from ._restorer import require
-from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, start_at_nothing
+from ._restorer import require, require_range
+from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, zero_parameters
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Config(MiddleSampleConfig):
     """The paper's best convolutional model.
 
     Attributes:
-        kernel_sizes: One convolution each.
+        kernel_sizes: Of the convolutions, as many as there are sizes.
         dilation: Of all convolutions.
         dense_layers: Hidden dense layers after flattening.
     """
@@ -40,12 +41,12 @@ class Config(MiddleSampleConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(len(self.kernel_sizes) > 0, "kernel_sizes is empty: at least one convolution is needed")
-        require(min(self.kernel_sizes) >= 1, f"kernel_sizes={self.kernel_sizes}: a kernel has at least one tap")
-        require(self.dilation >= 1, f"dilation={self.dilation}: at least 1 is needed")
-        require(self.dense_layers >= 0, f"dense_layers={self.dense_layers}: 0 or more are needed")
+        require(min(self.kernel_sizes) >= 1, f"kernel_sizes={self.kernel_sizes}: a kernel needs at least one tap")
+        require_range(self, 1, math.inf, "dilation")
+        require_range(self, 0, math.inf, "dense_layers")
         require(
-            flattened_places(self) >= 1,
-            f"kernels {self.kernel_sizes} dilated by {self.dilation} do not fit into a window of {self.window}",
+            flattened_length(self) >= 1,
+            f"kernels {self.kernel_sizes} dilated by {self.dilation} do not fit in a window of {self.window}",
         )
 
 
@@ -61,26 +62,24 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def flattened_places(config: Config) -> int:
-    """Count the places of one window that are left after all convolutions and poolings.
+def flattened_length(config: Config) -> int:
+    """Count the time steps of one window after all convolutions and poolings.
 
-    >>> flattened_places(Config())
+    >>> flattened_length(Config())
     19
     """
-    places = config.window
+    length = config.window
     for kernel_size in config.kernel_sizes:
-        places -= config.dilation * (kernel_size - 1)
-        places = places // 2 if config.pooling != "none" else places
-        if places < 1:
-            return 0
-    return places
+        length -= config.dilation * (kernel_size - 1)
+        length = length // 2 if config.pooling != "none" else length
+    return max(0, length)
 
 
 class Model(MiddleSampleRestorer):
-    """The network of one window, and the same run densely over a whole recording.
+    """The network of one window, run densely over a whole recording.
 
-    In training, batch normalisation sees each place once, not once for every window that it is in: the same mean and
-    variance but for the recording's ends. In evaluation both forms are the same.
+    In training, batch normalisation counts each time step once, not once for every window that contains it: mean and
+    variance are the same except for the recording's ends. In evaluation both forms are equal.
     """
 
     config: Config
@@ -90,10 +89,10 @@ class Model(MiddleSampleRestorer):
         self.width = solve_width(lambda width: _one_window(config, width), config.parameters)
         self.network = _one_window(config, self.width)
         if config.residual:
-            start_at_nothing(self.network[-1])
+            zero_parameters(self.network[-1])
 
     def windows(self, padded: Tensor) -> Tensor:
-        """Run the layers at every place, piece by piece."""
+        """Run the layers at every position, piece by piece."""
         if self.training or torch.is_grad_enabled():
             return self._windows(padded, self.network)
         layers, count = folded(self.network), padded.shape[-1] - self.config.window + 1
@@ -103,15 +102,15 @@ class Model(MiddleSampleRestorer):
         return torch.cat([self._windows(padded[..., start : start + reach], layers) for start in starts], dim=-1)
 
     def _windows(self, padded: Tensor, layers: Iterable[nn.Module]) -> Tensor:
-        """Run the layers at every place; each pooling doubles the distance between a window's own places.
+        """Run the layers at every position; each pooling doubles the distance between the time steps of a window.
 
-        Single windows share nothing with others, so there pooling halves them, as in the paper.
+        Input of the length of one window is an independent window, which pooling halves, as in the paper.
         """
         values, spacing = channels_last(padded), 1
         independent = padded.shape[-1] == self.config.window
         for layer in layers:
             if isinstance(layer, LinearMap) and values.dim() == 4:
-                # A dense layer is over a window's flattened places first, and over units alone after that.
+                # The first dense layer takes a flattened window, the others one time step.
                 inside = self.config.dilation if layer.weight.dim() == 3 else 1
                 values = convolve(layer, values, spacing * inside)
             elif isinstance(layer, nn.BatchNorm1d):
@@ -123,12 +122,12 @@ class Model(MiddleSampleRestorer):
                 values = layer(values)
             elif independent:
                 values = values.flatten(1)
-        # Places at the end belong to no whole window where pooling dropped an odd one.
+        # The last positions have no complete window if pooling dropped an odd value.
         return values.reshape(*padded.shape[:2], -1)[..., : padded.shape[-1] - self.config.window + 1]
 
 
 def _one_window(config: Config, width: int) -> nn.Sequential:
-    """Make the network as the paper has it: (windows, 1, window) to (windows, 1)."""
+    """Make the paper's network: (windows, 1, window) to (windows, 1)."""
     activation = ACTIVATIONS[config.activation]
     network = nn.Sequential()
     inputs = 1
@@ -139,7 +138,7 @@ def _one_window(config: Config, width: int) -> nn.Sequential:
             network.append(PoolPairs(config.pooling))
         inputs = width
     network.append(nn.Flatten())
-    inputs = width * flattened_places(config)
+    inputs = width * flattened_length(config)
     for _ in range(config.dense_layers):
         network.extend([nn.Linear(inputs, width), nn.BatchNorm1d(width), activation()])
         inputs = width

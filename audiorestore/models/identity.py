@@ -1,4 +1,4 @@
-"""Doing nothing: the first row of every table, which a restorer has to beat."""
+"""Doing nothing: the first row of every table, which a restorer must beat."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ._restorer import Restorer, RestorerConfig
 
 @dataclass(frozen=True)
 class Config(RestorerConfig):
-    """Any rate, every channel alone."""
+    """Any rate, each channel separately."""
 
     sample_rate: int = 0
 
@@ -24,5 +24,5 @@ class Model(Restorer):
     """Return the input."""
 
     def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
-        """Return the recording as it is."""
+        """Return the recording unchanged."""
         return sound.blocks()

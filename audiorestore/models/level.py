@@ -1,7 +1,7 @@
 """One multiplication: the second do-nothing row of every table, fitted on the training split.
 
-An MP3 encoder turns the level down (LAME by 0.95); undoing that already gains decibels of SNR without restoring
-anything. A restorer is of use only if it beats this row as well.
+An MP3 encoder lowers the level (LAME by a factor of 0.95). Undoing that gains decibels of SNR without restoring
+anything, so a restorer is useful only if it beats this row as well.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from ._restorer import Pair, Restorer, RestorerConfig
 
 @dataclass(frozen=True)
 class Config(RestorerConfig):
-    """Any rate, every channel alone."""
+    """Any rate, each channel separately."""
 
     sample_rate: int = 0
 
@@ -26,7 +26,7 @@ PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {}}
 
 
 class Model(Restorer):
-    """Multiply by the gain that leaves the smallest squared error over all training pairs."""
+    """Multiply by the gain that minimises the squared error over all training pairs."""
 
     learns = "at once"
 
@@ -35,11 +35,11 @@ class Model(Restorer):
         self.gain = 1.0
 
     def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
-        """Multiply."""
+        """Multiply the recording by the gain."""
         return (block * np.float32(self.gain) for block in sound.blocks())
 
     def fit(self, pairs: Iterable[Pair]) -> None:
-        """Find the gain: the pairs' summed product over the degraded audio's energy."""
+        """Compute the gain: the sum of degraded times reference, divided by the energy of degraded."""
         product = energy = 0.0
         for degraded, reference in pairs:
             product += dot(degraded, reference)
@@ -51,7 +51,7 @@ class Model(Restorer):
         return {"gain": np.array([self.gain])}
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take the gain."""
+        """Load the gain."""
         if set(state) != {"gain"} or state["gain"].shape != (1,):
-            raise ValueError("no gain")
+            raise ValueError("the only entry must be gain, one number")
         self.gain = float(state["gain"][0])

@@ -1,4 +1,4 @@
-"""Dense layers on a sliding window of 201 samples that return the middle one ("linear model").
+"""Dense layers over a sliding window of 201 samples, which return its middle sample (the paper's "linear model").
 
 Source: Panchenko et al., "Investigation of Machine Learning Techniques for Restoring the Quality of Compressed Audio",
 ProfiT AI 2025, section 4, Tables 1–3. Best there: 3 hidden layers, tanh, 50,000 parameters, MSE 1.61e-4.
@@ -7,6 +7,7 @@ The paper gives parameter counts, not widths: here all hidden layers are equally
 budget.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,8 @@ from torch.nn import functional
 
 from ._layers import ACTIVATIONS, NEIGHBOURS, PoolPairs, folded, over_neighbours
 from ._network import solve_width
-from ._restorer import require
-from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, start_at_nothing
+from ._restorer import require_range
+from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, zero_parameters
 
 _ROWS_AT_ONCE = 256  # so that the values between layers stay in a core's cache
 
@@ -35,10 +36,10 @@ class Config(MiddleSampleConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.layers >= 1, f"layers={self.layers}: at least one hidden layer is needed")
+        require_range(self, 1, math.inf, "layers")
 
 
-# Independent windows: neighbours are nearly the same, so that a batch of 3,840 of them was worth about 170.
+# Independent windows: neighbouring ones are so similar that a batch of 3,840 was worth only about 170.
 _TRAINING: dict[str, Any] = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 512, "segment_frames": 1}
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -49,7 +50,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class Model(MiddleSampleRestorer):
-    """The window as one long vector through dense layers, each with batch normalisation, activation and pooling."""
+    """Dense layers, each followed by batch normalisation, activation and pooling."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -57,24 +58,24 @@ class Model(MiddleSampleRestorer):
         self.network = _layers(config, self.width)
         self.stride = NEIGHBOURS
         if config.residual:
-            start_at_nothing(self.network[-1])
+            zero_parameters(self.network[-1])
 
     def windows(self, padded: Tensor) -> Tensor:
-        """Put 16 neighbouring windows into one row, and multiply it by as many shifted copies of the first layer.
+        """Put 16 neighbouring windows into one row, and multiply it by 16 shifted copies of the first layer's weight.
 
-        Copying out every window would write each sample 201 times; this writes it 13 times, for 7 % more arithmetic.
+        Copying every window would write each sample 201 times; this writes it 13 times, for 7 % more arithmetic.
         """
         whole = self.training or torch.is_grad_enabled()
         first, *rest = self.network if whole else folded(self.network)
         assert isinstance(first, nn.Linear)
         window, count = self.config.window, padded.shape[-1] - self.config.window + 1
-        if whole and count == 1:  # independent windows share nothing
+        if whole and count == 1:  # independent windows
             return _through(self.network, padded.flatten(0, 1))[:, None]
         rows = -(-count // NEIGHBOURS)
         reach = window + NEIGHBOURS - 1
         values = functional.pad(padded, (0, rows * NEIGHBOURS - count)).unfold(-1, reach, NEIGHBOURS)
         spread, units = over_neighbours(first), first.out_features
-        if whole:  # batch normalisation needs all whole windows at once, and no others
+        if whole:  # batch normalisation needs all complete windows together, and no others
             values = spread(values).reshape(*padded.shape[:2], -1, units)
             return _through(rest, values[:, :, :count].flatten(0, 2)).reshape(*padded.shape[:-1], count)
         parts = torch.split(values.reshape(-1, reach), _ROWS_AT_ONCE)

@@ -2,10 +2,10 @@
 
 Source: the row "FFmpeg" in Table 1 of Deshpande and Abichandani, "Audio spectral enhancement: leveraging autoencoders
 for low latency reconstruction of long, lossy audio sequences", 2021. The text says only "FFMPEG based reconstruction",
-and FFmpeg has nothing that restores an MP3. Besides decoding, it can resample; so does this, with soxr's best quality
-and without delay. LAME keeps what is below 8.25 kHz in a mono recording of 22,050 Hz at 32 kbit/s (measured on noise),
-and 16,000 Hz is the common rate next to twice that: what the decoder left above can only be wrong, and is removed.
-Nothing is restored.
+and FFmpeg has no filter that restores an MP3. Besides decoding it can resample, and so does this family, with soxr's
+best quality and no delay. LAME keeps frequencies below 8.25 kHz in a mono recording of 22,050 Hz at 32 kbit/s (measured
+on noise), and the common rate closest to twice that is 16,000 Hz: anything that the decoder left above its band is
+wrong, and is removed. Nothing is restored.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from ..signal.sound import Block, Sound, regrid
-from ._restorer import Restorer, RestorerConfig, require
+from ._restorer import Restorer, RestorerConfig, require, require_range
 
-_BLOCK = 4_096  # samples that are resampled at once
+_BLOCK = 4_096  # samples to resample at a time
 
 
 @dataclass(frozen=True)
 class Config(RestorerConfig):
-    """Music at 22,050 Hz, every channel alone.
+    """Music at 22,050 Hz, each channel separately.
 
     Attributes:
         through_rate: The lower sample rate in Hz; frequencies above half of it are removed.
@@ -32,23 +32,20 @@ class Config(RestorerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.sample_rate > 0, "sample_rate=0 is not possible: resampling has to know the rate; give it in Hz")
-        require(
-            1_000 <= self.through_rate < self.sample_rate,
-            f"through_rate={self.through_rate} is not possible; it is from 1000 Hz to below {self.sample_rate} Hz",
-        )
+        require(self.sample_rate > 0, "sample_rate=0 is not possible; resampling needs the rate in Hz")
+        require_range(self, 1_000, self.sample_rate - 1, "through_rate")
 
 
 PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {}}
 
 
 class Model(Restorer):
-    """Resample down, and up again."""
+    """Resample to the lower rate and back."""
 
     config: Config
 
     def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
-        """Resample the recording, in blocks on a fixed grid: the same bits however it was cut."""
+        """Resample the recording, in blocks on a fixed grid, so that the blocks of the input make no difference."""
         even = replace(sound, blocks=lambda: regrid(sound.blocks(), sound.channels, sound.frames, _BLOCK))
         through = even.resampled(self.config.through_rate).resampled(sound.sample_rate)
         return regrid(through.blocks(), sound.channels, sound.frames, _BLOCK)

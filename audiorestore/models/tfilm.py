@@ -1,36 +1,38 @@
-"""The U-Net over samples, with a memory: each stretch of sound is scaled and shifted by what came before it.
+"""The U-Net over samples with temporal FiLM: an LSTM scales and shifts each block of time by what came before.
 
 Source: Birnbaum, Kuleshov, Enam, Koh and Ermon, "Temporal FiLM: capturing long-range sequence dependencies with
-feature-wise modulations", NeurIPS 2019. After each convolution a level's values are cut into blocks of time. The
-largest value of each channel in each block goes through an LSTM, block after block, and what it tells scales (γ) and
-shifts (β) the channels of that block. Convolutions are dilated by 2, and the larger of two neighbours halves the time;
-else the network is that of `audiounet`.
+feature-wise modulations", NeurIPS 2019. After each convolution a level's values are divided into blocks of time. The
+maximum of each channel in each block is the input of an LSTM, one step per block, whose output determines a scale (γ)
+and a shift (β) for the channels of that block. Convolutions are dilated by 2, and maximum pooling halves the time
+resolution; otherwise the network is that of `audiounet`.
 
 Where the text leaves something open, or this differs:
 
-- Blocks are 256 samples long on every level: 32 of them in an excerpt of 8,192, as on the way down in the published
-  code. (On its way up blocks stay as they are in the bottleneck, 8 time steps of whatever level.)
-- The published code lets the LSTM's output be the scale, and shifts nothing. It is within −1…1 and begins near 0, so
-  nine such layers hide the network from itself. Here a dense layer follows, as many units wide, that gives scale and
-  shift and begins at γ = 1, β = 0: at first nothing is modulated.
-- Weights of the last layer begin at 0, so that training begins with doing nothing.
+- Blocks are 256 samples long on every level: 32 of them in an excerpt of 8,192, as in the encoder of the published
+  code. (Its decoder keeps the block length of the bottleneck, 8 time steps, on every level.)
+- In the published code the LSTM's output is the scale, and there is no shift. It lies within −1…1 and begins near 0, so
+  nine such layers attenuate the signal to nothing. Here a dense layer of the same width follows, which gives scale and
+  shift and begins at γ = 1, β = 0: untrained, it changes nothing.
+- Weights of the last layer begin at 0, so that the untrained network returns its input.
 
-==========  ==========  ================  ====
-Preset      parameters  convolutions see  grid
-==========  ==========  ================  ====
-``paper``   71,190,274  2,895             256
-``small``   128,187     1,615             256
-==========  ==========  ================  ====
+==========  ==========  ================================  ====
+Preset      parameters  receptive field of convolutions   grid
+==========  ==========  ================================  ====
+``paper``   71,190,274  2,895                             256
+``small``   128,187     1,615                             256
+==========  ==========  ================================  ====
 
-Of the paper's parameters 56,411,394 are the convolutions', 11,823,104 the LSTMs' (each unit has two biases here, one in
-the published code: 11,809,792, and so 68.2 million in all), and 2,955,776 the dense layers'.
+Of the paper's parameters 56,411,394 belong to the convolutions, 11,823,104 to the LSTMs (each unit has two biases here;
+with one, as in the published code, they are 11,809,792, which makes 68.2 million in all), and 2,955,776 to the dense
+layers.
 
-The LSTM has read all of the recording up to a sample, and the rest of the sample's block. So a recording is restored
-in segments of ``window`` samples on a fixed grid, cross-faded over ``overlap`` (`_segments`): the result does not
-depend on how the recording was cut, but the memory reaches no further back than its segment. A recording of up to
-``window`` samples is one segment.
+The LSTM makes a sample depend on the whole recording before it, and on the rest of its block. So a recording is
+restored in segments of ``window`` samples on a fixed grid, cross-faded over ``overlap`` (`_segments`): the result does
+not depend on the blocks in which the recording arrives, but the LSTM's memory begins with its segment. A recording of
+up to ``window`` samples is one segment.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +43,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ._audio_unet import SMALL, AudioUNetConfig, AudioUNetRestorer
-from ._restorer import require
+from ._restorer import require, require_range
 from ._segments import Restore, cross_fade
 
 _DILATION = 2
@@ -52,9 +54,9 @@ class Config(AudioUNetConfig):
     """The network of Birnbaum et al.
 
     Attributes:
-        block: Samples that are scaled and shifted alike.
-        window: Samples that are restored at once; the LSTM remembers no more.
-        overlap: Samples over which neighbouring windows are cross-faded.
+        block: Samples that share one scale and shift.
+        window: Length of a segment in samples; the LSTM remembers no more than that.
+        overlap: Samples over which neighbouring segments are cross-faded.
     """
 
     block: int = 256
@@ -71,14 +73,11 @@ class Config(AudioUNetConfig):
         for name in ("window", "overlap"):
             value = getattr(self, name)
             require(value % self.block == 0, f"{name}={value} is not a multiple of block={self.block}")
-        require(self.window > 0, f"window={self.window} is not possible; it is more than 0")
-        require(
-            0 <= self.overlap <= self.window // 2,
-            f"overlap={self.overlap} is not possible; it is 0 to half of the window, {self.window // 2}",
-        )
+        require_range(self, 1, math.inf, "window")
+        require_range(self, 0, self.window // 2, "overlap")
 
 
-# As the published code is run; its excerpts are 32 blocks long.
+# The settings of the published code; its excerpts are 32 blocks long.
 _PAPER: dict[str, Any] = {
     "learning_rate": 3e-4,
     "batch_size": 64,
@@ -87,14 +86,11 @@ _PAPER: dict[str, Any] = {
     "steps": 200_000,
 }
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": _PAPER,
-    "small": SMALL,
-}
+PRESETS: dict[str, dict[str, Any]] = {"paper": _PAPER, "small": SMALL}
 
 
 class Model(AudioUNetRestorer):
-    """Dilated convolutions and pooling down, convolutions and shuffles up, and an LSTM in each block."""
+    """The U-Net with dilated convolutions, maximum pooling in the encoder, and temporal FiLM in each block."""
 
     config: Config
 
@@ -106,18 +102,18 @@ class Model(AudioUNetRestorer):
 
     def pieces(self, restore: Restore, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Restore a recording in cross-faded segments."""
-        # Where they touch, convolutions see silence instead of the other segment; no more than half of the overlap
-        # is given up for that.
+        # At a segment's ends convolutions see silence instead of the neighbouring segment. Their receptive field is
+        # left out of the cross-fade, but at most half of the overlap.
         margin = min(self.context, self.config.overlap // 4)
         return cross_fade(restore, batches, self.config.window, self.config.overlap, margin)
 
 
 class TemporalFilm(nn.Module):
-    """Scale and shift each channel, block by block, by what an LSTM makes of the blocks' largest values so far.
+    """Scale and shift each channel, block by block, by the output of an LSTM over the maxima of the blocks so far.
 
     Args:
         channels: Of the values.
-        block: How many time steps are scaled and shifted alike.
+        block: Time steps that share one scale and shift.
     """
 
     def __init__(self, channels: int, block: int) -> None:
@@ -129,9 +125,9 @@ class TemporalFilm(nn.Module):
         self.dense.bias = nn.Parameter(torch.cat([torch.ones(channels), torch.zeros(channels)]))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Modulate (batch, channels, time); the time is a multiple of the block."""
+        """Modulate (batch, channels, time), where time is a multiple of the block."""
         largest = functional.max_pool1d(values, self.block)
-        output, _ = self.lstm(largest.transpose(1, 2))
-        scale, shift = self.dense(output).transpose(1, 2).unsqueeze(-1).chunk(2, dim=1)
+        memory, _ = self.lstm(largest.transpose(1, 2))
+        scale, shift = self.dense(memory).transpose(1, 2).unsqueeze(-1).chunk(2, dim=1)
         blocks = values.reshape(*values.shape[:2], -1, self.block)
         return torch.addcmul(shift, scale, blocks).flatten(-2)

@@ -5,19 +5,19 @@ ProfiT AI 2025, section 6, Tables 8–10. Best there: 4 levels, kernel 3, maximu
 3.11e-4.
 
 The paper gives parameter counts, not widths: here all levels are equally wide, and the width follows from the budget
-(doubling it at each level overshoots the small budgets). It does not give the activation (ReLU here, as is usual),
-batch normalisation (after each convolution but the last), what is below the last pooling (one more convolution), nor
-how the decoder upsamples (each place twice, then a convolution over it and the encoder's values). 192 samples can be
-halved six times; the paper's row with eight levels needs a window that is a multiple of 256.
+(doubling it at each level would exceed the small budgets). It does not give the activation (ReLU here, as is usual),
+batch normalisation (after each convolution but the last), what follows the last pooling (one more convolution), nor
+how the decoder upsamples (each value is repeated, and a convolution takes it together with the encoder's values). 192
+samples can be halved six times; the paper's row with eight levels needs a window that is a multiple of 256.
 
 Windows follow each other without overlap, as in the paper, and are independent: their edges are audible as a buzz at
 the sample rate over 192. ``overlap`` cross-fades neighbours, which the paper does not do.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -33,9 +33,9 @@ from ._layers import (
     folded,
     normalise,
 )
-from ._network import Losses, NetworkRestorer, solve_width
-from ._restorer import require
-from ._windowed import WindowedConfig, start_at_nothing
+from ._network import NetworkRestorer, solve_width
+from ._restorer import require, require_range
+from ._windowed import WindowedConfig, zero_parameters
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Config(WindowedConfig):
     """The paper's best U-Net.
 
     Attributes:
-        levels: How often the window is halved; the encoder and the decoder have one convolution for each level.
-        kernel_size: Of all convolutions but the last, which only adds up channels.
-        overlap: Samples over which neighbouring windows overlap and are cross-faded; 0 as in the paper.
+        levels: How many times the window is halved; encoder and decoder have one convolution per level.
+        kernel_size: Of all convolutions but the last, which has 1.
+        overlap: Samples over which neighbouring windows overlap and are cross-faded; 0 in the paper.
     """
 
     window: int = 192
@@ -58,27 +58,27 @@ class Config(WindowedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.levels >= 1, f"levels={self.levels}: at least one is needed")
+        require_range(self, 1, math.inf, "levels", "kernel_size")
         multiple = 2**self.levels
         require(
             self.window % multiple == 0,
             f"window={self.window} cannot be halved {self.levels} times: {self.levels} levels need a multiple of "
             f"{multiple}, such as window={-(-self.window // multiple) * multiple}",
         )
-        require(self.kernel_size % 2 == 1, f"kernel_size={self.kernel_size} has no middle; it must be odd")
-        require(self.kernel_size > 0, f"kernel_size must be positive, not {self.kernel_size}")
-        require(self.pooling != "none", "pooling=none: a U-Net has to pool; choose max, avg, lp2 or lp3")
-        require(
-            0 <= self.overlap <= self.window // 2,
-            f"overlap={self.overlap} is not possible; it is 0 to half of the window, {self.window // 2}",
-        )
+        require(self.kernel_size % 2 == 1, f"kernel_size={self.kernel_size} is not possible; it must be odd")
+        require(self.pooling != "none", "pooling=none is not possible in a U-Net; choose max, avg, lp2 or lp3")
+        require_range(self, 0, self.window // 2, "overlap")
 
 
 _AT_ONCE = 4096  # windows times channels, so that the values between layers stay in the cache
 
-# Each segment is one window, from anywhere: windows side by side are much alike.
+# Each segment is one window from a random position: adjacent windows are much alike.
 _TRAINING: dict[str, Any] = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 80, "segment_frames": 192}
-_RESIDUAL: dict[str, Any] = {"batch_size": 40, "residual": True, "overlap": 96}  # of three windows that overlap
+_RESIDUAL: dict[str, Any] = {
+    "batch_size": 40,
+    "residual": True,
+    "overlap": 96,
+}  # three windows that overlap
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {**_TRAINING, "steps": 20_000},
@@ -88,7 +88,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class Model(NetworkRestorer):
-    """Windows on a grid from the recording's first sample on; the last is filled up with silence."""
+    """Windows on a grid that begins at the recording's first sample; the last one is padded with silence."""
 
     config: Config
 
@@ -100,7 +100,7 @@ class Model(NetworkRestorer):
         self.network = _Network(config, self.width)
         self.gain = nn.Parameter(torch.ones(())) if config.residual else None
         if config.residual:
-            start_at_nothing(self.network.last)
+            zero_parameters(self.network.last)
 
     def forward(self, degraded: Tensor, draw: object = None) -> Tensor:
         """Restore each window, and join them."""
@@ -111,12 +111,12 @@ class Model(NetworkRestorer):
         windows = padded.unfold(-1, window, stride).reshape(-1, 1, window)
         pieces = [windows] if self.training else list(torch.split(windows, max(1, _AT_ONCE // self.width)))
         blocks = self.network.blocks()
-        answers = torch.cat([self.network(piece, blocks) for piece in pieces])
-        restored = self._join(answers.reshape(batch, channels, count, window))[..., :time]
+        outputs = torch.cat([self.network(piece, blocks) for piece in pieces])
+        restored = self._join(outputs.reshape(batch, channels, count, window))[..., :time]
         return restored if self.gain is None else self.gain * degraded + restored
 
     def _join(self, windows: Tensor) -> Tensor:
-        """Join (batch, channels, count, window) windows one after the other, cross-faded where they overlap."""
+        """Concatenate (batch, channels, count, window) windows, cross-faded where they overlap."""
         overlap = self.config.overlap
         parts = windows[..., : self.stride]
         if overlap:
@@ -126,11 +126,6 @@ class Model(NetworkRestorer):
             faded = torch.cat([windows[:, :, :1, :overlap], faded], dim=2)
             parts = torch.cat([faded, parts[..., overlap:]], dim=-1)
         return torch.cat([parts.flatten(2), windows[:, :, -1, self.stride :]], dim=-1)
-
-    def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
-        """Mean squared error of all samples of all windows, as in the paper."""
-        restored, wanted = map(self.without_context, (self(degraded), reference))
-        return {"mse": functional.mse_loss(restored, wanted)}
 
 
 Block = list[nn.Module]
@@ -153,25 +148,25 @@ class _Network(nn.Module):
         self.pool = PoolPairs(config.pooling)
 
     def blocks(self) -> list[Block]:
-        """List the layers of each block as they are run now: all the way down, then all the way up."""
+        """List the layers of each block, for training or inference: encoder, bottleneck, decoder."""
         blocks = [*self.encoder, self.bottom, *reversed(self.decoder)]
         whole = self.training or torch.is_grad_enabled()
         return [list(block) if whole else folded(block) for block in blocks]
 
     def forward(self, windows: Tensor, blocks: list[Block] | None = None) -> Tensor:
-        """Run windows through ``blocks``, which a caller with many pieces makes once for all of them."""
+        """Run windows through ``blocks``, which a caller with many pieces computes once."""
         blocks = blocks or self.blocks()
         levels = len(self.encoder)
         values = channels_last(windows)
-        passed = []
+        skips = []
         for block in blocks[:levels]:
             values = _run(block, values)
-            passed.append(values)
+            skips.append(values)
             values = self.pool(values)
         values = _run(blocks[levels], values)
         for block in blocks[levels + 1 :]:
             values = functional.interpolate(values, scale_factor=(1.0, 2.0))
-            values = _run(block, torch.cat([values, passed.pop()], dim=1))
+            values = _run(block, torch.cat([values, skips.pop()], dim=1))
         return convolve(self.last, values).squeeze(2)
 
 

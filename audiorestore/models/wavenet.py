@@ -1,36 +1,36 @@
-"""Dilated convolutions that look far back and ahead, with gates that let sound through or hold it up.
+"""A non-causal WaveNet: gated, dilated convolutions with a receptive field of thousands of samples on both sides.
 
 Source: Rethage, Pons and Serra, "A Wavenet for speech denoising", ICASSP 2018, with the values of its published code;
-the gates: van den Oord et al., "WaveNet: a generative model for raw audio", 2016, eq. 2. Unlike there, a layer sees as
-much of the future as of the past, and the answer is a sample's value, for all samples of a *target field* at once.
+the gates: van den Oord et al., "WaveNet: a generative model for raw audio", 2016, eq. 2. Unlike the latter, it uses the
+future as well as the past, and predicts the values of all samples of a *target field* in one pass.
 
-A layer convolves three time steps that are 1, 2, 4, …, 512 apart; half of what comes out goes through tanh, the other
-half through a sigmoid, and their product through a dense layer over the channels. One part of that is added to the
-layer's input and is the next layer's, the other part is added up over all layers and goes through two more
-convolutions of three time steps. Outside of the recording there is silence.
+A layer convolves three time steps with a dilation of 1, 2, 4, …, 512. Half of its output channels go through tanh, the
+other half through a sigmoid, and their product through a 1 × 1 convolution. Half of that is added to the layer's input
+and becomes the input of the next layer; the other half is the layer's skip connection. The skip connections of all
+layers are summed and go through two more convolutions with a kernel of 3. The recording is padded with silence.
 
-=========  ===========  =====
-Preset     parameters   sees
-=========  ===========  =====
+=========  ===========  ===============
+Preset     parameters   receptive field
+=========  ===========  ===============
 ``paper``  6,292,097    6,145
 the text   6.3 million  6,139
 ``small``  27,714       259
-=========  ===========  =====
+=========  ===========  ===============
 
-*Sees* is how many samples one output sample depends on; the text counts the dilated convolutions alone, and the three
-others add 2 each.
+The text counts the dilated convolutions only; the three others add 2 samples each.
 
 Where this differs:
 
-- No conditioning on a speaker; the text tries that as well. Nor its training on noise alone.
+- There is no conditioning on a speaker (optional in the text), and no training on noise alone.
 - The loss is the text's *energy-conserving* one, |s − ŝ| + |b − b̂| with the background b = m − s in the recording m.
-  Since b̂ = m − ŝ, both terms are the same number, and their sum is twice the mean absolute error. ``loss=mse`` is what
-  the rivals here are trained with.
-- 22,050 Hz as the other families here, 16,000 there; and no bringing of recordings to one level.
+  Since b̂ = m − ŝ, both terms are the same number, and their sum is twice the mean absolute error. ``loss=mse`` is the
+  loss of the other families here.
+- 22,050 Hz as in the other families here, instead of 16,000; and recordings are not normalised in level.
 
-``residual``, which the paper lacks, predicts the correction: the input goes around the network, times a trained gain.
+``residual``, which the paper lacks, predicts a correction: a skip connection adds the input, times a trained gain.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,8 +40,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ._network import Losses, NetworkRestorer
-from ._restorer import RestorerConfig, require
-from ._windowed import start_at_nothing
+from ._restorer import RestorerConfig, require, require_range
+from ._windowed import zero_parameters
 
 _TAPS = 3
 _AT_ONCE = 4_096  # time steps of the wide last layers
@@ -52,12 +52,12 @@ class Config(RestorerConfig):
     """The denoising network of Rethage et al.
 
     Attributes:
-        hidden_channels: Of the dilated layers, and of what is added up over them.
-        stacks: How often the dilations are gone through.
-        layers: Dilated layers in a stack, of dilations 1, 2, 4 and so on.
-        last_channels: Of the two convolutions after the sum.
+        hidden_channels: Of the dilated layers and their skip connections.
+        stacks: How many times the sequence of dilations is repeated.
+        layers: Layers in a stack, with dilations 1, 2, 4 and so on.
+        last_channels: Of the two convolutions after the skip connections.
         loss: energy, as in the paper, or mse.
-        residual: Predict the correction instead of the sample.
+        residual: Predict a correction instead of the samples.
     """
 
     hidden_channels: int = 128
@@ -69,17 +69,16 @@ class Config(RestorerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("hidden_channels", "stacks", "layers"):
-            require(getattr(self, name) >= 1, f"{name}={getattr(self, name)} is not possible; it is at least 1")
-        require(self.stacks <= 64, f"stacks={self.stacks} is not possible; it is at most 64")
-        require(self.layers <= 16, f"layers={self.layers} look 2^{self.layers} samples ahead; at most 16 are possible")
+        require_range(self, 1, math.inf, "hidden_channels")
+        require_range(self, 1, 64, "stacks")
+        require_range(self, 1, 16, "layers")  # 2^16 samples ahead
         require(
             len(self.last_channels) == 2 and min(self.last_channels) >= 1,
-            f"last_channels={'/'.join(map(str, self.last_channels))} is not possible; there are two, as in 2048/256",
+            f"last_channels={'/'.join(map(str, self.last_channels))} is not possible; give two, as in 2048/256",
         )
 
 
-# Excerpts, their batch, the learning rate and the number of excerpts of the published code: 250 epochs of 1,000.
+# Excerpt length, batch size, learning rate and number of excerpts (250 epochs of 1,000) of the published code.
 _PAPER: dict[str, Any] = {
     "learning_rate": 1e-3,
     "schedule": "plateau",
@@ -108,7 +107,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class Model(NetworkRestorer):
-    """The network run densely over a recording with silence around it; no layer pads anything itself."""
+    """The network, run densely over a recording that is padded with silence once; no layer pads its own input."""
 
     config: Config
 
@@ -121,18 +120,18 @@ class Model(NetworkRestorer):
         self.wide = nn.Conv1d(channels, wide, _TAPS, bias=False)
         self.narrow = nn.Conv1d(wide, narrow, _TAPS, bias=False)
         self.last = nn.Conv1d(narrow, 1, 1)
-        self.context = sum(dilations) + 3  # of the gated layers, and of the first and the two after them
+        self.context = sum(dilations) + 3  # of the gated layers, the first and the two after them
         self.gain = nn.Parameter(torch.ones(())) if config.residual else None
         if config.residual:
-            start_at_nothing(self.last)
+            zero_parameters(self.last)
 
     def forward(self, degraded: Tensor, draw: object = None) -> Tensor:
-        """Restore each sample of each channel from what is around it."""
+        """Restore each channel of each recording separately."""
         return self.inner(functional.pad(degraded, (self.context, self.context)))
 
     def inner(self, padded: Tensor) -> Tensor:
         """Restore all but ``context`` samples at either end."""
-        middle = padded[..., self.context : padded.shape[-1] - self.context]
+        middle = self.without_context(padded)
         restored = self._network(padded.flatten(0, 1).unsqueeze(1)).reshape(middle.shape)
         return restored if self.gain is None else torch.addcmul(restored, self.gain, middle)
 
@@ -150,8 +149,8 @@ class Model(NetworkRestorer):
         return torch.cat([self._last(total[..., start : start + _AT_ONCE + 4]) for start in starts], dim=-1)
 
     def _last(self, total: Tensor) -> Tensor:
-        answer: Tensor = self.last(self.narrow(functional.relu(self.wide(total))))
-        return answer
+        output: Tensor = self.last(self.narrow(functional.relu(self.wide(total))))
+        return output
 
     def objective(self, degraded: Tensor, reference: Tensor, rng: np.random.Generator) -> Losses:
         """The paper's energy-conserving loss, or the mean squared error."""
@@ -161,18 +160,18 @@ class Model(NetworkRestorer):
         return {"energy": 2.0 * functional.l1_loss(restored, reference)}
 
     def validation(self, restored: np.ndarray, reference: np.ndarray) -> float:
-        """Measure what is trained on, as in the paper."""
+        """Measure the training loss, as in the paper."""
         if self.config.loss == "mse":
             return super().validation(restored, reference)
         return float(2.0 * np.mean(np.abs(restored - reference), dtype=np.float64))
 
 
 class GatedLayer(nn.Module):
-    """A dilated convolution whose one half gates the other, and a dense layer that mixes the channels.
+    """A dilated convolution, of whose output one half gates the other, and a 1 × 1 convolution.
 
     Args:
-        channels: That come in, and that go to the next layer and to the sum.
-        dilation: How far apart the three time steps are that it sees.
+        channels: Of the input, of the output and of the skip connection.
+        dilation: Distance between the three time steps of the kernel.
     """
 
     def __init__(self, channels: int, dilation: int) -> None:
@@ -182,13 +181,13 @@ class GatedLayer(nn.Module):
         self.mix = nn.Conv1d(channels, 2 * channels, 1, bias=False)
 
     def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (batch, channels, time) to what the next layer gets and what is added up, both 2 · dilation shorter."""
-        sound, gate = self.convolution(values).chunk(2, dim=1)
-        onwards, skip = self.mix(torch.tanh(sound) * torch.sigmoid(gate)).chunk(2, dim=1)
-        return _middle(values, onwards.shape[-1]) + onwards, skip
+        """Map (batch, channels, time) to the output and the skip connection, both 2 · dilation shorter."""
+        signal, gate = self.convolution(values).chunk(2, dim=1)
+        correction, skip = self.mix(torch.tanh(signal) * torch.sigmoid(gate)).chunk(2, dim=1)
+        return _middle(values, correction.shape[-1]) + correction, skip
 
 
 def _middle(values: Tensor, count: int) -> Tensor:
-    """Cut the same number of time steps off both ends, so that ``count`` are left."""
+    """Keep ``count`` time steps in the middle."""
     cut = (values.shape[-1] - count) // 2
     return values[..., cut : cut + count]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .layers import Int8Layer, Int8Linear, as_codes, round_input, steps_of
+from .layers import Int8Layer, as_codes, round_input, steps_of
 
 _ROWS = 512  # windows to a product, at least
 _CODES = 1 << 19  # to a product; a small kernel sees more windows
@@ -48,59 +48,48 @@ class _Int8Convolution(Int8Layer):
         """Convolve (batch, channels, time) or (batch, channels, height, width)."""
         if self.arithmetic == "float":
             return super().forward(values)  # type: ignore[no-any-return]
-        flat = values.unsqueeze(2) if self.codes.dim() == 3 else values
-        answer = self._by_windows(flat) if self.bound is None else self._by_operator(flat)
-        return answer.squeeze(2) if self.codes.dim() == 3 else answer
+        if self.codes.dim() == 3:  # over time alone, the height is 1
+            return self._convolve(values.unsqueeze(2), self.codes.unsqueeze(2)).squeeze(2)
+        return self._convolve(values, self.codes)
 
-    def _spread(self) -> tuple[Pair, Pair, Pair, Pair]:
-        """List kernel size, stride, padding and dilation along height and width; over time alone, the height is 1."""
+    def _convolve(self, values: Tensor, kernel: Tensor) -> Tensor:
         padding = self.padding
         if isinstance(padding, str):  # "same", of odd kernels; or "valid"
             both = zip(self.dilation, self.kernel_size, strict=True)
             padding = [dilation * (size - 1) // 2 if padding == "same" else 0 for dilation, size in both]
-        sizes = (self.kernel_size, 1), (self.stride, 1), (padding, 0), (self.dilation, 1)
-        return tuple(cast(Pair, (flat, *size)[-2:]) for size, flat in sizes)  # type: ignore[return-value]
+        stride, padding, dilation = (
+            cast(Pair, (other, *size)[-2:]) for size, other in ((self.stride, 1), (padding, 0), (self.dilation, 1))
+        )
+        if self.bound is not None:
+            return self.multiply(*round_input(values, self.bound), kernel, (stride, padding, dilation, 1))
+        return self._by_windows(values, kernel, stride, padding, dilation)
 
-    def _kernel(self) -> Tensor:
-        return self.codes.unsqueeze(2) if self.codes.dim() == 3 else self.codes
-
-    def _by_operator(self, values: Tensor) -> Tensor:
-        """Convolve (batch, channels, height, width) by integers of one scale."""
-        _, *spread = self._spread()
-        stride, padding, dilation = spread
-        return self.slide(*round_input(values, self.bound), self._kernel(), (stride, padding, dilation, 1))
-
-    def _by_windows(self, values: Tensor) -> Tensor:
+    def _by_windows(self, values: Tensor, kernel: Tensor, stride: Pair, padding: Pair, dilation: Pair) -> Tensor:
         """Convolve (batch, channels, height, width) window by window, each a row, with its channels side by side."""
-        kernel_size, strides, (height, width), dilations = self._spread()
+        size, (height, width) = kernel.shape[2:], padding
         padded = functional.pad(values.permute(0, 2, 3, 1), (0, 0, width, width, height, height)).contiguous()
         windows = padded
-        for axis, size, stride, dilation in zip((1, 2), kernel_size, strides, dilations, strict=True):
-            windows = windows.unfold(axis, dilation * (size - 1) + 1, stride)[..., ::dilation]
+        for axis in (0, 1):
+            reach = dilation[axis] * (size[axis] - 1) + 1
+            windows = windows.unfold(1 + axis, reach, stride[axis])[..., :: dilation[axis]]
         windows = windows.permute(0, 1, 2, 4, 5, 3)  # batch, height, width, kernel's height and width, channels
-        loudest = torch.maximum(padded.amax(-1), -padded.amin(-1)).unsqueeze(1)
-        steps = steps_of(functional.max_pool2d(loudest, kernel_size, strides, dilation=dilations)).squeeze(1)
-        answer = padded.new_empty(*windows.shape[:3], len(self.scale))
-        for piece in _pieces(windows.shape[:3], max(_ROWS, _CODES // windows[0, 0, 0].numel())):
-            answer[piece] = self._product(windows[piece], steps[piece])
+        steps = functional.max_pool2d(steps_of(padded, -1).permute(0, 3, 1, 2), size, stride, dilation=dilation)[:, 0]
+        rows: Tensor = self.derived("rows", lambda: kernel.permute(0, 2, 3, 1).flatten(1))
+        answer = padded.new_empty(*windows.shape[:3], len(kernel))
+        for piece in _pieces(windows.shape[:3], max(_ROWS, _CODES // rows.shape[1])):
+            answer[piece] = self._product(windows[piece], steps[piece], rows)
         return answer.permute(0, 3, 1, 2)
 
-    def _product(self, windows: Tensor, steps: Tensor) -> Tensor:
-        """Multiply windows (…, height, width, channels), three axes of them, each with its step."""
-        row = windows[0, 0, 0].numel()
+    def _product(self, windows: Tensor, steps: Tensor, rows: Tensor) -> Tensor:
+        """Multiply windows (…, height, width, channels), three axes of them, each with its step, by (out, in) rows."""
         integers = windows.new_empty(windows.shape, dtype=torch.int8)
         factors = (1.0 / steps)[..., None, None, None]
-        at_once = max(1, _AT_ONCE // (row * windows[:, :, 0, 0, 0, 0].numel()))
+        at_once = max(1, _AT_ONCE // (rows.shape[1] * windows[:, :, 0, 0, 0, 0].numel()))
         for start in range(0, windows.shape[2], at_once):
             part = slice(start, start + at_once)
             integers[:, :, part] = torch.mul(windows[:, :, part], factors[:, :, part]).round_()
-        product = self._rows().multiply(as_codes(integers.view(-1, row)), steps.reshape(-1, 1))
+        product = self.multiply(as_codes(integers.view(-1, rows.shape[1])), steps.reshape(-1, 1), rows)
         return product.reshape(*steps.shape, -1)
-
-    def _rows(self) -> Int8Linear:
-        weight = self._kernel().permute(0, 2, 3, 1).flatten(1)
-        rows: Int8Linear = self.derived("rows", lambda: Int8Linear.from_codes(weight, self.scale, self.bias))
-        return rows
 
 
 class Int8Conv1d(_Int8Convolution, nn.Conv1d):  # type: ignore[override] # the weight is a property
@@ -119,7 +108,7 @@ class Int8ConvTranspose1d(Int8Layer, nn.ConvTranspose1d):  # type: ignore[overri
 
 
 def _pieces(shape: torch.Size, rows: int) -> Iterator[tuple[slice, ...]]:
-    """Cut (batch, height, width) into boxes of about so many places.
+    """Cut (batch, height, width) into boxes of about this many places.
 
     >>> [len(list(_pieces(torch.Size(shape), 50))) for shape in ([1, 2, 100], [8, 1, 10], [8, 1, 0])]
     [4, 2, 0]

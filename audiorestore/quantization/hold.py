@@ -23,13 +23,14 @@ _FUSED = nn.MultiheadAttention, nn.TransformerEncoderLayer
 def _candidates(model: nn.Module, part: str) -> dict[str, nn.Module]:
     """List a part's layers and LSTMs that have an int8 form, or are one, by their names in the model."""
     module = model.get_submodule(part)
-    held = isinstance(module, Int8Layer | Int8Lstm)
-    if part and (held or type(module) in _FORMS or (type(module) is nn.LSTM and module.proj_size == 0)):
+    plain_lstm = type(module) is nn.LSTM and module.proj_size == 0
+    if part and (isinstance(module, Int8Layer | Int8Lstm) or type(module) in _FORMS or plain_lstm):
         return {part: module}
-    if isinstance(module, _FUSED):
-        return {}
-    children = (f"{part}.{name}" if part else name for name, _ in module.named_children())
-    return {name: layer for child in children for name, layer in _candidates(model, child).items()}
+    found: dict[str, nn.Module] = {}
+    if not isinstance(module, _FUSED):
+        for child, _ in module.named_children():
+            found |= _candidates(model, f"{part}.{child}" if part else child)
+    return found
 
 
 def linear_maps(model: nn.Module, part: str = "") -> dict[str, LinearMap]:

@@ -44,45 +44,39 @@ def quantize_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def round_input(values: Tensor, bound: float | None) -> "tuple[Tensor, float | Tensor]":
-    """Round values to codes of 8 bits.
+    """Round (rows, in) or (batch, channels, height, width) values to uint8 codes, the latter channels last in memory.
 
     Args:
-        values: (rows, in), or (batch, channels, height, width).
+        values: What to round.
         bound: How far from 0 a value can be; None: each row, or each entry of the batch, has its own scale.
 
     Returns:
-        uint8 codes, channels last in memory where there are four axes; what a step is worth, a number or (batch, 1, …).
+        The codes; what a step is worth, a number or (batch, 1, …).
     """
     if bound is not None:
         step = bound / LEVELS
-        return codes_of(values, 1.0 / step), step
-    if values.dim() == 2:
-        return _round_rows(values)
-    rest = tuple(range(1, values.dim()))
-    steps = steps_of(torch.maximum(values.amax(rest, keepdim=True), -values.amin(rest, keepdim=True)))
-    return codes_of(values, 1.0 / steps), steps
-
-
-def _round_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    integers, steps = rows.new_empty(rows.shape, dtype=torch.int8), rows.new_empty(len(rows), 1)
-    at_once = max(1, _AT_ONCE // max(1, rows.shape[1]))
-    for start in range(0, len(rows), at_once):
+        return _codes_of(values, 1.0 / step), step
+    if values.dim() > 2:
+        steps = steps_of(values, tuple(range(1, values.dim())))
+        return _codes_of(values, 1.0 / steps), steps
+    integers, steps = values.new_empty(values.shape, dtype=torch.int8), values.new_empty(len(values), 1)
+    at_once = max(1, _AT_ONCE // max(1, values.shape[1]))
+    for start in range(0, len(values), at_once):
         part = slice(start, start + at_once)
-        steps[part] = steps_of(torch.maximum(rows[part].amax(1, keepdim=True), -rows[part].amin(1, keepdim=True)))
-        integers[part] = torch.mul(rows[part], 1.0 / steps[part]).round_()
+        steps[part] = steps_of(values[part], 1)
+        integers[part] = torch.mul(values[part], 1.0 / steps[part]).round_()
     return as_codes(integers), steps
 
 
-def steps_of(largest: Tensor) -> Tensor:
-    """Compute what a step is worth where values are as far from 0 as this."""
+def steps_of(values: Tensor, axes: int | tuple[int, ...]) -> Tensor:
+    """Compute what a step is worth, by the value that is farthest from 0 along these axes; they become 1 long."""
+    largest = torch.maximum(values.amax(axes, keepdim=True), -values.amin(axes, keepdim=True))
     return largest.clamp_min(_TINY) / LEVELS
 
 
-def codes_of(values: Tensor, factor: float | Tensor) -> Tensor:
-    """Multiply, round to whole steps, and code."""
+def _codes_of(values: Tensor, factor: float | Tensor) -> Tensor:
     order = torch.channels_last if values.dim() == 4 else torch.contiguous_format
-    integers = torch.empty_like(values, dtype=torch.int8, memory_format=order)
-    return as_codes(integers.copy_(torch.mul(values, factor).round_()))
+    return as_codes(torch.mul(values, factor).round_().to(torch.int8, memory_format=order))
 
 
 def as_codes(integers: Tensor) -> Tensor:
@@ -179,39 +173,26 @@ class Int8Layer(Derived):
         spread = (1, 1), (0, padding), (1, dilation), 1
         shape = len(self.scale), values.shape[1], 1, -1
         if self.arithmetic == "float":
-            kernel = self.derived("float kernel", lambda: _channels_last(self.weight.reshape(shape)))
+            last = torch.channels_last
+            kernel = self.derived("kernel", lambda: self.weight.reshape(shape).contiguous(memory_format=last))
             return functional.conv2d(values, kernel, self.bias, *spread)
-        return self.slide(*round_input(values, self.bound), self.codes.reshape(shape), spread)
+        return self.multiply(*round_input(values, self.bound), self.codes.reshape(shape), spread)
 
-    def slide(self, codes: Tensor, step: "float | Tensor", kernel: Tensor, spread: Spread) -> Tensor:
-        """Convolve codes (batch, channels, height, width) with an int8 kernel (out, channels, height, width)."""
+    def multiply(self, codes: Tensor, step: "float | Tensor", weight: Tensor, spread: Spread | None = None) -> Tensor:
+        """Multiply codes by this layer's int8 weight, in the shape that `operators.multiply` takes."""
         unit, bias = (step, self.bias) if isinstance(step, float) else (1.0, None)
         if operators.usable(codes, self.scale):
-            key, kernel = ("packed", spread), _channels_last(kernel)
-            packed = self.derived(key, lambda: operators.pack_kernel(kernel, unit, self.scale, spread, codes.shape))
-            return self._finish(operators.slide(codes, unit, packed, self.scale, bias, spread), step, 3)
-        sums = functional.conv2d(codes.float() - ZERO, self.derived("exact", kernel.float), None, *spread)
-        return self._finish(self._add(sums * (self.scale * unit).reshape(-1, 1, 1), bias, 3), step, 3)
-
-    def multiply(self, codes: Tensor, step: "float | Tensor") -> Tensor:
-        """Multiply codes (rows, in) by the weight (out, in): (rows, out)."""
-        unit, bias = (step, self.bias) if isinstance(step, float) else (1.0, None)
-        if operators.usable(codes, self.scale):
-            packed = self.derived("packed", lambda: operators.pack_rows(self.codes))
-            return self._finish(operators.multiply(codes, unit, packed, self.scale, bias), step, 1)
-        sums = functional.linear(codes.float() - ZERO, self.derived("exact", self.codes.float))
-        return self._finish(self._add(sums * (self.scale * unit), bias, 1), step, 1)
-
-    def _add(self, sums: Tensor, bias: Tensor | None, axes: int) -> Tensor:
-        return sums if bias is None else sums + bias.reshape(-1, *[1] * (axes - 1))
-
-    def _finish(self, sums: Tensor, step: "float | Tensor", axes: int) -> Tensor:
-        """Apply steps of single rows, and then the bias; one step of all rows is in the sums already."""
-        if isinstance(step, float):
+            pack = functools.partial(operators.pack, weight, unit, self.scale, spread, codes.shape)
+            packed = self.derived(("packed", spread), pack)
+            sums = operators.multiply(codes, unit, packed, self.scale, bias, spread)
+        else:
+            exact = self.derived(("exact", spread), weight.float)
+            sums = operators.multiply_as_floats(codes, unit, exact, self.scale, bias, spread)
+        if isinstance(step, float):  # it is in the sums already, and so is the bias
             return sums
         if self.bias is None:
             return sums * step
-        return torch.addcmul(self.bias.reshape(-1, *[1] * (axes - 1)), sums, step)
+        return torch.addcmul(operators.along_outputs(self.bias, sums), sums, step)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         weight = state_dict.get(prefix + "weight", self.codes)
@@ -224,33 +205,26 @@ class Int8Layer(Derived):
 class Int8Linear(Int8Layer, nn.Linear):  # type: ignore[misc, override] # the weight is a property
     """A dense layer with an int8 weight."""
 
-    @classmethod
-    def from_codes(cls, codes: Tensor, scale: Tensor, bias: Tensor | None) -> "Int8Linear":
-        """Make a dense layer of an int8 weight (out, in), computed in int8."""
-        made = cls.__new__(cls)
-        Int8Layer.__init__(made)
-        made.out_features, made.in_features = codes.shape
-        made._set(codes, scale, bias)
-        made.arithmetic = "int8"
-        return made
-
     def forward(self, values: Tensor) -> Tensor:
         """Map rows (…, in) to (…, out)."""
         if self.arithmetic == "float":
             return super().forward(values)
         rows = values.reshape(-1, values.shape[-1])
-        return self.multiply(*round_input(rows, self.bound)).reshape(*values.shape[:-1], len(self.scale))
+        return self.multiply(*round_input(rows, self.bound), self.codes).reshape(*values.shape[:-1], len(self.scale))
 
     def repeated(self, values: Tensor, arrange: Callable[[Tensor], Tensor], times: int) -> Tensor:
         """Map rows (…, in') by the weight that ``arrange`` makes of this one, with its outputs ``times`` over."""
         bias = None if self.bias is None else self.bias.repeat(times)
         if self.arithmetic == "float":
             return functional.linear(values, self.derived("wide", lambda: arrange(self.weight)), bias)
-        make = functools.partial(Int8Linear.from_codes, scale=self.scale.repeat(times), bias=bias)
-        wide: Int8Linear = self.derived("wide int8", lambda: make(arrange(self.codes)))
+        wide: Int8Linear = self.derived("wide int8", lambda: self._wide(arrange(self.codes), times, bias))
         wide.bound = self.bound
         return wide(values)  # type: ignore[no-any-return]
 
-
-def _channels_last(kernel: Tensor) -> Tensor:
-    return kernel.contiguous(memory_format=torch.channels_last)
+    def _wide(self, codes: Tensor, times: int, bias: Tensor | None) -> "Int8Linear":
+        made = Int8Linear.__new__(Int8Linear)
+        Int8Layer.__init__(made)
+        made.out_features, made.in_features = codes.shape
+        made._set(codes, self.scale.repeat(times), bias)
+        made.arithmetic = "int8"
+        return made

@@ -6,7 +6,9 @@ what a convolution or a matrix product makes is not known. Nothing depends on th
 ``meta`` device, where nothing is computed.
 """
 
+import itertools
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -20,17 +22,17 @@ UNKNOWN: Interval = (-math.inf, math.inf)
 _aten = torch.ops.aten
 
 
-def _corners(function: Callable[[float, float], float]) -> Callable[..., Interval]:
-    def of(first: Interval, second: Interval) -> Interval:
-        ends = [function(one, other) for one in first for other in second]
-        return UNKNOWN if any(math.isnan(end) for end in ends) else (min(ends), max(ends))
+def _ends(function: Callable[..., float]) -> Callable[..., Interval]:
+    """Make the rule of a function that is largest and smallest where each argument is at an end of its interval."""
 
-    return of
+    def rule(*intervals: Interval, **options: float) -> Interval:
+        try:
+            ends = [function(*each, **options) for each in itertools.product(*intervals)]
+        except ValueError:  # a root of less than 0
+            return UNKNOWN
+        return UNKNOWN if any(map(math.isnan, ends)) else (min(ends), max(ends))
 
-
-def _add(first: Interval, second: Interval, alpha: float = 1) -> Interval:
-    low, high = sorted(alpha * end for end in second)
-    return first[0] + low, first[1] + high
+    return rule
 
 
 def _abs(values: Interval) -> Interval:
@@ -39,13 +41,9 @@ def _abs(values: Interval) -> Interval:
 
 
 def _pow(values: Interval, exponent: Interval) -> Interval:
-    power = exponent[0]
-    if power != exponent[1]:
-        return UNKNOWN
-    if power == 2:
-        low, high = _abs(values)
-        return low**2, high**2
-    return (values[0] ** power, values[1] ** power) if values[0] >= 0 and power > 0 else UNKNOWN
+    if exponent == (2, 2):
+        values = _abs(values)
+    return _ends(pow)(values, exponent) if values[0] >= 0 and exponent[0] == exponent[1] > 0 else UNKNOWN
 
 
 def _clamp(values: Interval, low: Interval = UNKNOWN, high: Interval = UNKNOWN) -> Interval:
@@ -72,33 +70,37 @@ _RULES: dict[Any, Callable[..., Interval]] = {
     _aten.zeros: _within(0.0, 0.0),
     _aten.zeros_like: _within(0.0, 0.0),
     _aten.new_zeros: _within(0.0, 0.0),
-    _aten.scalar_tensor: _same,
     _aten.new_full: lambda like, shape, value: value,
-    _aten.relu: lambda values: _clamp(values, (0.0, 0.0)),
+    _aten.relu: _ends(lambda value: max(value, 0.0)),
     _aten.clamp: _clamp,
     _aten.clamp_min: _clamp,
     _aten.abs: _abs,
-    _aten.neg: lambda values: (-values[1], -values[0]),
-    _aten.sqrt: lambda values: (math.sqrt(values[0]), math.sqrt(values[1])) if values[0] >= 0 else UNKNOWN,
+    _aten.neg: _ends(operator.neg),
+    _aten.sqrt: _ends(math.sqrt),
     _aten.pow: _pow,
-    _aten.add: _add,
-    _aten.sub: lambda first, second, alpha=1: _add(first, second, -alpha),
-    _aten.rsub: lambda first, second, alpha=1: _add(second, first, -alpha),
-    _aten.mul: _corners(lambda one, other: one * other),
-    _aten.maximum: _corners(max),
-    _aten.minimum: _corners(min),
+    _aten.add: _ends(lambda one, other, alpha=1: one + alpha * other),
+    _aten.sub: _ends(lambda one, other, alpha=1: one - alpha * other),
+    _aten.rsub: _ends(lambda one, other, alpha=1: other - alpha * one),
+    _aten.mul: _ends(operator.mul),
+    _aten.maximum: _ends(max),
+    _aten.minimum: _ends(min),
     _aten.cat: _hull,
     _aten.stack: _hull,
     _aten.copy_: _hull,  # of a part, perhaps: the rest stays as it was
     _aten.constant_pad_nd: lambda values, pad, value=(0.0, 0.0): _hull(values, value),
-    _aten.max_pool2d_with_indices: _same,
-    _aten.upsample_nearest1d: _same,
-    _aten.upsample_nearest2d: _same,
-    _aten.clone: _same,
-    _aten._to_copy: _same,
-    _aten.index_select: _same,
-    _aten.mean: _same,
-}
+} | dict.fromkeys(
+    [
+        _aten.max_pool2d_with_indices,
+        _aten.upsample_nearest1d,
+        _aten.upsample_nearest2d,
+        _aten.clone,
+        _aten._to_copy,
+        _aten.index_select,
+        _aten.mean,
+        _aten.scalar_tensor,
+    ],
+    _same,
+)
 
 
 class Ranges(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's modes have no types
@@ -126,20 +128,16 @@ class Ranges(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's mode
         self._known[storage._cdata] = storage, interval
 
     def __torch_dispatch__(
-        self, operator: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
+        self, called: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
     ) -> Any:
         """Run an operator, and note the interval of what it makes."""
-        interval = self._interval(operator.overloadpacket, arguments, options or {})
-        made = operator(*arguments, **(options or {}))
+        options = options or {}
+        each = arguments[0] if arguments and isinstance(arguments[0], list) else arguments
+        alpha = {"alpha": options["alpha"]} if "alpha" in options else {}
+        rule = _RULES.get(called.overloadpacket)
+        interval = rule(*map(self.of, each), **alpha) if rule else UNKNOWN
+        made = called(*arguments, **options)
         first = made[0] if isinstance(made, tuple | list) and made else made
-        if isinstance(first, Tensor) and not operator.is_view and operator is not _aten._unsafe_view.default:
+        if isinstance(first, Tensor) and not called.is_view and called is not _aten._unsafe_view.default:
             self.set(first, interval)
         return made
-
-    def _interval(self, packet: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Interval:
-        if packet not in _RULES:
-            return UNKNOWN
-        if arguments and isinstance(arguments[0], list):
-            arguments = tuple(arguments[0])
-        alpha = {"alpha": options["alpha"]} if "alpha" in options else {}
-        return _RULES[packet](*map(self.of, arguments), **alpha)

@@ -22,7 +22,7 @@ _KINDS = {"inputs": "ih", "recurrent": "hh"}
 def lstm_maps(lstm: nn.LSTM) -> dict[str, nn.Linear]:
     """List an LSTM's linear maps by the names that they have in an `Int8Lstm`; the weights are the LSTM's own."""
     maps = {}
-    for suffix in _suffixes(lstm.num_layers, lstm.bidirectional):
+    for suffix in _suffixes(lstm):
         for kind, short in _KINDS.items():
             weight = getattr(lstm, f"weight_{short}{suffix}")
             maps[f"{kind}{suffix}"] = dense = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
@@ -60,14 +60,10 @@ class Int8Lstm(Derived):
             return lstm(values, state)  # type: ignore[no-any-return]
         values = values if self.batch_first else values.transpose(0, 1)
         ends = []
-        suffixes = iter(_suffixes(self.num_layers, self.bidirectional))
-        for _ in range(self.num_layers):
-            answers = []
-            for _ in range(2 if self.bidirectional else 1):
-                answer, end = self._run(next(suffixes), values)
-                answers.append(answer)
-                ends.append(end)
-            values = torch.cat(answers, dim=-1)
+        for layer in range(self.num_layers):
+            answers = [self._run(f"_l{layer}{direction}", values) for direction in _directions(self)]
+            values = torch.cat([answer for answer, _ in answers], dim=-1)
+            ends += [end for _, end in answers]
         outputs, cells = (torch.stack(each) for each in zip(*ends, strict=True))
         return values if self.batch_first else values.transpose(0, 1), (outputs, cells)
 
@@ -94,7 +90,7 @@ class Int8Lstm(Derived):
         sizes = self.input_size, self.hidden_size, self.num_layers, self.bias, self.batch_first
         lstm = nn.LSTM(*sizes, bidirectional=self.bidirectional, device=like.device, dtype=like.dtype)
         with torch.no_grad():
-            for suffix in _suffixes(self.num_layers, self.bidirectional):
+            for suffix in _suffixes(self):
                 for kind, short in _KINDS.items():
                     held = self.get_submodule(kind + suffix)
                     getattr(lstm, f"weight_{short}{suffix}").copy_(held.weight)
@@ -103,11 +99,10 @@ class Int8Lstm(Derived):
         return lstm.eval().requires_grad_(False)
 
 
-def _suffixes(layers: int, bidirectional: bool) -> list[str]:
-    """List the ends of the weights' names, as torch has them.
+def _directions(lstm: "nn.LSTM | Int8Lstm") -> list[str]:
+    return ["", "_reverse"] if lstm.bidirectional else [""]
 
-    >>> _suffixes(2, True)
-    ['_l0', '_l0_reverse', '_l1', '_l1_reverse']
-    """
-    directions = ["", "_reverse"] if bidirectional else [""]
-    return [f"_l{layer}{direction}" for layer in range(layers) for direction in directions]
+
+def _suffixes(lstm: "nn.LSTM | Int8Lstm") -> list[str]:
+    """List the ends of the weights' names, as torch has them: ``_l0``, ``_l0_reverse``, ``_l1`` …"""
+    return [f"_l{layer}{direction}" for layer in range(lstm.num_layers) for direction in _directions(lstm)]

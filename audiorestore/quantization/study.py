@@ -7,6 +7,8 @@ is then everyone's, or where the entries of the batch are pieces of a fixed leng
 """
 
 import copy
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,8 +52,8 @@ def study(model: nn.Module, run: Run, part: str = "", stride: int = 1) -> dict[s
 
     Args:
         model: The float model, which stays as it is.
-        run: Runs a copy of the model over so many time steps on a device. The device is torch's ``meta``, where tensors
-            have no values, or the CPU if the model cannot do that.
+        run: Runs a copy of the model over a number of time steps on a device. The device is torch's ``meta``, where
+            tensors have no values, or the CPU if the model cannot do that.
         part: The name of the submodule whose maps are wanted; "" for all of the model.
         stride: The lengths are multiples of this.
 
@@ -60,17 +62,9 @@ def study(model: nn.Module, run: Run, part: str = "", stride: int = 1) -> dict[s
     """
     frames = -(-_FRAMES // stride) * stride
     try:
-        return _study(_without_values(model), run, part, frames)
+        return _study(copy.deepcopy(model).to("meta"), run, part, frames)
     except (RuntimeError, TypeError, ValueError):  # it looks at values, or makes tensors on the CPU
         return _study(copy.deepcopy(model).cpu(), run, part, frames)
-
-
-def _without_values(model: nn.Module) -> nn.Module:
-    """Copy a model with all its numbers on torch's meta device; the copy takes no memory."""
-    memo: dict[int, Any] = {id(buffer): buffer.detach().to("meta") for buffer in model.buffers()}
-    for parameter in model.parameters():
-        memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), requires_grad=False)
-    return copy.deepcopy(model, memo)
 
 
 @dataclass
@@ -78,34 +72,33 @@ class _Calls:
     """What was seen of a module in one run."""
 
     multiply_adds: float = 0.0
-    largest: list[float] = field(default_factory=list)
+    largest: float = -1.0  # never called
     entries: set[tuple[int, ...]] = field(default_factory=set)  # slid over: shapes of the entries of batches
-    plain: bool = True
+    batched: bool = True
 
 
 def _study(model: nn.Module, run: Run, part: str, frames: int) -> dict[str, Use]:
     layers = hold_in_int8(model, part)
+    owners = {name: owner_of(model, name) for name in layers}
+    weights = Counter[str]()
+    for name, layer in layers.items():
+        weights[owners[name]] += layer.codes.numel()
     short, long = (_watch(model, layers, run, length) for length in (frames, 2 * frames))
     uses = {}
     for name, layer in layers.items():
-        owner = owner_of(model, name)
-        first, second = short[owner], long[owner]
-        share = 1.0
-        if owner != name:  # an LSTM does all of its maps in one go, each as often
-            whole = sum(each.codes.numel() for other, each in layers.items() if owner_of(model, other) == owner)
-            share = layer.codes.numel() / whole
+        first, second = short[owners[name]], long[owners[name]]
+        share = layer.codes.numel() / weights[owners[name]]  # an LSTM does all of its maps in one go, each as often
         count = share * (second.multiply_adds - first.multiply_adds) / frames
-        bound = max(second.largest, default=float("inf"))
-        if second.entries and second.entries == first.entries:
-            bound = float("inf")  # a piece's own scale is finer
-        known, obstacle = owner == name and bound < float("inf"), None
-        if not second.largest:
+        pieces = second.entries == first.entries  # of one length; or not slid over at all
+        known = owners[name] == name and second.largest < math.inf and not (second.entries and pieces)
+        obstacle = None
+        if second.largest < 0:
             obstacle = "restoring does not use it"
-        elif not (layer.can_compute and second.plain):
+        elif not (layer.can_compute and second.batched):
             obstacle = "there is no int8 form of what it computes"
-        elif not known and second.entries != first.entries:
+        elif not known and not pieces:
             obstacle = SHARED
-        uses[name] = Use(count, bound if known else None, obstacle)
+        uses[name] = Use(count, second.largest if known and second.largest >= 0 else None, obstacle)
     return uses
 
 
@@ -115,17 +108,16 @@ def _watch(model: nn.Module, layers: dict[str, Int8Layer], run: Run, frames: int
     with torch.no_grad(), FlopCounterMode(display=False) as counter, Ranges() as ranges:
 
         def around(owner: str, way: str, work: Callable[..., Any], values: Tensor, *rest: Any) -> Any:
-            seen, before = calls[owner], counter.get_total_flops()
-            seen.largest.append(max(map(abs, ranges.of(values))))
+            seen, layer, before = calls[owner], model.get_submodule(owner), counter.get_total_flops()
+            seen.largest = max(seen.largest, *map(abs, ranges.of(values)))
             made = work(values, *rest)
             seen.multiply_adds += (counter.get_total_flops() - before) / 2
             if way == "convolve":
                 seen.entries.add(tuple(values.shape[1:]))
-            layer = model.get_submodule(owner)
-            if isinstance(layer, Int8Lstm):
+            elif isinstance(layer, Int8Lstm):
                 ranges.set(made[0], UNKNOWN)  # within −1…1, but mostly far within: rows have finer scales
             elif isinstance(layer, Int8Layer) and way == "forward" and layer.codes.dim() > 2:
-                seen.plain &= values.dim() == layer.codes.dim()  # with a batch
+                seen.batched &= values.dim() == layer.codes.dim()
             return made
 
         with watching(model, layers, around):

@@ -38,12 +38,7 @@ _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 def name_apart(records: Iterable[Record], folder_of: Callable[[Record], Path]) -> Iterator[Record]:
-    """Pass records on; a record whose picture would replace an earlier record's gets a ``plot_note`` instead.
-
-    Args:
-        records: Those that get pictures.
-        folder_of: Names the folder of a record's picture.
-    """
+    """Pass records on, with a ``plot_note`` where the picture in its folder would replace an earlier record's."""
     seen = set()
     for record in records:
         if "error" not in record:
@@ -60,34 +55,35 @@ def plot_path(record: Record, folder: Path) -> Path:
     return output_path(folder, record, ".png")
 
 
-def check_id(record: Record) -> None:
-    """Refuse a record whose picture would be outside of its folder."""
-    if not is_clean_id(record["id"]):
-        raise RecordError(f"the id {record['id']!r} cannot name a picture; it must be a relative path without '..'")
-
-
 @contextmanager
 def drawing(settings: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Draw with the project's settings of matplotlib, one thread at a time; the user's own settings change nothing.
-
-    Args:
-        settings: More of them.
-    """
+    """Draw with the project's settings of matplotlib, and more; one thread at a time, independent of the user's own."""
     with _DRAWING, style.context(["default", {**_STYLE, **(settings or {})}]):
         yield
 
 
-def save(target: Path, draw: Callable[[], Figure]) -> None:
-    """Draw a figure and write it as PNG, whole or not at all; an existing file is replaced.
+def save(record: Record, folder: Path, draw: Callable[[], Figure]) -> str:
+    """Draw the picture of a record and write it as PNG, whole or not at all; an existing file is replaced.
 
     Args:
-        target: The file to write.
+        record: The record.
+        folder: For the pictures; ids are mirrored there.
         draw: Makes the figure; called inside of `drawing`.
+
+    Returns:
+        The path of the PNG.
+
+    Raises:
+        RecordError: The picture would be outside of the folder.
     """
+    if not is_clean_id(record["id"]):
+        raise RecordError(f"the id {record['id']!r} cannot name a picture; it must be a relative path without '..'")
+    target = plot_path(record, folder)
     with atomic_path(target, overwrite=True) as path, drawing():
         canvas: Any = FigureCanvasAgg(draw())
         # Not savefig, which draws twice. The metadata would name matplotlib's version.
         canvas.print_png(path, metadata={"Software": None})
+    return str(target)
 
 
 def title_of(record: Record) -> str:

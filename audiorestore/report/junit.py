@@ -10,12 +10,12 @@ from ..scores.columns import Failure
 from ..scores.verdict import Verdict
 
 _SUITE = "audiorestore"
-# What XML 1.0 cannot hold, even escaped: control characters, lone surrogates, and two code points of no character.
+# What XML 1.0 cannot hold, even escaped: control characters, lone surrogates, and two noncharacters.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_junit(path: Path, verdicts: Sequence[Verdict], failures: Sequence[Failure]) -> None:
-    """Write conditions and failed records as JUnit XML: the whole file, or none.
+    """Write conditions and failed records as JUnit XML; the file is written completely or not at all.
 
     The same run gives the same bytes: the file contains neither a time nor a host name.
 
@@ -28,15 +28,14 @@ def write_junit(path: Path, verdicts: Sequence[Verdict], failures: Sequence[Fail
         AudioFileError: It cannot be written.
     """
     failed = sum(bool(verdict.reason) for verdict in verdicts)
-    totals = {"tests": len(verdicts) + len(failures), "failures": failed, "errors": len(failures)}
-    counts = {name: str(count) for name, count in totals.items()}
+    tests = len(verdicts) + len(failures)
+    counts = {"tests": str(tests), "failures": str(failed), "errors": str(len(failures))}
     root = ElementTree.Element("testsuites", {"name": _SUITE, **counts})
     suite = ElementTree.SubElement(root, "testsuite", {"name": "ar eval", **counts})
     for verdict in verdicts:
         case = _case(suite, verdict.kind, verdict.name)
         if verdict.reason:
-            lines = [verdict.reason, *(f"{name}: {words}" for name, words in verdict.worst)]
-            _outcome(case, "failure", verdict.kind, verdict.reason, lines)
+            _outcome(case, "failure", verdict.kind, verdict.reason, verdict.lines)
     for failure in failures:
         name = f"{failure.system}: {failure.name}" if failure.system else failure.name
         _outcome(_case(suite, "record", name), "error", failure.stage, failure.message, [failure.message])

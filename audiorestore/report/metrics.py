@@ -33,17 +33,14 @@ def metrics_table() -> Table:
 
 def _heading(module: ModuleType) -> Text:
     """Describe a metric, and what it takes to measure it."""
-    heading = Text(_first_sentence(inspect.getdoc(module) or ""), style="bold")
+    sentence = " ".join((inspect.getdoc(module) or "").split("\n\n")[0].split()).removesuffix(".")
+    heading = Text(sentence, style="bold")
     if getattr(module, "ON_REQUEST", False):
         heading.append("\nonly on request, with --metric", style="not bold yellow")
     reason = module.missing() if hasattr(module, "missing") else ""
     if reason:
         heading.append(f"\nnot installed: {reason}", style="not bold red")
     return heading
-
-
-def _first_sentence(docstring: str) -> str:
-    return " ".join(docstring.split("\n\n")[0].split()).removesuffix(".")
 
 
 def _described(number: Number, before: Number | None) -> Text:

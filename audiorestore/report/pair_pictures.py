@@ -4,9 +4,8 @@ Both files are read once, block by block, so that two hours take no more memory 
 imports matplotlib.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,7 +18,7 @@ from ..data.manifest import Record, need
 from ..errors import RecordError
 from ..signal.lag import LAG_TOLERANCE
 from ..signal.level import decibels
-from ._canvas import COLOURS, check_id, draw_grid, draw_scale, plot_path, save, scale_top_db, title_of
+from ._canvas import COLOURS, draw_grid, draw_scale, save, scale_top_db, title_of
 from .pair_words import pair_lines, residual_lags
 from .sketch import Sketch, Sketcher
 
@@ -29,8 +28,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 Line = NDArray[np.float32]  # shape (columns,)
 
 
-@dataclass(frozen=True)
-class CloseUp:
+class CloseUp(NamedTuple):
     """A few milliseconds of one channel of a pair, where the reference is loudest.
 
     Attributes:
@@ -44,8 +42,7 @@ class CloseUp:
     degraded: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class PairSketch:
+class PairSketch(NamedTuple):
     """A pair reduced to what a picture shows."""
 
     reference: Sketch
@@ -70,13 +67,10 @@ def plot_pair(record: Record, folder: Path) -> str:
         The path of the PNG; its bytes depend on the sound, the fields named here, the record's id and sample, and the
         version of matplotlib.
     """
-    check_id(record)
     need(record, "reference", "degraded")
     with AudioReader(record["reference"]) as reference, AudioReader(record["degraded"]) as degraded:
         sketch = sketch_pair(reference, degraded)
-    target = plot_path(record, folder)
-    save(target, lambda: draw(sketch, title_of(record), pair_lines(record), residual_lags(record)))
-    return str(target)
+    return save(record, folder, lambda: draw(sketch, title_of(record), pair_lines(record), residual_lags(record)))
 
 
 def sketch_pair(reference: AudioReader, degraded: AudioReader) -> PairSketch:
@@ -121,35 +115,33 @@ def draw(sketch: PairSketch, title: str, lines: list[str], lags: list[NDArray[np
         lines: Text below the title.
         lags: From `residual_lags`; empty for no panel of lags.
     """
-    heights = {"text": 0.26 * len(lines), "waveforms": 2.8, "spectra": 3.0, "difference": 3.0, "lags": 1.5}
-    rows = [row for row in heights if (row != "text" or lines) and (row != "lags" or lags)]
+    heights = {
+        ("text", "text"): 0.26 * len(lines),
+        ("waveforms", "close-up"): 2.8,
+        ("reference", "degraded"): 3.0,
+        ("difference", "spectrum"): 3.0,
+        ("lags", "lags"): 1.5 if lags else 0.0,
+    }
+    heights = {names: height for names, height in heights.items() if height}
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
-    figure = Figure(figsize=(13.0, 0.6 + sum(heights[row] for row in rows)), dpi=100, layout=layout)
-    grid = figure.add_gridspec(len(rows), 2, height_ratios=[heights[row] for row in rows])
-
-    def panels(row: str) -> tuple[Axes, Axes]:
-        left, right = (figure.add_subplot(grid[rows.index(row), side]) for side in (0, 1))
-        return left, right
-
+    figure = Figure(figsize=(13.0, 0.6 + sum(heights.values())), dpi=100, layout=layout)
+    axes = figure.subplot_mosaic(list(map(list, heights)), height_ratios=list(heights.values()))
     figure.suptitle(title, parse_math=False)
     if lines:
-        _write(figure.add_subplot(grid[rows.index("text"), :]), lines)
-    overview, close_up = panels("waveforms")
-    _draw_waveforms(overview, sketch)
-    _draw_close_up(close_up, sketch.close_up, sketch.sample_rate)
-    clean, dirty = panels("spectra")
-    difference, spectrum = panels("difference")
-    _draw_difference(difference, sketch)
-    _draw_spectra(figure, {"reference": clean, "degraded": dirty, "difference": spectrum}, sketch)
+        axes["text"].set_axis_off()
+        text = axes["text"].text(0.5, 0.5, "\n".join(lines), ha="center", va="center", parse_math=False)
+        text.set_in_layout(False)  # so that a long text does not change the panels
+    _draw_waveforms(axes["waveforms"], sketch)
+    _draw_close_up(axes["close-up"], sketch.close_up, sketch.sample_rate)
+    side, panel = sketch.difference, axes["difference"]
+    _draw_envelope(panel, side, side.lowest, side.highest, COLOURS["difference"], "difference")
+    _scale_amplitude(panel, side.peak)
+    panel.set(title=f"difference: {_compared(sketch)}", xlim=(0.0, side.grid.duration_seconds), xlabel="time (s)")
+    spectra = {"reference": axes["reference"], "degraded": axes["degraded"], "difference": axes["spectrum"]}
+    _draw_spectra(figure, spectra, sketch)
     if lags:
-        _draw_lags(figure.add_subplot(grid[rows.index("lags"), :]), lags)
+        _draw_lags(axes["lags"], lags)
     return figure
-
-
-def _write(axes: Axes, lines: list[str]) -> None:
-    axes.set_axis_off()
-    text = axes.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", parse_math=False)
-    text.set_in_layout(False)  # so that a long text does not change the panels
 
 
 def _draw_waveforms(axes: Axes, sketch: PairSketch) -> None:
@@ -171,17 +163,9 @@ def _draw_envelope(axes: Axes, side: Sketch, lowest: Line, highest: Line, colour
 
 def _draw_legend(axes: Axes, place: Literal["lower center", "lower right"], across: float) -> None:
     """Draw the legend above a panel, where it hides nothing."""
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(
-        handles[::-1],
-        labels[::-1],
-        loc=place,
-        bbox_to_anchor=(across, 1.0),
-        ncols=len(labels),
-        fontsize=11,
-        frameon=False,
-        borderaxespad=0.2,
-    )
+    handles, labels = (each[::-1] for each in axes.get_legend_handles_labels())
+    place_above: dict[str, Any] = {"bbox_to_anchor": (across, 1.0), "borderaxespad": 0.2, "ncols": len(labels)}
+    axes.legend(handles, labels, loc=place, fontsize=11, frameon=False, **place_above)
 
 
 def _level(side: Sketch) -> str:
@@ -205,13 +189,6 @@ def _draw_close_up(axes: Axes, close_up: CloseUp, sample_rate: int) -> None:
     axes.set_title("around the peak", loc="left")
     axes.set_xlabel(f"time after {close_up.start_seconds:.3f} s (ms)")
     _draw_legend(axes, "lower right", 1.0)
-
-
-def _draw_difference(axes: Axes, sketch: PairSketch) -> None:
-    side = sketch.difference
-    _draw_envelope(axes, side, side.lowest, side.highest, COLOURS["difference"], "difference")
-    _scale_amplitude(axes, side.peak)
-    axes.set(title=f"difference: {_compared(sketch)}", xlim=(0.0, side.grid.duration_seconds), xlabel="time (s)")
 
 
 def _compared(sketch: PairSketch) -> str:

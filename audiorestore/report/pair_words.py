@@ -24,11 +24,8 @@ def pair_lines(record: Record) -> list[str]:
         texts.append("damage: " + " | ".join(damage_text(each) for each in record["damage"]))
     if isinstance(record.get("alignment"), dict):
         texts.append("alignment: " + _alignment(record["alignment"], record.get("sample_rate")))
-    return [line for text in texts for line in _wrapped(printable(text))]
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _LINE_LENGTH, max_lines=_MOST_LINES, placeholder=" …", break_on_hyphens=False)
+    wrapper = textwrap.TextWrapper(_LINE_LENGTH, max_lines=_MOST_LINES, placeholder=" …", break_on_hyphens=False)
+    return [line for text in texts for line in wrapper.wrap(printable(text))]
 
 
 def damage_text(damage: Any) -> str:

@@ -73,17 +73,16 @@ def power_grid(waveform: NDArray[np.floating], sample_rate: int) -> PowerGrid:
         waveform: Samples, shape (channels, time), time ≥ 1.
         sample_rate: In Hz.
     """
-    channels, samples = waveform.shape
-    columns = PowerColumns(channels, samples, sample_rate)
+    columns = PowerColumns(*waveform.shape, sample_rate)
     for block in Sound.of(waveform, sample_rate).blocks():
         columns.push(block)
     return columns.finish()
 
 
 class PowerColumns:
-    """Measures the power of a sound that comes block by block, in overlapping Hann frames of about 40 ms.
+    """Measures the power of a sound that is read block by block, in overlapping Hann frames of about 40 ms.
 
-    Every sample counts, however long the sound is: a column is the mean power of its frames. The power of channels is
+    No sample is skipped, however long the sound is: a column is the mean power of its frames. The power of channels is
     averaged, so that they cannot cancel each other.
 
     Args:
@@ -102,7 +101,19 @@ class PowerColumns:
     def push(self, block: Block) -> None:
         """Take the next samples, shape (channels, time)."""
         self._held.append(block)
-        self._make_columns()
+        n_fft, hop_length, _, per_column = self._plan
+        ready = min(self._frames_left, (sum(each.shape[-1] for each in self._held) - n_fft) // hop_length + 1)
+        if ready < self._frames_left:
+            ready -= ready % per_column
+        if ready <= 0:
+            return
+        held = np.concatenate(self._held, axis=-1)
+        spectra = power_spectra(held[:, : (ready - 1) * hop_length + n_fft], n_fft, hop_length).mean(axis=0)
+        starts = np.arange(0, ready, per_column)
+        counts = np.diff([*starts, ready])[:, np.newaxis]
+        self._columns.append((np.add.reduceat(spectra, starts, axis=0) / counts).astype(np.float32))
+        self._frames_left -= ready
+        self._held = [held[:, ready * hop_length :]]
 
     def finish(self) -> PowerGrid:
         """Fill up the last frames with zeros, and return all columns."""
@@ -118,22 +129,6 @@ class PowerColumns:
             bin_hz=self._sample_rate / plan.n_fft,
             duration_seconds=self._samples / self._sample_rate,
         )
-
-    def _make_columns(self) -> None:
-        """Make all columns whose samples have come."""
-        n_fft, hop_length, _, per_column = self._plan
-        ready = min(self._frames_left, (sum(block.shape[-1] for block in self._held) - n_fft) // hop_length + 1)
-        if ready < self._frames_left:
-            ready -= ready % per_column
-        if ready <= 0:
-            return
-        held = np.concatenate(self._held, axis=-1)
-        spectra = power_spectra(held[:, : (ready - 1) * hop_length + n_fft], n_fft, hop_length).mean(axis=0)
-        starts = np.arange(0, ready, per_column)
-        counts = np.diff([*starts, ready])[:, np.newaxis]
-        self._columns.append((np.add.reduceat(spectra, starts, axis=0) / counts).astype(np.float32))
-        self._frames_left -= ready
-        self._held = [held[:, ready * hop_length :]]
 
 
 def frame_length(sample_rate: int) -> int:

@@ -1,4 +1,4 @@
-"""What `ar quantize` changed, as a table and as sentences."""
+"""What `ar quantize` changed, as a table and in sentences."""
 
 from typing import Any
 
@@ -6,12 +6,11 @@ from rich.table import Table
 from rich.text import Text
 
 _MOST_NAMES = 8
-_ONE = "parameter stays", "it belongs", "it is"
 _METRICS = (("snr_db", "SNR, dB"), ("lsd_db", "LSD, dB"))
 
 
 def comparison_table(result: dict[str, Any]) -> Table:
-    """Lay out size, speed and quality of a model's two forms side by side."""
+    """Show size, speed and quality of a model's two forms side by side."""
     before, after = result["bytes"]
     table = Table("", before, after, "change", title=Text(f"{result['from']} → {result['model']}"))
     for column in table.columns[1:]:
@@ -42,7 +41,8 @@ def remarks(result: dict[str, Any]) -> list[str]:
     said = _float_layers(result["layers"]) if dtype == "int8" else []
     if left := result["left_in_float32"]:
         count = sum(left.values())
-        stay, belong, are = ("parameters stay", "they belong", "they are") if count > 1 else _ONE
+        one, many = ("parameter stays", "it belongs", "it is"), ("parameters stay", "they belong", "they are")
+        stay, belong, are = one if count == 1 else many
         why = f"{belong} to no int8 layer" if dtype == "int8" else f"{are} too large or too small for float16"
         said.append(f"{count:,} {stay} in float32 because {why}: {_listed(left)}")
     before, after = result["bytes"].values()

@@ -1,4 +1,4 @@
-"""A sound reduced to what a picture can show, block by block: memory does not grow with its length."""
+"""A sound reduced to what a picture can show, block by block, in memory that does not grow with its length."""
 
 import math
 from dataclasses import dataclass
@@ -38,54 +38,47 @@ class Sketch:
 
 
 class Sketcher:
-    """Makes the sketch of a sound that comes block by block.
+    """Makes the sketch of a sound that is read block by block.
 
     Args:
         channels: Number of channels.
-        frames: Samples per channel that will come, at least 1.
+        frames: Samples per channel of the whole sound, at least 1.
         sample_rate: In Hz.
     """
 
     def __init__(self, channels: int, frames: int, sample_rate: int) -> None:
-        self._shape = (channels, frames)
+        self._samples = channels * frames
         self._sample_rate = sample_rate
-        self._envelope = _Envelope(frames)
         self._spectra = PowerColumns(channels, frames, sample_rate)
         self._energy = 0.0
+        self._position = 0
+        self._per_column = math.ceil(frames / ENVELOPE_COLUMNS)
+        columns = math.ceil(frames / self._per_column)
+        self._lowest = np.full(columns, np.inf, np.float32)
+        self._highest = np.full(columns, -np.inf, np.float32)
 
     def push(self, block: Block) -> None:
         """Take the next samples, shape (channels, time), time ≥ 1."""
-        self._envelope.push(block)
         self._spectra.push(block)
         self._energy += dot(block, block)
+        first, start = self._position // self._per_column, self._position
+        self._position += block.shape[-1]
+        stop = math.ceil(self._position / self._per_column)
+        # Where each column starts in this block; the first may have started in an earlier block.
+        starts = np.arange(first, stop) * self._per_column - start
+        starts[0] = 0
+        for side, pick, extreme in (
+            (self._lowest, np.minimum, block.min(0)),
+            (self._highest, np.maximum, block.max(0)),
+        ):
+            side[first:stop] = pick(side[first:stop], pick.reduceat(extreme, starts))
 
     def finish(self) -> Sketch:
         """Make the sketch, once all samples have been pushed."""
         return Sketch(
-            lowest=self._envelope.lowest,
-            highest=self._envelope.highest,
-            column_seconds=self._envelope.per_column / self._sample_rate,
-            mean_power=self._energy / math.prod(self._shape),
+            lowest=self._lowest,
+            highest=self._highest,
+            column_seconds=self._per_column / self._sample_rate,
+            mean_power=self._energy / self._samples,
             grid=self._spectra.finish(),
         )
-
-
-class _Envelope:
-    """The lowest and the highest sample in each of a bounded number of columns."""
-
-    def __init__(self, frames: int) -> None:
-        self.per_column = math.ceil(frames / ENVELOPE_COLUMNS)
-        columns = math.ceil(frames / self.per_column)
-        self.lowest = np.full(columns, np.inf, np.float32)
-        self.highest = np.full(columns, -np.inf, np.float32)
-        self._position = 0
-
-    def push(self, block: Block) -> None:
-        first = self._position // self.per_column
-        self._position += block.shape[-1]
-        stop = math.ceil(self._position / self.per_column)
-        # Where each column starts in this block; the first may have started in an earlier block.
-        starts = np.arange(first, stop) * self.per_column - (self._position - block.shape[-1])
-        starts[0] = 0
-        for side, pick, extreme in ((self.lowest, np.minimum, block.min(0)), (self.highest, np.maximum, block.max(0))):
-            side[first:stop] = pick(side[first:stop], pick.reduceat(extreme, starts))

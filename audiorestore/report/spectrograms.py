@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ..data.audio_file import read_audio
@@ -20,7 +19,6 @@ from ._canvas import (
     COLOURS,
     RANGE_DB,
     STEP_DB,
-    check_id,
     draw_grid,
     draw_scale,
     name_apart,
@@ -53,7 +51,6 @@ def plot_record(record: Record, folder: Path) -> str:
         The path of the PNG; its bytes depend on the sound, the record's id, sample and SNR, and the version of
         matplotlib.
     """
-    check_id(record)
     (reference_path,) = need(record, "reference")
     reference, sample_rate = read_audio(reference_path)
     grids = {"reference": power_grid(reference, sample_rate)}
@@ -67,9 +64,9 @@ def plot_record(record: Record, folder: Path) -> str:
             residuals[role] = power_grid(estimate - reference, sample_rate)
             lowest = 10.0 ** ((scale_top_db([grids["reference"]]) - RANGE_DB) / 10.0)
             phases[role] = phase_grid(reference, estimate, sample_rate, lowest)
-    target = plot_path(record, folder)
-    save(target, lambda: draw(grids, residuals, phases, sample_rate, title_of(record), _snr(record)))
-    return str(target)
+    rows = record.get("metrics", {})
+    snr_db = {role: rows[role]["snr_db"] for role in residuals if rows.get(role, {}).get("snr_db") is not None}
+    return save(record, folder, lambda: draw(grids, residuals, phases, sample_rate, title_of(record), snr_db))
 
 
 def draw(
@@ -102,43 +99,27 @@ def draw(
         if role != "reference":
             draw_grid(axes[1, column], residuals[role], sample_rate, top)
             axes[1, column].set_title(f"{role} − reference{': no difference' if residuals[role].silent else ''}")
-            turns = _draw_phases(axes[2, column], phases[role], grids[role], sample_rate)
+            turns = draw_grid(axes[2, column], grids[role], sample_rate, 0.0)
+            turns.set_data(np.ma.masked_invalid(phases[role].T))  # light where the phase is right, dark where inverted
+            turns.set(cmap="twilight_shifted", clim=(-np.pi, np.pi), interpolation="nearest")
+            axes[2, column].set_facecolor("0.6")  # visible where there is no angle
             axes[2, column].set_title(f"phase: {role} − reference")
             axes[2, column].set_xlabel("time (s)")
     axes[0, -1].set_xlabel("time (s)")
     for row in axes[:, 0]:
         row.set_ylabel("frequency (kHz)")
-    _draw_errors(axes[1, -1], grids["reference"], residuals, sample_rate)
-    _draw_profiles(axes[2, -1], grids, sample_rate)
+    errors = {"reference": ("reference", grids["reference"])}
+    errors |= {role: (f"{role} − reference", residual) for role, residual in residuals.items()}
+    _draw_means(axes[1, -1], errors, sample_rate)
+    axes[1, -1].set_title("mean over time (dB)")
+    _draw_means(axes[2, -1], {role: (role, grid) for role, grid in grids.items()}, sample_rate)
+    axes[2, -1].set_title("frequency profiles: mean over time (dB)")
     draw_scale(figure, image, list(axes[:2].flat))
     scale = figure.colorbar(turns, ax=list(axes[2]), aspect=20, pad=0.01, ticks=[-np.pi, 0.0, np.pi])
     scale.set_ticklabels(["−π", "0", "π"])
     scale.set_label("phase difference (grey: level too low)")
     figure.suptitle(title, parse_math=False)
     return figure
-
-
-def _draw_phases(axes: Axes, phases: Turns, grid: PowerGrid, sample_rate: int) -> AxesImage:
-    """Draw angles over seconds and kilohertz: light where the phase is right, dark where it is inverted."""
-    image = draw_grid(axes, grid, sample_rate, 0.0)
-    image.set_data(np.ma.masked_invalid(phases.T))
-    image.set(cmap="twilight_shifted", clim=(-np.pi, np.pi), interpolation="nearest")
-    axes.set_facecolor("0.6")  # visible where there is no angle
-    return image
-
-
-def _draw_errors(axes: Axes, reference: PowerGrid, residuals: dict[str, PowerGrid], sample_rate: int) -> None:
-    """Draw the mean spectra of the reference and of the residuals."""
-    curves = {"reference": ("reference", reference)}
-    curves |= {role: (f"{role} − reference", grid) for role, grid in residuals.items()}
-    _draw_means(axes, curves, sample_rate)
-    axes.set_title("mean over time (dB)")
-
-
-def _draw_profiles(axes: Axes, grids: dict[str, PowerGrid], sample_rate: int) -> None:
-    """Draw the mean spectra of all sounds, which show whether lost bands are restored."""
-    _draw_means(axes, {role: (role, grid) for role, grid in grids.items()}, sample_rate)
-    axes.set_title("frequency profiles: mean over time (dB)")
 
 
 def _draw_means(axes: Axes, sounds: dict[str, tuple[str, PowerGrid]], sample_rate: int) -> None:
@@ -158,9 +139,3 @@ def _draw_means(axes: Axes, sounds: dict[str, tuple[str, PowerGrid]], sample_rat
     axes.grid(alpha=0.3)
     if curves:
         axes.legend(loc="upper right", fontsize=11)
-
-
-def _snr(record: Record) -> dict[str, float]:
-    rows = record.get("metrics", {})
-    found = {role: rows.get(role, {}).get("snr_db") for role in ("degraded", "restored")}
-    return {role: value for role, value in found.items() if value is not None}

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -34,18 +35,17 @@ def summary_table(summary: Summary, intervals: bool = True) -> Table:
     table.add_column("", overflow="fold")
     for heading in headings:
         table.add_column(Text(heading), justify="right", no_wrap=True)
-    group: Any = None
-    entries = summary.table()
-    for key in dict.fromkeys(_section(entry) for entry in entries):
-        mine = [entry for entry in entries if _section(entry) == key]
-        if key[0] != group:
-            group = key[0]
-            table.add_row(Text(group, style="bold reverse"))
-        number = summary.numbers[key[1]]
-        table.add_row(Text(f"{key[1]}{arrow_of(number)}", style="bold"))
-        for entry in mine:
-            label = f" {entry.system} {entry.row}" if entry.system else f" {entry.row}"
-            table.add_row(Text(label), *_cells(entry, number, intervals, compared), end_section=entry is mine[-1])
+    for group, found in groupby(summary.table(), key=lambda entry: entry.group):
+        entries = list(found)
+        words = ", ".join(f"{name} = {MISSING if value is None else value}" for name, value in group.items())
+        table.add_row(Text(words, style="bold reverse"))
+        for name, number in summary.numbers.items():
+            table.add_row(Text(f"{name}{arrow_of(number)}", style="bold"))
+            for entry in entries:
+                if entry.number == name:
+                    label = f" {entry.system} {entry.row}" if entry.system else f" {entry.row}"
+                    table.add_row(Text(label), *_cells(entry, number, intervals, compared))
+            table.add_section()
     return table
 
 
@@ -81,31 +81,16 @@ def arrow_of(number: Number) -> str:
     return "" if number.part_of else " ↑" if number.higher_is_better else " ↓"
 
 
-def _section(entry: Entry) -> tuple[str, str]:
-    """Get the section of the table that an entry is in: its group as text, and its number."""
-    fields = entry.group.items()
-    return ", ".join(f"{name} = {MISSING if value is None else value}" for name, value in fields), entry.number
-
-
 def _cells(entry: Entry, number: Number, intervals: bool, compared: bool) -> list[str]:
-    style = number.style
+    style, signed = number.style, f"+{number.style}"
     cells = [str(entry.count), format_number(entry.mean, style)]
     if intervals:
         cells.append("" if entry.low is None else f"[{entry.low:{style}}, {entry.high:{style}}]")
-    cells += [format_number(entry.median, style), _signed(entry.gain, style)]
+    cells += [format_number(entry.median, style), format_number(entry.gain, signed, "")]
     if compared:
-        cells += [_signed(entry.difference, style), _chance(entry.p)]
+        p = "<0.001" if entry.p is not None and entry.p < 0.001 else format_number(entry.p, ".3f", "")
+        cells += [format_number(entry.difference, signed, ""), p]
     return cells
-
-
-def _signed(value: float | None, style: str) -> str:
-    return "" if value is None else f"{value:+{style}}"
-
-
-def _chance(probability: float | None) -> str:
-    if probability is None:
-        return ""
-    return "<0.001" if probability < 0.001 else f"{probability:.3f}"
 
 
 def summary_as(summary: Summary, format: str) -> str:
@@ -166,13 +151,13 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def format_number(value: float | None, style: str) -> str:
-    """Format a number in its metric's style; – where it is missing.
+def format_number(value: float | None, style: str, missing: str = MISSING) -> str:
+    """Format a number in its metric's style; – where it is missing, or what is given for that.
 
     >>> format_number(None, ".2f"), format_number(25.8512, ".2f")
     ('–', '25.85')
     """
-    return MISSING if value is None else f"{value:{style}}"
+    return missing if value is None else f"{value:{style}}"
 
 
 def notes_on(summary: Summary) -> list[str]:
@@ -205,6 +190,5 @@ def verdict_table(verdicts: Sequence[Verdict], title: str) -> Table:
     table.add_column("reason and worst files", overflow="fold", ratio=1)
     for verdict in verdicts:
         if verdict.reason:
-            lines = [verdict.reason, *(f"{name}: {words}" for name, words in verdict.worst)]
-            table.add_row(*map(Text, (verdict.name, verdict.found, verdict.wanted, "\n".join(lines))))
+            table.add_row(*map(Text, (verdict.name, verdict.found, verdict.wanted, "\n".join(verdict.lines))))
     return table

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..data.manifest import MANIFEST_SUFFIXES, read_records
 from ..errors import RecordError, UsageError
@@ -21,6 +20,7 @@ from .verdict import WORST, Verdict, name_some
 # Records hold six digits. A change of less than one unit of the sixth is not a change.
 _ROUNDING = 1e-5
 _MALFORMED = "baseline"  # the stage of lines that are not records
+_TOLERANCE = re.compile(r"\s*(all\s*:)?\s*(\w+)\s*=\s*\+?((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -45,21 +45,12 @@ def parse_tolerances(texts: Iterable[str], measured: Mapping[str, Number]) -> To
     mean: dict[str, float] = {}
     each: dict[str, float] = {}
     for text in texts:
-        parts = re.fullmatch(r"\s*(all\s*:)?\s*(\w+)\s*=\s*(\S+)\s*", text)
-        value = _amount(parts[3]) if parts else None
-        if parts is None or value is None:
+        parts = _TOLERANCE.fullmatch(text)
+        if parts is None or math.isinf(float(parts[3])):
             raise UsageError(f"--tolerance {text!r} cannot be read; an example is 'lsd_db=0.05', or 'all:lsd_db=0.5'")
         check_number(parts[2], measured, f"--tolerance {text!r}")
-        (each if parts[1] else mean)[parts[2]] = value
+        (each if parts[1] else mean)[parts[2]] = float(parts[3])
     return Tolerances(mean, each)
-
-
-def _amount(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value >= 0.0 else None
 
 
 def read_baseline(path: Path) -> Scores:
@@ -118,7 +109,10 @@ def compare(
         prefix = f"{system}: " if system else ""
         columns = scores.systems.get(system, Columns())
         here, there = shared_places(earlier, columns)
-        verdicts.append(_judge_records(f"{prefix}records", earlier, here))
+        missing = np.ones(len(earlier.keys), bool)
+        missing[here] = False
+        reason = f"not measured now: {name_some(earlier.keys, missing)}" if missing.any() else ""
+        verdicts.append(Verdict("baseline", f"{prefix}records", reason))
         for row, (name, number) in itertools.product(ROWS, numbers.items()):
             before, after = earlier.column(row, name)[here], columns.column(row, name)[there]
             wanted = not number.part_of or name in tolerances.mean or name in tolerances.each
@@ -132,26 +126,12 @@ def compare(
     return verdicts
 
 
-def _judge_records(name: str, earlier: Columns, here: NDArray[np.intp]) -> Verdict:
-    """Judge whether all records of the baseline are measured now."""
-    missing = np.ones(len(earlier.keys), bool)
-    missing[here] = False
-    reason = f"not measured now: {name_some(earlier.keys, missing)}" if missing.any() else ""
-    return Verdict("baseline", name, reason)
-
-
 def _judge_number(
     name: str, number: Number, keys: Sequence[Key], before: Values, after: Values, allowed: tuple[float, float]
 ) -> Verdict:
     """Judge one number of the records that both runs have.
 
-    Args:
-        name: What to call it.
-        number: Its meaning.
-        keys: The records.
-        before: Its values in the baseline.
-        after: Its values now.
-        allowed: How much worse the mean may be, and how much any single file.
+    The first of ``allowed`` is how much worse the mean may be, the second how much worse any single file.
     """
     style, sign = number.style, 1 if number.higher_is_better else -1
     lost = ~np.isnan(before) & np.isnan(after)

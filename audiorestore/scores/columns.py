@@ -76,11 +76,7 @@ class Columns:
     _held: dict[tuple[str, str], "array[float]"] = field(default_factory=dict, repr=False)
 
     def add(self, record: Record, copy: int = 0) -> None:
-        """Add a record with ``metrics``.
-
-        Args:
-            record: The record.
-            copy: How many records of the same id and sample came before.
+        """Add a record with ``metrics``; ``copy`` records of the same id and sample came before.
 
         Raises:
             RecordError: Its metrics are not what `ar eval` writes.
@@ -161,14 +157,11 @@ class Scores:
         self._seen[name] += 1
         if not is_measured(record):
             error = record.get("error", {})
-            stage, message = (str(error.get(key) or otherwise) for key, otherwise in _UNMEASURED.items())
-            self.failures.append(Failure(name[1], system, stage, message, record.get("sample")))
+            stage, message = error.get("stage") or "eval", error.get("message") or "it was not measured"
+            self.failures.append(Failure(name[1], system, str(stage), str(message), record.get("sample")))
             return False
         self.systems.setdefault(system, Columns()).add(record, self._seen[name] - 1)
         return True
-
-
-_UNMEASURED = {"stage": "eval", "message": "it was not measured"}
 
 
 def is_measured(record: Record) -> bool:

@@ -1,7 +1,7 @@
 """Gates: conditions that the numbers of a run have to meet, such as ``restored.snr_db>=degraded.snr_db+1.0``."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,6 @@ from .verdict import WORST, Verdict, name_some
 _ROUNDING = 1e-9  # relative to the size of the terms: the error that adding floats may leave
 _EXAMPLE = "restored.snr_db>=degraded.snr_db+1.0"
 
-_STATISTICS: dict[str, Callable[[Values], float]] = {
-    "mean": mean,
-    "median": lambda values: float(np.median(values)),
-}
 _OPERATORS = (">=", "<=", "==", ">", "<")
 _PREFIX = re.compile(r"\s*(all|mean|median)\s*:")
 _OPERAND = re.compile(
@@ -172,10 +168,8 @@ def check_number(number: str, measured: Mapping[str, Number], asked: str) -> Non
                 f"{asked}: {number!r} is not going to be measured; add --metric {metric} (and name all others that "
                 "you want), or use --metric all"
             )
-    there = ", ".join(measured)
-    raise UsageError(
-        f"{asked}: there is no number {number!r}{suggestion(number, list(measured))}; these are measured: {there}"
-    )
+    meant = suggestion(number, list(measured))
+    raise UsageError(f"{asked}: there is no number {number!r}{meant}; these are measured: {', '.join(measured)}")
 
 
 def judge_gates(gates: Sequence[Gate], scores: Scores, numbers: Mapping[str, Number]) -> list[Verdict]:
@@ -223,8 +217,8 @@ def judge(gate: Gate, scores: Columns, numbers: Mapping[str, Number], failed: in
         if missed.any():
             reasons.append(f"{np.count_nonzero(missed)} of {len(scores.keys)} records do not meet it")
     elif known.any():
-        reduce = _STATISTICS[gate.statistic]
-        ours, theirs = reduce(left[known]), reduce(right[known])
+        reduce = mean if gate.statistic == "mean" else np.median
+        ours, theirs = (float(reduce(side[known])) for side in (left, right))
         found, wanted = f"{ours:.6g}", f"{gate.operator} {theirs:.6g}"
         if not _holds(gate.operator, np.array([ours - theirs]), slack[known].max(keepdims=True))[0]:
             reasons.append(f"the {gate.statistic} is {found}, not {wanted}")
@@ -236,9 +230,9 @@ def judge(gate: Gate, scores: Columns, numbers: Mapping[str, Number], failed: in
     if reasons:
         style = numbers[gate.terms[0][2]].style
         furthest = np.argsort(np.where(missed, -np.abs(left - right), np.inf), kind="stable")
-        places = furthest[: min(WORST, int(missed.sum()))]
-        texts = [f"{left[each]:{style}}, wanted {gate.operator} {right[each]:{style}}" for each in places]
-        worst = tuple((str(scores.keys[each]), text) for each, text in zip(places, texts, strict=True))
+        for place in furthest[: min(WORST, int(missed.sum()))]:
+            words = f"{left[place]:{style}}, wanted {gate.operator} {right[place]:{style}}"
+            worst += ((str(scores.keys[place]), words),)
     return Verdict("require", name, "; ".join(reasons), found, wanted, worst)
 
 

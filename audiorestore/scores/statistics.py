@@ -3,8 +3,8 @@
 Sources: Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7, 1979 (percentile interval:
 Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13); Wilcoxon, "Individual comparisons by
 ranking methods", Biometrics Bulletin 1, 1945; Holm, "A simple sequentially rejective multiple test procedure",
-Scandinavian Journal of Statistics 6, 1979. The first two are computed by scipy.stats, which is imported only where
-there is something to compute: it takes longer than everything else that starts.
+Scandinavian Journal of Statistics 6, 1979. The first two are computed by scipy.stats, which is imported only where it
+is needed: importing it takes longer than the rest of the start-up.
 """
 
 import math

@@ -198,29 +198,16 @@ class Summary:
         ]
         found = [self.series(row, system, name, group) for group, row, system, name in places]
         columns = [_defined(series.values) for series in found]
-        gains = [_defined(series.gains) for series in found]
         compared = self._compare()
         entries = []
-        for place, values, better, interval in zip(places, columns, gains, mean_intervals(columns), strict=True):
+        for place, series, values, ends in zip(places, found, columns, mean_intervals(columns), strict=True):
             group, row, system, name = place
-            low, high = interval or (None, None)
-            difference, p = compared.get((group, row, system, name), (None, None))
-            entries.append(
-                Entry(
-                    row=row,
-                    number=name,
-                    count=len(values),
-                    mean=_mean(values),
-                    median=float(np.median(values)) if len(values) else None,
-                    gain=_mean(better),
-                    low=low,
-                    high=high,
-                    group=dict(zip(self.by, group, strict=True)),
-                    system=system,
-                    difference=difference,
-                    p=p,
-                )
-            )
+            median = float(np.median(values)) if len(values) else None
+            averages = (_mean(values), median, _mean(_defined(series.gains)))
+            low, high = ends or (None, None)
+            fields = dict(zip(self.by, group, strict=True))
+            difference, p = compared.get(place, (None, None))
+            entries.append(Entry(row, name, len(values), *averages, low, high, fields, system, difference, p))
         return entries
 
     def _compare(self) -> dict[tuple[Group, str, str | None, str], tuple[float | None, float | None]]:

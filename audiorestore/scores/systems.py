@@ -25,7 +25,10 @@ def side_by_side(manifests: Sequence[tuple[str, Sequence[Record]]]) -> list[Reco
     Raises:
         UsageError: Some manifests share items and others do not.
     """
-    items = [{_item(record) for record in records if record.get("restored")} for _, records in manifests]
+    items = [
+        {(record["id"], record.get("sample")) for record in records if record.get("restored")}
+        for _, records in manifests
+    ]
     shared = {item for item, count in Counter(item for each in items for item in each).items() if count > 1}
     if not shared:
         return [record for _, records in manifests for record in records]
@@ -66,10 +69,6 @@ def system_folder(record: Record, folder: Path) -> Path:
     'plots/cnn'
     """
     return folder / _own(record)
-
-
-def _item(record: Record) -> tuple[str, int | None]:
-    return record["id"], record.get("sample")
 
 
 def _own(record: Record) -> str:

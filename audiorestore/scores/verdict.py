@@ -1,4 +1,4 @@
-"""Whether a run met a condition: what a build server asks, of gates and of comparisons with an earlier run alike."""
+"""Whether a run meets a condition: the result of a quality gate, or of a comparison with an earlier run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Verdict:
         kind: Which option asks for it: ``require`` or ``baseline``.
         name: The condition.
         reason: Why it is not met, for people; empty where it is.
-        found: What was measured, where one number says it.
-        wanted: What that number had to reach.
+        found: The measured number, where the condition compares a single one.
+        wanted: What that number has to reach.
         worst: The files with the worst values, worst first, each with its numbers as text.
     """
 
@@ -30,6 +30,11 @@ class Verdict:
     found: str = ""
     wanted: str = ""
     worst: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """The reason and the worst files, a line each; none where the condition is met."""
+        return [self.reason, *(f"{name}: {words}" for name, words in self.worst)] if self.reason else []
 
 
 def name_some(keys: Iterable[Key], chosen: NDArray[np.bool_]) -> str:

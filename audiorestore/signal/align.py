@@ -1,8 +1,8 @@
-"""How a degraded recording is aligned with its reference: lag to a fraction of a sample, gain, and whether they hold.
+"""How a degraded recording is aligned with its reference: the lag to a fraction of a sample, and the gain.
 
-What speaks against a pair is a finding: swapped channels, inverted polarity, other content, a lag that drifts. Each
-raises an error, or is reported with the result where it is allowed. Recordings are read in parts, so two hours take no
-more memory than two minutes.
+A problem with a pair is a finding: swapped channels, inverted polarity, other content, a lag that drifts. Each raises
+an error, or is reported in the result if it is allowed. Recordings are read in parts, so two hours take no more memory
+than two minutes.
 """
 
 import math
@@ -26,9 +26,9 @@ __all__ = ["LAG_TOLERANCE", "ChannelAlignment", "measure"]
 _WHOLE_FRAMES = 1 << 22  # recordings up to this length are correlated whole, longer ones by their loudest parts
 _EXCERPT_FRAMES = 1 << 21
 _LEAST_CORRELATION = 0.1
-_PLAIN_CORRELATION = 0.5  # nothing but the same sound correlates so well
-_PROMINENT = 5.0  # prominence times correlation: beyond this, a peak is not due to chance
-_LEAST_SEARCHED = 100  # samples: a shorter recording fits anywhere, so its lag is taken to be 0
+_PLAIN_CORRELATION = 0.5  # only the same sound correlates that well
+_PROMINENT = 5.0  # prominence times correlation: above this, a peak is not due to chance
+_LEAST_SEARCHED = 100  # samples: a shorter recording fits anywhere, so its lag is assumed to be 0
 _SILENT = 1e-6  # of the loudest channel's energy
 
 Energies = NDArray[np.float64]
@@ -40,9 +40,9 @@ class ChannelAlignment:
 
     Attributes:
         lag: Samples by which the degraded channel is delayed (negative: advanced), to a fraction of a sample.
-        gain: The factor by which the reference's own sound was scaled, without its sign; 0 where nothing of it is left.
+        gain: The factor by which the reference's own sound was scaled, without its sign; 0 if nothing of it is left.
         correlation: Normalised correlation at that lag, at most 1, without its sign.
-        windows: How much later than that each window of the recording is, in samples; None for a window that has no
+        windows: Lag of each window of the recording relative to ``lag``, in samples; None for a window that has no
             sound or fits at several lags.
         found: Which of `FINDINGS` were accepted.
     """
@@ -57,21 +57,19 @@ class ChannelAlignment:
 def measure(reference: Sound, degraded: Sound, allow: Collection[str] = frozenset()) -> list[ChannelAlignment | None]:
     """Measure how each channel of a degraded recording is aligned with its reference.
 
-    Where swapped channels are allowed, each is measured against the one that it holds; inverted polarity is measured
-    as if it were not inverted; the lag and the gain of other content are 0; of what drifts, the best lag over the whole
-    is taken.
+    If swapped channels are allowed, each is measured against the one that it holds. Inverted polarity is undone first.
+    Other content has lag and gain 0. If the lag drifts, the best lag over the whole recording is returned.
 
     Args:
         reference: The clean recording.
-        degraded: A recording at the same rate and of as many channels, of any length.
+        degraded: A recording with the same sample rate and channels, of any length.
         allow: Which of `FINDINGS` to report in the result instead of raising them.
 
     Returns:
-        One entry per channel; None for a channel whose reference is silent, where no lag can be measured.
+        One entry per channel; None for a channel whose reference is silent, so that no lag can be measured.
 
     Raises:
-        AlignmentError: The two hold different sound, drift against each other, have their channels swapped, or the
-            polarity of one is inverted; its ``kind`` says which.
+        AlignmentError: There is a finding that is not allowed; its ``kind`` says which.
     """
     if reference.channels != degraded.channels:
         raise AlignmentError(f"the reference has {reference.channels} channels and the degraded {degraded.channels}")
@@ -87,23 +85,18 @@ def measure(reference: Sound, degraded: Sound, allow: Collection[str] = frozense
 
 @dataclass
 class _Reading:
-    """What was measured on one channel, with a sentence for each finding.
-
-    Attributes:
-        silent: Whether there is nothing to measure.
-        unrelated: Whether nothing in it fits.
-    """
+    """What was measured on one channel, with a sentence for each finding."""
 
     lag: float = 0.0
     gain: float = 0.0
     correlation: float = 0.0
     windows: list[Window] = field(default_factory=list)
-    silent: bool = False
-    unrelated: bool = False
+    silent: bool = False  # the reference: there is nothing to measure
+    unrelated: bool = False  # nothing fits
     sentences: dict[str, str] = field(default_factory=dict)
 
     def result(self) -> ChannelAlignment | None:
-        """Leave out the sentences; None where the reference is silent."""
+        """Get the result without the sentences; None if the reference is silent."""
         if self.silent:
             return None
         windows = tuple(window.residual for window in self.windows)
@@ -111,7 +104,7 @@ class _Reading:
 
 
 def _share_speed(readings: list[_Reading]) -> None:
-    """Where one channel is the same sound at another speed, the speed is what is wrong with the others too."""
+    """If one channel is the same sound at another speed, report that for channels where nothing fits, too."""
     speeds = [each for each in readings if "drift" in each.sentences and not each.gain]
     for each in readings:
         if speeds and each.unrelated:
@@ -128,7 +121,7 @@ def _sentence(kind: str, readings: list[_Reading]) -> str:
 
 
 class _Pair:
-    """Two recordings, the energies of their parts, and where channels were found in each other."""
+    """Two recordings, their energies over time, and where their channels were found in each other."""
 
     def __init__(self, reference: Sound, degraded: Sound) -> None:
         self.reference, self.degraded = reference, degraded
@@ -150,7 +143,7 @@ class _Pair:
         return reading
 
     def search(self, source: int, index: int) -> Found | None:
-        """Find one channel in another; None where one of them is silent or too short for a lag."""
+        """Find one channel in another; None if one of them is silent or too short for a lag."""
         if (source, index) not in self._found:
             self._found[source, index] = self._search(source, index)
         return self._found[source, index]
@@ -177,9 +170,9 @@ class _Pair:
     def sources(self) -> list[int]:
         """Find which channel of the reference each degraded channel holds: its own, unless some are clearly swapped.
 
-        The two channels of a stereo recording resemble each other, and codecs store what they share. So a channel
-        counts as another one only where that is nearer by half of the difference between the two, and only if all of
-        the swapped channels are found.
+        The two channels of a stereo recording resemble each other, and codecs store what they have in common. So a
+        channel counts as another one only if that is nearer by half of the difference between the two, and only if all
+        swapped channels are found.
         """
         own = list(range(self.reference.channels))
         if len(own) < 2 or min(self.reference.frames, self.degraded.frames) < _LEAST_SEARCHED:
@@ -203,21 +196,19 @@ class _Pair:
             1 if it is the other one; 0 if it is its own or neither, or if nothing distinguishes the two.
         """
         energies, frames = self._products(index, self.search(index, index))
-        total = energies[-1, -1]
         own = _explained(energies, index)
-        if own < 0.8 * total:  # its own lag may be wrong, and the other's better
-            there = self.search(other, index)
-            if there is not None:
-                energies, frames = self._products(index, there)
-                total = energies[-1, -1]
-                own = max(own, _explained(energies, index))
+        # Its own lag may be wrong, and the other's better.
+        if own < 0.8 * energies[-1, -1] and (there := self.search(other, index)) is not None:
+            energies, frames = self._products(index, there)
+            own = max(own, _explained(energies, index))
+        total = energies[-1, -1]
         across = _explained(energies, other)
         best = max(own, across)
         power = energies[index, index]
         alike = energies[index, other] ** 2 / power / max(energies[other, other], 1e-30) if power > 0 else 0.0
         expected = best * (1.0 - alike)
         noise = (total - best) / max(1, frames)
-        clear = max(1e-3 * total, 0.1 * (total - best))  # where the two drift, neither channel explains much
+        clear = max(1e-3 * total, 0.1 * (total - best))  # if the two drift, neither channel explains much
         return (across - own) / expected if across - own > clear and expected > 100.0 * noise else 0.0
 
     def _products(self, index: int, found: Found | None) -> tuple[Energies, int]:
@@ -243,7 +234,7 @@ def _short(reference: Track, degraded: Track) -> bool:
 
 
 def _loud_starts(energies: Energies, frames: int) -> list[int]:
-    """List where excerpts start that hold most of the sound: the loudest, then that of each quarter."""
+    """List where the excerpts with the most sound start: the loudest of all, then that of each quarter."""
     if frames <= _EXCERPT_FRAMES:
         return [0]
     summed = np.concatenate([[0.0], np.cumsum(energies)])
@@ -255,7 +246,7 @@ def _loud_starts(energies: Energies, frames: int) -> list[int]:
 
 
 def _read(reference: Track, degraded: Track, found: Found | None) -> _Reading:
-    """Measure one channel against the one that it holds; neither is silent."""
+    """Measure a channel against the reference channel that it holds; neither is silent."""
     if found is None:
         (fit,) = fits(reference, degraded, [0.0])
         return _Reading(0.0, max(0.0, fit.gain), max(0.0, fit.correlation))
@@ -280,7 +271,7 @@ def _read(reference: Track, degraded: Track, found: Found | None) -> _Reading:
 
 
 def _is_same(reference: Track, degraded: Track, correlation: float, prominence: float) -> bool:
-    """Accept a high correlation, or a lower one whose peak is the more prominent."""
+    """Accept a high correlation, or a lower one if its peak is prominent."""
     if correlation >= _PLAIN_CORRELATION:
         return True
     frames = min(reference.frames, degraded.frames)
@@ -313,10 +304,10 @@ def _drift_text(kind: str, lag: float = 0.0, drifting: Mapping[int, float | None
 
 
 def _simplest(reference: Track, degraded: Track, lag: float) -> Fit:
-    """Take a lag of a sample or two for none, or a fractional one for a whole one, where that explains as much.
+    """Replace a lag of up to two samples by 0, or a fractional one by a whole one, if that explains as much.
 
-    Coding noise moves the peak of a correlation by up to a sample where nothing was moved. A true lag leaves an error
-    that undoing it removes; one that removes less than 5 % (0.2 dB) is taken for noise.
+    Coding noise moves the peak of a correlation by up to a sample. Undoing a true lag removes error; a lag that removes
+    less than 5 % (0.2 dB) of it is attributed to noise.
     """
     lags = [lag, *([0.0] if abs(lag) <= 2.0 else []), float(round(lag))]
     best, *others = fits(reference, degraded, lags)

@@ -8,16 +8,9 @@ PARTS_PER_SECOND = 20  # how finely the start is chosen
 
 
 def busiest_start(sound: Sound, frames: int) -> int:
-    """Find the excerpt of a given length that holds the most sound.
+    """Find the sample at which the excerpt of ``frames`` samples with the most sound starts.
 
-    The RMS values of parts of 50 ms are added up, not their powers, so that one bang does not outweigh music.
-
-    Args:
-        sound: The recording.
-        frames: Length of the excerpt in samples, at most that of the recording.
-
-    Returns:
-        The sample at which the excerpt starts.
+    The RMS values of parts of 50 ms are summed, not their powers, so that one bang does not outweigh music.
 
     >>> tone = np.zeros((1, 8000), np.float32)
     >>> tone[:, 4000:6000] = 0.5

@@ -1,4 +1,4 @@
-"""Whether the lag is the same everywhere: what single windows show, and what the cause is if it is not."""
+"""Whether the lag is the same everywhere: the lags of single windows, and the cause if they differ."""
 
 from dataclasses import dataclass
 
@@ -15,39 +15,33 @@ Points = NDArray[np.float64]
 _WINDOWS = 8
 _LONGEST_WINDOW = 1 << 15
 _LEAST_WINDOW = 1024  # samples: a shorter window proves nothing
-_SHORT_WINDOW = 1 << 12  # for what moves back and forth within a long one
+_SHORT_WINDOW = 1 << 12  # samples: for lags that change within a long window
 _SHORT_WINDOWS = 16
 _LEAST_DRIFT = 0.5  # samples: a window this close to the others has the same lag
 _FAR = 4.0  # samples: less than one inside an MP3 that is coded at 8 kHz
-_CLEARER = 0.01  # share of the energy that a lag so far away has to explain more
-_WORTH = 0.5  # of the unexplained: a lag that leaves more of it is taken for coding noise
+_CLEARER = 0.01  # share of the energy that a lag that far away must explain in addition
+_WORTH = 0.5  # of the unexplained energy: a lag that leaves more of it is attributed to coding noise
 _AUDIBLE = 1e-4  # of the loudest window's power
 _TRACED = 24  # short windows from which the kind of a drift is found
-_REACH = (1 << 15) - (1 << 12)  # samples to each side in which they are looked for; with a window, a power of two
+_REACH = (1 << 15) - (1 << 12)  # samples to each side in which they are searched; with a window, a power of two
 _SURE = 8.0  # prominence of a short window that was found
 _ABOUT = 300.0  # samples by which wow moves a sound at most
-_SPEEDS = 0.12  # wrong speeds up to this share are looked for
+_SPEEDS = 0.12  # the largest deviation of the speed that is searched
 
 
 @dataclass(frozen=True)
 class Window:
-    """The lag of one window, relative to the one that was measured over the whole recording.
+    """The lag of one window, relative to the one that was measured over the whole recording."""
 
-    Attributes:
-        place: Its middle, in samples of the reference.
-        residual: Samples by which it is later than the whole; None where it has no sound or fits at several lags.
-        drifts: Whether it proves that the lag is a different one here.
-    """
-
-    place: int
-    residual: float | None
-    drifts: bool
+    place: int  # its middle, in samples of the reference
+    residual: float | None  # its lag minus that of the whole; None if it has no sound or fits at several lags
+    drifts: bool  # it proves that the lag is different here
 
 
 def measure_windows(reference: Track, degraded: Track, lag: float) -> list[Window]:
-    """Measure in windows over the whole recording whether they have the lag that was measured.
+    """Measure in windows over the whole recording whether they have the lag of the whole.
 
-    A window counts against the pair only if its own lag explains most of what differs there, or if it fits clearly
+    A window counts against the pair only if its own lag explains most of the difference there, or if it fits clearly
     better several samples away. So neither a held tone, which fits at many lags, nor coding noise, which no lag
     explains, counts.
     """
@@ -67,7 +61,7 @@ def measure_windows(reference: Track, degraded: Track, lag: float) -> list[Windo
 
 
 def wavers(reference: Track, degraded: Track, lag: float) -> bool:
-    """Measure in short windows whether the lag moves so fast that long ones cannot follow it, as with wow."""
+    """Measure in short windows whether the lag changes too fast for long ones, as with wow."""
     clean, dirty = aligned(reference, degraded, round(lag))
     if clean.frames < 4 * _SHORT_WINDOW:
         return False
@@ -116,7 +110,7 @@ def _measure_window(clean: Track, window: tuple[Mono, Mono], start: int, fractio
 def _is_ambiguous(clean: Track, there: Mono, start: int, found: Found) -> bool:
     """Check whether the window fits as well one sample away, or where its own sound repeats.
 
-    The sound around the window is known, so a tone that continues beyond its ends is one that fits anywhere.
+    The sound around the window is known, so a tone that continues beyond its ends is recognised as fitting anywhere.
     """
     margin = len(there) // 16
     there, start, lag = there[margin:-margin], start + margin, round(found.lag)
@@ -132,14 +126,11 @@ def _is_ambiguous(clean: Track, there: Mono, start: int, found: Found) -> bool:
     best = _predict(clean, there, start, [lag - 1, lag, lag + 1])
     for other in others:
         rival = _predict(clean, there, start, [other - 1, other, other + 1])
-        if best is not None and rival is not None and not _differ(best, rival, noise):
-            return True
+        if best is not None and rival is not None:
+            better, apart = dot(best, best) - dot(rival, rival), dot(best - rival, best - rival)
+            if not tells_apart(better, apart, noise):
+                return True
     return False
-
-
-def _differ(best: Mono, rival: Mono, noise: float) -> bool:
-    difference = best - rival
-    return tells_apart(dot(best, best) - dot(rival, rival), dot(difference, difference), noise)
 
 
 def _periods(window: Mono) -> list[int]:
@@ -162,11 +153,8 @@ def _predict(clean: Track, there: Mono, start: int, lags: list[int]) -> Mono | N
     return np.asarray(levels @ rows)
 
 
-# What kind of drift it is.
-
-
 def describe(reference: Track, degraded: Track, lag: float) -> str:
-    """Describe what moves one recording against the other: another speed, a cut or a gap, or wow; empty if unclear."""
+    """Describe the kind of drift: another speed, a cut or a gap, or wow; empty if unclear."""
     points = trace(reference, degraded, lag)
     if len(points) < 4:
         return ""
@@ -184,21 +172,19 @@ def describe(reference: Track, degraded: Track, lag: float) -> str:
     moves = np.diff(points[:, 1])
     if min(np.mean(moves > _LEAST_DRIFT), np.mean(moves < -_LEAST_DRIFT)) >= 0.25:
         near = points[np.abs(points[:, 1] - np.median(points[:, 1])) <= _ABOUT, 1]
-        if len(near):  # none are where the median lies between two far places
+        if len(near):  # there are none if the median is between two distant groups
             return f"wow: the lag goes back and forth by {np.ptp(near):.0f} samples"
     return ""
 
 
 def is_bent(reference: Track, degraded: Track) -> bool:
     """Check whether short windows are found at about the same place, although the whole fits nowhere."""
-    points = trace(reference, degraded, 0.0, windows=12, sure=1.5 * _SURE)
-    if len(points) < 5:
-        return False
-    return bool(np.mean(np.abs(points[:, 1] - np.median(points[:, 1])) <= _ABOUT) >= 0.8)
+    lags = trace(reference, degraded, 0.0, windows=12, sure=1.5 * _SURE)[:, 1]
+    return len(lags) >= 5 and bool(np.mean(np.abs(lags - np.median(lags)) <= _ABOUT) >= 0.8)
 
 
 def speed_text(slope: float) -> str:
-    """Describe how fast the degraded recording runs, given how much later it is with every sample.
+    """Describe how fast the degraded recording runs, given by how much its lag grows with every sample.
 
     >>> speed_text(0.001)
     'another speed: it is slower by 0.1 %'
@@ -208,10 +194,10 @@ def speed_text(slope: float) -> str:
 
 
 def trace(reference: Track, degraded: Track, lag: float, windows: int = _TRACED, sure: float = _SURE) -> Points:
-    """Find short windows of the reference, each on its own, in the degraded recording.
+    """Find short windows of the reference independently in the degraded recording.
 
     Returns:
-        Place in the reference and lag of each window that was found for sure, shape (windows, 2), in order.
+        Place in the reference and lag of each window that was found for certain, shape (windows, 2), in order.
     """
     frames = min(2 * _SHORT_WINDOW, reference.frames // 8)
     if frames < _LEAST_WINDOW // 4:
@@ -232,7 +218,7 @@ def trace(reference: Track, degraded: Track, lag: float, windows: int = _TRACED,
 
 
 def _line(points: Points) -> tuple[float, int] | None:
-    """Fit a straight line to most of the points: its slope, and how many are near it."""
+    """Fit a straight line to most of the points; return its slope, and how many are near it."""
     first, second = np.triu_indices(len(points), 1)
     slope = float(np.median((points[second, 1] - points[first, 1]) / (points[second, 0] - points[first, 0])))
     heights = points[:, 1] - slope * points[:, 0]
@@ -244,7 +230,7 @@ def _line(points: Points) -> tuple[float, int] | None:
 
 
 def _step(points: Points) -> tuple[int, float, int] | None:
-    """Find the one place before and after which most points have the same height: place, height, and how many."""
+    """Fit one step to most of the points; return its place, its height, and how many points are near it."""
     found = None
     for index in range(2, len(points) - 1):
         before, after = np.median(points[:index, 1]), np.median(points[index:, 1])
@@ -262,7 +248,7 @@ def find_speed(reference: Track, degraded: Track) -> float | None:
     spectra are shifted against each other. The two best shifts are undone and checked in windows.
 
     Returns:
-        How much later the degraded recording is with every sample, or None.
+        By how much the lag grows with every sample, or None.
     """
     clean, dirty = reference.part(0, 1 << 20), degraded.part(0, 1 << 20)
     if min(len(clean), len(dirty)) < 8 * _SHORT_WINDOW:
@@ -270,7 +256,7 @@ def find_speed(reference: Track, degraded: Track) -> float | None:
     step = 2e-3
     shapes = [_log_spectrum(side, step) for side in (clean, dirty)]
     most = round(_SPEEDS / step)
-    correlation = np.correlate(np.pad(shapes[0], most), shapes[1], "valid")  # the shift by which the degraded is lower
+    correlation = np.correlate(np.pad(shapes[0], most), shapes[1], "valid")  # by how much the degraded is lower
     for _ in range(2):
         best = int(np.argmax(correlation))
         correlation[max(0, best - 3) : best + 4] = -np.inf
@@ -284,7 +270,7 @@ def find_speed(reference: Track, degraded: Track) -> float | None:
 
 
 def _log_spectrum(waveform: Mono, step: float) -> NDArray[np.float64]:
-    """Average the spectrum on a logarithmic scale of frequency, its broad shape taken away."""
+    """Average the spectrum on a logarithmic scale of frequency, and remove its broad shape."""
     n_fft = 4 * _SHORT_WINDOW
     rows = waveform[: len(waveform) // n_fft * n_fft].reshape(-1, n_fft) * np.hanning(n_fft)
     power = np.mean(np.square(np.abs(np.fft.rfft(rows))), axis=0)

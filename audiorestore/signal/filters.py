@@ -1,7 +1,7 @@
-"""Convolution by FFT, block by block, and filters that delay nothing.
+"""Convolution by FFT, block by block, and filters without delay.
 
-A filter of zero phase looks as far ahead as it looks back: what is steep in frequency then rings before an attack as
-well as after it. That is the price of lag 0 at every frequency.
+A zero-phase filter looks as far ahead as it looks back, so a steep one rings before an attack as well as after it. That
+is the price of lag 0 at every frequency.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,13 +21,13 @@ _GRIDS = [1 << bits for bits in range(11, 21)]
 def convolved(sound: Sound, responses: Response, advance: int = 0) -> Iterator[Block]:
     """Filter a recording, in memory that grows with the filter and not with the recording.
 
-    The blocks are on the filter's own grid, so the result does not depend on how the recording is cut. Before the
-    recording and after it there is silence; what rings on beyond its end is cut off.
+    The blocks are on the filter's own grid, so the result does not depend on how the recording is cut. There is silence
+    before and after the recording, and the result ends with it.
 
     Args:
         sound: The recording.
         responses: Impulse responses, shape (rows, taps); channel i is filtered by row i, and row 0 follows the last.
-        advance: Which tap stands for "now": 0 is a causal filter, the middle one of a symmetric filter is lag 0.
+        advance: The tap at time 0: 0 for a causal filter, the middle one of a symmetric filter for lag 0.
 
     Yields:
         The filtered recording, of the same length.
@@ -58,21 +58,21 @@ def convolved(sound: Sound, responses: Response, advance: int = 0) -> Iterator[B
             filtered[channel] = summed[:frames]
             ringing[channel] = summed[frames:]
         yield filtered[:, early:]
-        early = 0  # the first block is longer than what comes before its time
+        early = 0  # the first block is longer than ``advance``
     yield ringing[:, :advance].astype(np.float32)
 
 
 def zero_phase(
     amplitude: Callable[[NDArray[np.float64]], NDArray[np.float64]], tolerance: float = 1e-6
 ) -> NDArray[np.float64]:
-    """Turn a real frequency response into a symmetric impulse response, as long as it has to be.
+    """Compute a symmetric impulse response from a real frequency response, as long as it has to be.
 
     Args:
-        amplitude: Gives the response, negative where the phase is turned, at angular frequencies from 0 to pi.
-        tolerance: By how much the response may be missed, root mean square over frequency: 1e-6 is 120 dB below 1.
+        amplitude: Gives the response, negative where the phase is inverted, at angular frequencies from 0 to pi.
+        tolerance: The largest error of the response, root mean square over frequency: 1e-6 is 120 dB below 1.
 
     Returns:
-        An odd number of taps; the middle one stands for "now".
+        An odd number of taps; the middle one is at time 0.
 
     Raises:
         AudioRestoreError: The filter is so sharp that it rings for millions of samples.

@@ -1,13 +1,13 @@
 """Where a sound is in another recording: the lag to a fraction of a sample, the evidence for it, and its removal.
 
-The lag is where the cross-correlation of both recordings peaks, after each frequency's share in it has been flattened
-part of the way (Knapp and Carter, "The generalized correlation method for estimation of time delay", IEEE TASSP 1976;
-here with the square root of the magnitude, between no weighting and PHAT), since speech and music are so much louder
-in the bass that the plain peak is broad. Between samples the correlation is interpolated by a windowed sinc.
+The lag is at the peak of the generalised cross-correlation (Knapp and Carter, "The generalized correlation method for
+estimation of time delay", IEEE TASSP 1976). Speech and music are so much louder in the bass that the plain peak is
+broad, so each frequency is divided by the square root of its magnitude, halfway between no weighting and PHAT. Between
+samples the correlation is interpolated by a windowed sinc.
 
 Music that repeats itself gives several peaks. Two lags a and b predict two signals; if a is true, predicting b instead
-costs the energy of their difference. So what the better lag explains more, divided by the energy of that difference,
-is 1 where the better one is true, and near 0 where both are as good: then the nearest to no lag is taken.
+costs the energy of their difference. So the additional energy that the better lag explains, divided by the energy of
+that difference, is 1 if the better one is true, and near 0 if both are equally good: then the smallest lag is chosen.
 """
 
 import math
@@ -24,20 +24,20 @@ Mono = NDArray[np.floating]
 
 LAG_TOLERANCE = 0.05  # samples: a lag below this counts as none
 TAPS = 64  # length of the interpolating kernel to each side, for fractions of a sample
-_OFFSETS = np.linspace(-1.0, 1.0, 65)  # samples: where the correlation is interpolated, then by a parabola
+_OFFSETS = np.linspace(-1.0, 1.0, 65)  # samples at which the correlation is interpolated; between them, a parabola
 _BETWEEN = np.sinc(_OFFSETS[:, None] - np.arange(-TAPS, TAPS + 1)) * np.kaiser(2 * TAPS + 1, 9.0)
 _PEAK = 64  # samples to each side of a peak that belong to it
 _NEIGHBOURS = (-1, 0, 1)  # samples: a lag between two samples shows on both of them
 _MOST_RIVALS = 8
-_LAGS_AT_ONCE = 1 << 16  # are looked at, so that memory stays small
+_LAGS_AT_ONCE = 1 << 16  # bounds memory
 _DECIMATION = 4
 _BINS_AT_ONCE = 1 << 16
 _LONG_FFT = 1 << 22  # samples: from here on, memory matters
-_TONAL = 30.0  # prominence: a peak this low is one of many that held notes make
-_CLEARLY_LESS = 0.25  # of the unexplained is left at a lag that has no peak of its own
+_TONAL = 30.0  # prominence: a peak this low may be one of many that held notes cause
+_CLEARLY_LESS = 0.25  # share of the unexplained energy that a lag without a peak may leave
 _RIVAL = 0.75  # of the highest peak
 _NEAR_ZERO = 16  # samples: most pairs are aligned, so a lag up to this needs less evidence
-_BEYOND_NOISE = 100.0  # how far, in terms of the noise's power, two predictions must differ for noise not to decide
+_BEYOND_NOISE = 100.0  # times the noise's power: the difference of predictions that noise cannot cause
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Found:
 
     Attributes:
         lag: Samples by which the degraded recording is delayed (negative: advanced), to a fraction of a sample.
-        sign: 1, or -1 where it fits with inverted polarity.
+        sign: 1, or -1 if it fits with inverted polarity.
         prominence: Height of the correlation's peak over its root mean square at all lags that were searched.
-        rivals: Lag and sign of every peak that came near, in whole samples, the one that was taken included.
+        rivals: Lag in whole samples and sign of every high peak, including the chosen one.
     """
 
     lag: float
@@ -58,10 +58,10 @@ class Found:
 
 
 def find(reference: Mono, degraded: Mono) -> Found:
-    """Find where one waveform is in another, of either polarity, distinguishing repetitions as far as they differ.
+    """Find where one waveform is in another, in either polarity.
 
-    Of lags that explain the degraded recording equally well, those that need no inverted polarity win, and among them
-    the one nearest to none.
+    Of lags that explain the degraded recording equally well, those without inverted polarity win, and among them the
+    smallest.
     """
     correlation = _correlate(reference, degraded)
     heights, first = _heights(correlation, len(reference), len(degraded))
@@ -78,9 +78,9 @@ def find(reference: Mono, degraded: Mono) -> Found:
 
 
 def _most_explaining(reference: Mono, degraded: Mono) -> tuple[int, int]:
-    """Find the lag, and the sign, at which the reference explains most of the degraded recording's energy.
+    """Find the lag and the sign at which the reference explains most of the degraded recording's energy.
 
-    Of struck and held notes, the loudest part may overlap the other recording only where nothing else does.
+    That need not be a peak: with struck and held notes, the loudest part may be near one end of the overlap.
     """
     products, first = _heights(_correlate(reference, degraded, weighted=False), len(reference), len(degraded))
     energy = np.zeros(len(reference) + 1)
@@ -98,7 +98,7 @@ def _most_explaining(reference: Mono, degraded: Mono) -> tuple[int, int]:
 
 
 def _correlate(reference: Mono, degraded: Mono, weighted: bool = True) -> Mono:
-    """Correlate at every lag, loud frequencies held back where ``weighted``; the FFT wraps negative lags to the end."""
+    """Correlate at every lag, with less weight on loud frequencies if ``weighted``; negative lags are at the end."""
     n_fft = 1 << (len(reference) + len(degraded) - 1).bit_length()
     cross = np.concatenate(list(_spectrum(degraded, n_fft)))
     place = 0
@@ -142,17 +142,14 @@ def _spectrum(waveform: Mono, n_fft: int) -> Iterator[NDArray[np.complexfloating
 
 
 def _heights(correlation: Mono, frames: int, degraded_frames: int) -> tuple[Mono, int]:
-    """Cut from a correlation, from the returned lag on, where at least half of the shorter overlaps the other.
-
-    A few samples fit anywhere, so lags beyond are not looked at.
-    """
+    """Cut a correlation to the lags at which at least half of the shorter one overlaps; return it and its first lag."""
     least = -(-min(frames, degraded_frames) // 2)
     earlier = correlation[len(correlation) + least - frames :] if frames > least else correlation[:0]
     return np.concatenate([earlier, correlation[: degraded_frames - least + 1]]), -len(earlier)
 
 
 def _fraction(correlation: Mono, lag: int, sign: int = 1) -> float:
-    """Climb from the best whole sample to the true peak, between the samples of a correlation."""
+    """Find the true peak between the samples of a correlation, near the best whole sample."""
     near = sign * np.take(correlation, np.arange(lag - TAPS, lag + TAPS + 1), mode="wrap")
     curve = _BETWEEN @ near
     best = int(np.argmax(curve))
@@ -164,7 +161,7 @@ def _fraction(correlation: Mono, lag: int, sign: int = 1) -> float:
 
 
 def peaks(heights: Mono) -> list[tuple[int, int]]:
-    """List the highest peaks of a correlation, with their signs: all that rival the highest, and its best opponent.
+    """List the highest peaks of a correlation with their signs: those near the highest, and one of opposite sign.
 
     >>> peaks(np.array([0.0, 1.0] + 200 * [0.0] + [-0.9]))
     [(1, 1), (202, -1)]
@@ -206,8 +203,8 @@ def tells_apart(better: float, apart: float, noise: float) -> bool:
 
     Args:
         better: How much more energy it explains.
-        apart: Energy of the predictions' difference, which is how much more it would explain were it the true one.
-        noise: Power of what neither explains, per sample.
+        apart: Energy of the predictions' difference: how much more it would explain if it were the true one.
+        noise: Power per sample that neither explains.
 
     >>> tells_apart(0.9, 1.0, 1e-3), tells_apart(0.1, 1.0, 1e-3), tells_apart(0.9, 1.0, 0.1)
     (True, False, False)
@@ -216,16 +213,15 @@ def tells_apart(better: float, apart: float, noise: float) -> bool:
 
 
 def _explained(reference: Mono, degraded: Mono, lag: int, sign: int) -> tuple[float, Mono]:
-    """Measure how much energy the reference explains at this lag, give or take a sample, and at which levels."""
+    """Measure how much energy the reference explains at this lag and its neighbours, and at which levels."""
     sides = [overlap(reference, degraded, lag + beside) for beside in _NEIGHBOURS]
     products = np.array([dot(clean, dirty) for clean, dirty in sides])
     if sign * products[1] <= 0:
         return 0.0, np.zeros(3)
     clean = sides[1][0]
     powers = [dot(clean[: len(clean) - apart], clean[apart:]) for apart in range(3)]
-    levels = np.linalg.lstsq(
-        np.array(powers)[np.abs(np.subtract.outer(_NEIGHBOURS, _NEIGHBOURS))], products, rcond=1e-7
-    )[0]
+    gram = np.array(powers)[np.abs(np.subtract.outer(_NEIGHBOURS, _NEIGHBOURS))]
+    levels = np.linalg.lstsq(gram, products, rcond=1e-7)[0]
     return float(levels @ products), levels
 
 
@@ -273,32 +269,27 @@ def unexplained(reference: Mono, degraded: Mono, lag: float) -> float:
 
 
 def shift(waveform: NDArray[np.floating], lag: float, frames: int) -> NDArray[np.float32]:
-    """Undo a lag: return ``frames`` samples of which the first is the one that was at ``lag``; nothing wraps around.
+    """Undo a lag: return ``frames`` samples (…, time) of which the first is the one that was at ``lag``.
 
     Samples outside the waveform are zero. Fractions of a sample are interpolated by a windowed sinc (Kaiser, β = 9).
-
-    Args:
-        waveform: Samples, shape (…, time).
-        lag: Samples by which it is late.
-        frames: Length of what is returned.
 
     >>> shift(np.array([0.0, 0.0, 1.0, 2.0]), 2, 3)
     array([1., 2., 0.], dtype=float32)
     """
-    whole = round(lag)
-    fraction = lag - whole
+    return stretch(waveform, round(lag), frames, lag - round(lag))
+
+
+def stretch(waveform: NDArray[np.floating], start: int, frames: int, fraction: float) -> NDArray[np.float32]:
+    """Read ``frames`` samples from ``start`` on, a fraction of a sample after each; outside there are zeros."""
     margin = 0 if abs(fraction) < LAG_TOLERANCE else TAPS
-    first, last = whole - margin, whole + frames + margin
+    first, last = start - margin, start + frames + margin
     inside = waveform[..., max(0, first) : max(0, last)]
     before = min(max(0, -first), last - first)
     after = last - first - before - inside.shape[-1]
-    padded = np.pad(inside, [(0, 0)] * (waveform.ndim - 1) + [(before, after)]).astype(np.float32)
-    return interpolate(padded, fraction) if margin else padded
-
-
-def interpolate(waveform: NDArray[np.floating], fraction: float) -> NDArray[np.float32]:
-    """Read a waveform between its samples, ``fraction`` after each; `TAPS` samples at either end are used up."""
-    return np.apply_along_axis(np.convolve, -1, waveform, _kernel(fraction), "valid").astype(np.float32)
+    padded = np.pad(inside, [(0, 0)] * (waveform.ndim - 1) + [(before, after)])
+    if margin:
+        padded = np.apply_along_axis(np.convolve, -1, padded.astype(np.float32), _kernel(fraction), "valid")
+    return padded.astype(np.float32)
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,7 @@ Waveform = NDArray[np.floating]
 
 
 def decibels(power_ratio: float) -> float:
-    """Express a ratio of powers in decibels.
+    """Convert a ratio of powers to decibels.
 
     >>> decibels(100.0)
     20.0
@@ -18,7 +18,7 @@ def decibels(power_ratio: float) -> float:
 
 
 def from_decibels(gain_db: float) -> float:
-    """Turn decibels into the factor that samples are multiplied by.
+    """Convert decibels to the factor that samples are multiplied by.
 
     >>> from_decibels(-20.0)
     0.1
@@ -32,9 +32,9 @@ def dot(first: Waveform, second: Waveform) -> float:
 
 
 def apparent_gain(reference: Waveform, degraded: Waveform) -> float:
-    """Measure by which factor the reference's own sound was scaled on its way into the degraded recording.
+    """Measure the factor by which the reference was scaled in the degraded recording; 1 if the reference is silent.
 
-    Noise that has nothing to do with the reference does not change the result. A silent reference gives 1.
+    Noise that has nothing to do with the reference does not change the result.
 
     >>> apparent_gain(np.array([1.0, -1.0, 1.0, -1.0]), np.array([1.5, 0.5, 1.5, 0.5]))
     0.5
@@ -44,14 +44,10 @@ def apparent_gain(reference: Waveform, degraded: Waveform) -> float:
 
 
 class LevelMeter:
-    """Measure a recording's power block by block, over all of it and over the parts where something sounds.
+    """Measure a recording's power block by block, over all of it and over its active parts.
 
-    A part is active when its 50 ms, over all channels, lie less than ``depth_db`` below the loudest 50 ms; so pauses
-    do not count against the level, much as ITU-T P.56 measures speech.
-
-    Args:
-        sample_rate: In Hz.
-        depth_db: How far below the loudest part still counts, in decibels.
+    A part of 50 ms is active if its power over all channels is less than ``depth_db`` below that of the loudest part.
+    So pauses do not lower the level, much as ITU-T P.56 measures speech.
     """
 
     def __init__(self, sample_rate: int, depth_db: float = 40.0) -> None:
@@ -70,7 +66,7 @@ class LevelMeter:
         self._rest = squares[parts * self._frames :]
 
     def active_power(self) -> float:
-        """Average the power over the active parts; nothing at all is 0."""
+        """Average the power over the active parts; 0 for an empty recording."""
         energies, lengths = self._parts()
         if not len(energies):
             return 0.0
@@ -79,7 +75,7 @@ class LevelMeter:
         return float(energies[active].sum() / lengths[active].sum())
 
     def mean_power(self) -> float:
-        """Average the power over the whole recording; nothing at all is 0."""
+        """Average the power over the whole recording; 0 if it is empty."""
         energies, lengths = self._parts()
         return float(energies.sum() / lengths.sum()) if len(energies) else 0.0
 

@@ -27,13 +27,9 @@ def fit(waveform: NDArray[np.floating], frames: int) -> NDArray[np.floating]:
 def resample(
     waveform: NDArray[np.floating], from_rate: int, to_rate: int, frames: int | None = None
 ) -> NDArray[np.floating]:
-    """Bring a waveform to another sample rate, without delay.
+    """Resample a waveform, shape (channels, time), without delay.
 
-    Args:
-        waveform: Samples, shape (channels, time).
-        from_rate: Its sample rate in Hz.
-        to_rate: The wanted sample rate in Hz.
-        frames: The exact length to return; by default the input's duration, rounded up.
+    ``frames`` is the exact length to return; by default the input's duration, rounded up.
     """
     wanted = resampled_frames(waveform.shape[-1], from_rate, to_rate) if frames is None else frames
     if from_rate == to_rate:
@@ -43,20 +39,13 @@ def resample(
 
 
 class StreamResampler:
-    """The same block by block: what it returns, joined, is ``resample`` of what was pushed, joined.
-
-    Args:
-        from_rate: Sample rate of the blocks pushed in, in Hz.
-        to_rate: Sample rate of the blocks returned, in Hz.
-        channels: Number of channels.
-    """
+    """Resample block by block: the returned blocks, joined, are ``resample`` of the pushed blocks, joined."""
 
     def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
         self._rates = (from_rate, to_rate)
         self._soxr = soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality=QUALITY)
         self._channels = channels
-        self._pushed = 0
-        self._returned = 0
+        self._pushed = self._returned = 0
 
     def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next samples (channels, time) and return those that are ready."""
@@ -64,7 +53,7 @@ class StreamResampler:
         return self._count(self._soxr.resample_chunk(np.ascontiguousarray(block.T)))
 
     def flush(self) -> NDArray[np.float32]:
-        """End the recording and return what was still under way, to the exact length."""
+        """End the recording and return the rest, to the exact length."""
         tail = self._soxr.resample_chunk(np.zeros((0, self._channels), np.float32), last=True)
         wanted = resampled_frames(self._pushed, *self._rates)
         return self._count(fit(tail.T, wanted - self._returned).T)

@@ -87,10 +87,7 @@ class Sound:
         return replace(self, channels=1, blocks=blocks, parts=None)
 
     def resampled(self, sample_rate: int) -> "Sound":
-        """Bring it to another sample rate, without delay; its duration is rounded up to whole samples.
-
-        Its files stay those at the old rate.
-        """
+        """Resample without delay; the duration is rounded up to whole samples, the files stay those at the old rate."""
         if sample_rate == self.sample_rate:
             return self
 
@@ -105,18 +102,11 @@ class Sound:
 
 
 class Tap:
-    """A recording for two readers that is read once: the second reader follows the first.
+    """A recording that is read once for two readers: the first reads ``sound``, the second follows.
 
-    What the first has read and the second has not is held, up to ``most_frames`` samples per channel. Where it would
-    be more, and where the second is ahead, the second reads the recording by itself. If the first reads it several
-    times, the second follows the last time.
-
-    Args:
-        sound: The recording; it has to come in the same blocks each time.
-        most_frames: How far the first may be ahead.
-
-    Attributes:
-        sound: The recording for the first reader.
+    Up to ``most_frames`` samples per channel that only the first has read are kept. If there are more, or if the second
+    is ahead, the second reads the recording by itself. If the first reads it several times, the second follows the last
+    time. The recording must come in the same blocks each time.
     """
 
     def __init__(self, sound: Sound, most_frames: int = 1 << 21) -> None:
@@ -200,10 +190,10 @@ def windows(
         blocks: The recording, shape (…, time) each. They may go on forever.
         length: Samples in a window.
         hop: Samples between the starts of neighbouring windows.
-        before: Samples of the first window that lie before the recording, fewer than ``length``.
+        before: Samples of the first window that are before the recording, fewer than ``length``.
         after: Samples past the end that the last window must reach.
-        pad: Fill with zeros what lies outside the recording, so that all windows have the same length. Otherwise
-            windows are cut off where the recording begins and ends, so the first and the last ones may be shorter.
+        pad: Pad with zeros outside the recording, so that all windows have the same length. Otherwise windows end where
+            the recording does, so the first and the last ones may be shorter.
 
     Yields:
         Windows of shape (…, time). Do not write into them: neighbours may share memory.

@@ -17,9 +17,9 @@ def hann(n_fft: int) -> NDArray[np.float64]:
 
 
 def power_spectra(waveform: Waveform, n_fft: int, hop_length: int) -> NDArray[np.float32]:
-    """Measure the power in each frequency bin of Hann-windowed frames.
+    """Measure the power in each frequency bin of Hann-windowed frames of ``n_fft`` samples.
 
-    Frames start at sample 0 and lie wholly inside the waveform, whose end is padded with zeros to a whole frame.
+    The first frame starts at sample 0; the end of the waveform is padded with zeros to a whole frame.
 
     Args:
         waveform: Samples, shape (…, time), time ≥ 1.
@@ -43,16 +43,11 @@ def power_spectra(waveform: Waveform, n_fft: int, hop_length: int) -> NDArray[np
 
 
 def power_blocks(sound: Sound, n_fft: int, hop_length: int) -> Iterator[NDArray[np.float32]]:
-    """Compute `power_spectra` of a recording of any length, some frames at a time.
-
-    Args:
-        sound: The recording, at least one sample.
-        n_fft: Frame length in samples.
-        hop_length: Distance between the starts of frames in samples.
+    """Compute `power_spectra` of a recording of any length of at least one sample, some frames at a time.
 
     Yields:
-        Squared magnitudes, shape (channels, frames, n_fft // 2 + 1), the next frames each time; how many there are
-        does not depend on how the recording is cut.
+        Squared magnitudes of the next frames, shape (channels, frames, n_fft // 2 + 1); how many frames there are at a
+        time does not depend on how the recording is cut into blocks.
     """
     frames = max(1, BLOCK_FRAMES // hop_length)
     blocks = regrid(sound.blocks(), sound.channels, sound.frames)

@@ -1,4 +1,4 @@
-"""One channel of a recording of any length, of which parts are read without the rest."""
+"""One channel of a recording of any length, of which parts can be read without the rest."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .lag import LAG_TOLERANCE, TAPS, Mono, interpolate, overlap_range
+from .lag import TAPS, Mono, overlap_range, stretch
 from .level import dot
 from .sound import BLOCK_FRAMES, Sound, regrid
 
@@ -16,21 +16,13 @@ ENERGY_FRAMES = 1 << 10  # samples per entry of `block_energies`
 
 @dataclass(frozen=True)
 class Track:
-    """One channel of a recording, or a stretch of it.
-
-    Attributes:
-        sound: The recording.
-        frames: Samples in the stretch.
-        channel: Which channel.
-        first: Where the stretch begins in the recording.
-        sign: -1 to invert the polarity.
-    """
+    """``frames`` samples of one channel of a recording, from ``first`` on."""
 
     sound: Sound
     frames: int
     channel: int = 0
     first: int = 0
-    sign: int = 1
+    sign: int = 1  # -1 inverts the polarity
 
     @classmethod
     def of(cls, waveform: Mono) -> "Track":
@@ -40,17 +32,11 @@ class Track:
     def part(self, start: int, stop: int) -> Mono:
         """Read the samples from ``start`` to ``stop``, as far as the stretch has them, shape (time,)."""
         start, stop = max(0, start) + self.first, min(stop, self.frames) + self.first
-        # A block at a time, so that the other channels of a long part are not held.
+        # A block at a time, so that the other channels of a long part are not kept.
         ends = range(start, max(start + 1, stop), BLOCK_FRAMES)
         rows = [self.sound.part(at, min(at + BLOCK_FRAMES, stop))[self.channel] for at in ends]
         row = rows[0] if len(rows) == 1 else np.concatenate(rows)
         return row if self.sign > 0 else -row
-
-    def padded_part(self, start: int, stop: int) -> Mono:
-        """Read the samples from ``start`` to ``stop``; those outside the stretch are zero."""
-        inside = self.part(start, stop)
-        before = min(max(0, -start), stop - start)
-        return np.pad(inside, (before, stop - start - before - len(inside)))
 
     def inverted(self) -> "Track":
         """Get it with the opposite polarity."""
@@ -89,17 +75,11 @@ def aligned(reference: Track, degraded: Track, lag: int) -> tuple[Track, Track]:
 
 @dataclass(frozen=True)
 class Fit:
-    """How well a degraded track matches its reference at one lag.
+    """How well a degraded track matches its reference at one lag."""
 
-    Attributes:
-        lag: Delay of the degraded track in samples.
-        correlation: Normalised correlation of the overlapping parts, from -1 to 1.
-        gain: The factor by which the reference was scaled; 1 where the reference is silent.
-    """
-
-    lag: float
-    correlation: float
-    gain: float
+    lag: float  # delay of the degraded track in samples
+    correlation: float  # normalised, of the overlapping parts, from -1 to 1
+    gain: float  # by which the reference was scaled; 1 if it is silent
 
     @property
     def unexplained(self) -> float:
@@ -110,31 +90,26 @@ class Fit:
 def fits(reference: Track, degraded: Track, lags: Sequence[float]) -> list[Fit]:
     """Measure correlation and gain at several lags that are near each other, reading both tracks once."""
     wholes = [round(lag) for lag in lags]
-    least, most = min(wholes) - TAPS, max(wholes) + TAPS
     sums = np.zeros((len(lags), 3))
     for start in range(0, reference.frames, BLOCK_FRAMES):
         clean = reference.part(start, start + BLOCK_FRAMES)
-        near = degraded.padded_part(start + least, start + most + len(clean))
+        first = max(0, start + min(wholes) - TAPS)
+        near = degraded.part(first, start + max(wholes) + TAPS + len(clean))
         for row, lag, whole in zip(sums, lags, wholes, strict=True):
             low, high = max(0, -start - whole), min(len(clean), degraded.frames - start - whole)
             if low < high:
-                at, fraction = whole - least, lag - whole
-                if abs(fraction) > LAG_TOLERANCE:
-                    dirty = interpolate(near[at + low - TAPS : at + high + TAPS], fraction)
-                else:
-                    dirty = near[at + low : at + high]
-                here = clean[low:high]
-                row += dot(here, dirty), dot(here, here), dot(dirty, dirty)
-    return [_fit(lag, *row) for lag, row in zip(lags, sums.tolist(), strict=True)]
-
-
-def _fit(lag: float, product: float, clean: float, dirty: float) -> Fit:
-    power = math.sqrt(clean * dirty)
-    return Fit(lag, product / power if power > 0 else 0.0, product / clean if clean > 0 else 1.0)
+                here, there = clean[low:high], stretch(near, start + whole + low - first, high - low, lag - whole)
+                row += dot(here, there), dot(here, here), dot(there, there)
+    found = []
+    for lag, (product, clean_energy, energy) in zip(lags, sums.tolist(), strict=True):
+        power = math.sqrt(clean_energy * energy)
+        gain = product / clean_energy if clean_energy > 0 else 1.0
+        found.append(Fit(lag, product / power if power > 0 else 0.0, gain))
+    return found
 
 
 def products(reference: Sound, degraded: Track, lag: int) -> NDArray[np.float64]:
-    """Sum the products of every channel of the reference, and the degraded track, where they overlap.
+    """Sum the products of all pairs of the reference's channels and the degraded track where they overlap.
 
     Returns:
         Shape (channels + 1, channels + 1), the degraded track last.

@@ -1,14 +1,12 @@
 """Few bits: the grid, what dither does to the error, and what is clipped."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from in_memory import apply_damage
+from in_memory import apply_damage, in_blocks
 
 from audiorestore.damage import bits
 from audiorestore.damage._damage import Run
-from audiorestore.signal.sound import Block, Sound, joined
+from audiorestore.signal.sound import joined
 
 RATE = 44100
 
@@ -114,20 +112,5 @@ def test_beyond_the_last_level_it_saturates_and_tells() -> None:
 def test_blocks_of_any_length_give_the_same(lengths: list[int], dither: str) -> None:
     clean = noise(2, 3000 if lengths == [1] else 100_000)
     drawn = bits.Config(8, dither, 5)
-
-    def blocks() -> Iterator[Block]:
-        start = 0
-        while start < clean.shape[1]:
-            for length in lengths:
-                yield clean[:, start : start + length]
-                start += length
-
-    run = Run(bits.apply(Sound(RATE, 2, clean.shape[1], blocks), drawn))
+    run = Run(bits.apply(in_blocks(clean, RATE, lengths), drawn))
     np.testing.assert_array_equal(joined(run, 2), apply_damage(bits, clean, RATE, drawn)[0])
-
-
-def test_the_recording_handed_in_is_left_alone() -> None:
-    clean = noise(2, 1000)
-    before = clean.copy()
-    quantize(clean, 4, "triangular")
-    np.testing.assert_array_equal(clean, before)

@@ -1,37 +1,24 @@
 """Lost packets: as many and as clustered as asked for, on their grid, and filled as said."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from in_memory import apply_damage
+from in_memory import apply_damage, in_blocks
 
 from audiorestore.damage import dropout
 from audiorestore.damage._damage import Run
 from audiorestore.errors import AudioRestoreError
-from audiorestore.signal.sound import Block, Sound, joined
+from audiorestore.signal.sound import joined
 
 RATE = 8000
 
 
 def parameters(**settings: Any) -> dropout.Config:
-    return dropout.Config(
-        **(
-            {
-                "packet_ms": 20.0,
-                "loss_percent": 10.0,
-                "burst_packets": 3.0,
-                "good_loss_percent": 0.0,
-                "bad_loss_percent": 100.0,
-                "fill": "zero",
-                "loss_seed": 7,
-                **settings,
-            }
-        )
-    )
+    return replace(dropout.Config(20.0, 10.0, 3.0, 0.0, 100.0, "zero", 7), **settings)
 
 
 def noise(channels: int = 1, frames: int = 4 * RATE) -> np.ndarray:
@@ -196,15 +183,7 @@ def test_packets_are_as_long_as_asked_for(sample_rate: int, packet_ms: float) ->
 def test_blocks_of_any_length_give_the_same(lengths: list[int], fill: str) -> None:
     clean = noise(2, 70001 if lengths != [1] else 8001)
     drawn = parameters(fill=fill, loss_percent=50.0)
-
-    def blocks() -> Iterator[Block]:
-        start = 0
-        while start < clean.shape[1]:
-            for length in lengths:
-                yield clean[:, start : start + length]
-                start += length
-
-    run = Run(dropout.apply(Sound(RATE, 2, clean.shape[1], blocks), drawn))
+    run = Run(dropout.apply(in_blocks(clean, RATE, lengths), drawn))
     whole, reported = apply_damage(dropout, clean, RATE, drawn)
     np.testing.assert_array_equal(joined(run, 2), whole)
     assert run.result.measured == reported

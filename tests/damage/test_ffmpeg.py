@@ -33,22 +33,18 @@ with_ffmpeg = pytest.mark.skipif(
 
 # Samples at the coded rate by which each comes back late, when nothing is undone.
 LATE = {
-    "aac": 0,
-    "ac3": 256,
-    "adpcm_ima": 0,
-    "adpcm_ms": 0,
-    "alaw": 0,
-    "amr_nb": 40,
-    "amr_wb": 95,
-    "eac3": 256,
-    "g722": 22,
-    "g723_1": 60,
-    "g726": 0,
-    "gsm": 0,
-    "mp2": 481,
-    "mulaw": 0,
-    "sbc": 73,
-    "speex": 80,
+    **dict.fromkeys(("aac", "adpcm_ima", "adpcm_ms", "alaw", "g726", "gsm", "mulaw"), 0),
+    **{
+        "ac3": 256,
+        "eac3": 256,
+        "amr_nb": 40,
+        "amr_wb": 95,
+        "g722": 22,
+        "g723_1": 60,
+        "mp2": 481,
+        "sbc": 73,
+        "speex": 80,
+    },
     "wma": -2048,  # less at lower rates
 }
 VOICE_CODERS = ("amr_nb", "amr_wb", "g723_1", "gsm", "speex")  # they model a voice rather than follow its waveform

@@ -31,15 +31,6 @@ def noise_of(waveform: np.ndarray, **settings: float | str | int) -> np.ndarray:
     return degraded.astype(np.float64) - waveform
 
 
-@pytest.mark.parametrize("colour", ["white", "pink"])
-@pytest.mark.parametrize("snr_db", [-10.0, 0.0, 10.0, 30.0, 60.0])
-@pytest.mark.parametrize("channels", [1, 2])
-def test_the_snr_is_the_one_asked_for(snr_db: float, colour: str, channels: int) -> None:
-    sound = tone(channels)
-    noise = noise_of(sound, snr_db=snr_db, colour=colour)
-    assert decibels(mean_power(sound) / mean_power(noise)) == pytest.approx(snr_db, abs=0.1)
-
-
 def test_pauses_do_not_make_a_recording_noisier() -> None:
     sound = tone()
     with_pauses = np.concatenate([sound, np.zeros((1, 3 * sound.shape[-1]), np.float32)], axis=-1)
@@ -48,14 +39,6 @@ def test_pauses_do_not_make_a_recording_noisier() -> None:
     assert mean_power(noise) == pytest.approx(mean_power(noise_of(sound)), rel=0.01)
     # The hiss goes on through the pause.
     assert mean_power(noise[:, -RATE:]) == pytest.approx(mean_power(noise[:, :RATE]), rel=0.05)
-
-
-def test_the_level_reported_is_the_level_added() -> None:
-    for colour in ("white", "pink"):
-        sound = tone(2)
-        degraded, reported = apply_damage(hiss, sound, RATE, parameters(colour=colour))
-        assert reported["noise_dbfs"] == pytest.approx(decibels(mean_power(degraded - sound)), abs=0.05)
-        assert reported["noise_dbfs"] == pytest.approx(decibels(0.02) - 20, abs=0.05)  # the tone's 0.2² / 2, less 20 dB
 
 
 def octave_levels_db(noise: np.ndarray) -> np.ndarray:
@@ -86,14 +69,6 @@ def test_channels_have_noise_of_their_own(colour: str) -> None:
     assert mean_power(left) == pytest.approx(mean_power(right), rel=0.1)
 
 
-@pytest.mark.parametrize("colour", ["white", "pink"])
-def test_the_seed_is_the_noise(colour: str) -> None:
-    sound = tone(frames=5000)
-    first, again, other = (noise_of(sound, colour=colour, noise_seed=seed) for seed in (7, 7, 8))
-    np.testing.assert_array_equal(first, again)
-    assert abs(np.corrcoef(first, other)[0, 1]) < 0.1
-
-
 def test_noise_has_nothing_to_do_with_the_sound() -> None:
     sound = tone()
     noise = noise_of(sound, snr_db=0.0)
@@ -113,10 +88,3 @@ def test_a_few_samples_get_their_noise(frames: int, colour: str) -> None:
     sound = np.full((1, frames), 0.5, np.float32)
     noise = noise_of(sound, colour=colour, snr_db=6.0)
     assert decibels(mean_power(sound) / mean_power(noise)) == pytest.approx(6.0, abs=0.1)
-
-
-def test_the_waveform_handed_in_is_left_alone() -> None:
-    sound = tone(frames=1000)
-    before = sound.copy()
-    apply_damage(hiss, sound, RATE, parameters())
-    np.testing.assert_array_equal(sound, before)

@@ -1,19 +1,18 @@
 """Swaying speed: the map is the one that is written down, tones stay clean, and a reference can follow."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from in_memory import apply_damage
+from in_memory import apply_damage, in_blocks
 from oracles import find_lag, mean_power
 
 from audiorestore.damage import wow
 from audiorestore.damage._damage import Run
 from audiorestore.data.audio_file import read_audio
 from audiorestore.signal.level import decibels
-from audiorestore.signal.sound import Block, Sound, joined
+from audiorestore.signal.sound import Sound, joined
 
 RATE = 44100
 
@@ -156,15 +155,7 @@ def test_other_sound_on_top_follows_the_same_map() -> None:
 @pytest.mark.parametrize("lengths", [[1], [7, 1000], [16384], [100000]])
 def test_blocks_of_any_length_give_the_same(lengths: list[int]) -> None:
     clean = noise(2, 40000 if lengths == [1] else 2 * RATE)
-
-    def blocks() -> Iterator[Block]:
-        start = 0
-        while start < clean.shape[1]:
-            for length in lengths:
-                yield clean[:, start : start + length]
-                start += length
-
-    run = Run(wow.apply(Sound(RATE, 2, clean.shape[1], blocks), parameters()))
+    run = Run(wow.apply(in_blocks(clean, RATE, lengths), parameters()))
     np.testing.assert_array_equal(joined(run, 2), apply_damage(wow, clean, RATE, parameters())[0])
 
 

@@ -1,4 +1,4 @@
-"""A WAV laid into memory is what is read, chunk by chunk."""
+"""A WAV mapped into memory is what is read, chunk by chunk."""
 
 import struct
 from pathlib import Path

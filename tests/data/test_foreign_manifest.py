@@ -149,7 +149,7 @@ def test_a_failed_record_has_no_line(write: Any) -> None:
 @pytest.mark.parametrize("write", [to_nemo, to_lhotse])
 @pytest.mark.parametrize("field", ["reference", "degraded", "sample_rate", "channels", "frames"])
 def test_what_a_line_cannot_do_without_is_named(write: Any, field: str) -> None:
-    with pytest.raises(RecordError, match=f"no {field}, which a manifest of (NeMo|Lhotse) needs"):
+    with pytest.raises(RecordError, match=f"no {field}, which a (NeMo|Lhotse) manifest needs"):
         write({key: value for key, value in MONO.items() if key != field})
 
 
@@ -158,7 +158,7 @@ def test_fields_that_would_mean_another_thing_there_are_refused() -> None:
         to_nemo(MONO | {"offset": 0.5})
     with pytest.raises(RecordError, match="width"):
         to_lhotse(MONO | {"width": 2})
-    assert to_lhotse(MONO | {"sources": ["vinyl"]}), "alone it is no recording"
+    assert to_lhotse(MONO | {"sources": ["vinyl"]}), "alone it does not make a recording"
 
 
 def test_own_lines_are_written_as_they_are() -> None:

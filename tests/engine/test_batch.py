@@ -173,10 +173,10 @@ def test_a_failing_picture_leaves_the_numbers(error: Exception, monkeypatch: pyt
 
     monkeypatch.delenv("AUDIORESTORE_DEBUG", raising=False)
     record = {"id": "song", "metrics": {"restored": {"snr_db": 3.0}}}
-    told = with_plot(record, fail)
-    assert {key: value for key, value in told.items() if key != "plot_note"} == record
-    assert "no" in told["plot_note"]
-    assert ("a bug in this program" in told["plot_note"]) == isinstance(error, ZeroDivisionError)
+    noted = with_plot(record, fail)
+    assert {key: value for key, value in noted.items() if key != "plot_note"} == record
+    assert "no" in noted["plot_note"]
+    assert ("a bug in this program" in noted["plot_note"]) == isinstance(error, ZeroDivisionError)
 
 
 def test_a_defect_of_a_picture_shows_where_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,8 +40,8 @@ def good(tmp_path: Path) -> Record:
     return with_digests(pair_record({"id": "album/song", **paths, "mood": "blue"}, PairConfig()))
 
 
-def told(record: Record) -> str:
-    """Check a record that is wrong, and get what is told of it."""
+def problem_of(record: Record) -> str:
+    """Check a record that is wrong, and get the message."""
     checked = check_record(record)
     message: str = checked["error"]["message"]
     assert checked == failed(record, "check", message)
@@ -94,25 +94,27 @@ def test_what_failed_before_passes_untouched() -> None:
 
 
 def test_both_files_have_to_be_named(good: Record) -> None:
-    assert told({"id": "a", "degraded": good["degraded"]}) == "the record has no reference"
-    assert told({"id": "a"}) == "the record has no reference and no degraded"
+    assert problem_of({"id": "a", "degraded": good["degraded"]}) == "the record has no reference"
+    assert problem_of({"id": "a"}) == "the record has no reference and no degraded"
 
 
 @pytest.mark.parametrize("role", ["reference", "degraded"])
 def test_a_file_that_is_gone_is_told_once(good: Record, role: str) -> None:
     Path(good[role]).unlink()
-    assert told(good) == f"{good[role]} does not exist; check the name"
+    assert problem_of(good) == f"{good[role]} does not exist; check the name"
 
 
 def test_two_files_that_are_gone_are_both_told(good: Record) -> None:
     for role in ("reference", "degraded"):
         Path(good[role]).unlink()
-    assert told(good) == "; ".join(f"{good[role]} does not exist; check the name" for role in ("reference", "degraded"))
+    assert problem_of(good) == "; ".join(
+        f"{good[role]} does not exist; check the name" for role in ("reference", "degraded")
+    )
 
 
 def test_a_file_that_is_no_audio_any_more_is_told(good: Record) -> None:
     Path(good["degraded"]).write_bytes(b"nothing of the kind" * 20)
-    assert good["degraded"] in told(good)
+    assert good["degraded"] in problem_of(good)
 
 
 @pytest.mark.parametrize("role", ["reference", "degraded"])
@@ -120,7 +122,7 @@ def test_one_changed_bit_is_told(good: Record, role: str) -> None:
     data = bytearray(Path(good[role]).read_bytes())
     data[-3] ^= 1
     Path(good[role]).write_bytes(data)
-    assert told(good) == f"{good[role]} has changed since it was paired (its digest differs)"
+    assert problem_of(good) == f"{good[role]} has changed since it was paired (its digest differs)"
     undigested = {key: value for key, value in good.items() if key != "digests"}
     assert check_record(undigested) == undigested
 
@@ -134,12 +136,12 @@ def test_one_changed_bit_is_told(good: Record, role: str) -> None:
     ],
 )
 def test_the_record_says_what_the_files_hold(good: Record, field: str, value: int, message: str) -> None:
-    assert told({**good, field: value}) == message
+    assert problem_of({**good, field: value}) == message
 
 
 def test_files_of_different_sizes_are_told_of(good: Record, tmp_path: Path) -> None:
     write(tmp_path / "hurt.wav", music(7_000, channels=1), 8_000)
-    assert told(with_digests(good)).split("; ") == [
+    assert problem_of(with_digests(good)).split("; ") == [
         "sample_rate differs: 16000 in the reference, 8000 in the degraded, 16000 in the record",
         "channels differs: 2 in the reference, 1 in the degraded, 2 in the record",
         "frames differs: 8000 in the reference, 7000 in the degraded, 8000 in the record",
@@ -148,25 +150,25 @@ def test_files_of_different_sizes_are_told_of(good: Record, tmp_path: Path) -> N
 
 def test_the_file_that_is_left_is_still_compared_with_the_record(good: Record) -> None:
     Path(good["degraded"]).unlink()
-    assert told({**good, "frames": 9}).endswith("; frames differs: 8000 in the reference, 9 in the record")
+    assert problem_of({**good, "frames": 9}).endswith("; frames differs: 8000 in the reference, 9 in the record")
 
 
 @pytest.mark.parametrize("lag", [1.0, -7.0, 0.5])
 def test_a_lag_is_measured_again_on_every_channel(good: Record, tmp_path: Path, lag: float) -> None:
     reference = music()
     write(tmp_path / "hurt.wav", np.stack([reference[0], shift(reference[1], -lag, 8_000)]))
-    assert told(with_digests(good)) == f"channel 2 of {good['degraded']} has a lag of {lag:.2f} samples"
+    assert problem_of(with_digests(good)) == f"channel 2 of {good['degraded']} has a lag of {lag:.2f} samples"
 
 
 def test_other_sound_is_told_of(good: Record, tmp_path: Path) -> None:
     write(tmp_path / "hurt.wav", music(seed=5))
-    assert "do not look like the same recording" in told(with_digests(good))
+    assert "do not look like the same recording" in problem_of(with_digests(good))
 
 
 def test_what_was_let_through_when_the_pair_was_made_is_no_news(good: Record, tmp_path: Path) -> None:
     write(tmp_path / "hurt.wav", -music())
     turned = with_digests(good)
-    assert "polarity is inverted" in told(turned)
+    assert "polarity is inverted" in problem_of(turned)
     allowed = {**turned, "alignment": {**turned["alignment"], "found": ["polarity"]}}
     assert check_record(allowed) == allowed
 
@@ -174,7 +176,7 @@ def test_what_was_let_through_when_the_pair_was_made_is_no_news(good: Record, tm
 @pytest.mark.parametrize("alignment", [None, "fine", {"found": None}, {"found": 3}, {"found": [{}]}])
 def test_an_alignment_that_is_none_of_ours_lets_nothing_through(good: Record, tmp_path: Path, alignment: Any) -> None:
     write(tmp_path / "hurt.wav", -music())
-    assert "polarity is inverted" in told({**with_digests(good), "alignment": alignment})
+    assert "polarity is inverted" in problem_of({**with_digests(good), "alignment": alignment})
 
 
 def test_on_silence_no_lag_is_asked_for(good: Record, tmp_path: Path) -> None:
@@ -201,7 +203,7 @@ def pairs(count: int = 3) -> list[Record]:
 
 
 def leaks(records: list[Record]) -> dict[str, str]:
-    """Watch records pass, and get what is told of those that leak."""
+    """Watch records pass, and get the messages of those that leak."""
     watched = list(Leaks().watch(records))
     assert [record["id"] for record in watched] == [record["id"] for record in records]
     return {record["id"]: record["error"]["message"] for record in watched if "error" in record}

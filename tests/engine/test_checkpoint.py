@@ -1,4 +1,4 @@
-"""A model on the disk comes back as it was; a file that is no model of ours gets one sentence."""
+"""A model on the disk comes back as it was; any other file gets one sentence."""
 
 import dataclasses
 import json
@@ -65,10 +65,10 @@ def refusal(path: Path) -> str:
     return sentence
 
 
-def rewrite(path: Path, **told: Any) -> Path:
+def rewrite(path: Path, **changed: Any) -> Path:
     """Change what a checkpoint says about itself."""
     arrays, metadata = read_arrays(path)
-    save_arrays(path, arrays, {**metadata, **told})
+    save_arrays(path, arrays, {**metadata, **changed})
     return path
 
 
@@ -93,7 +93,7 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path, family: str) -> None:
     np.testing.assert_array_equal(one, other)
 
 
-def test_the_digest_tells_models_apart_by_their_bytes(tmp_path: Path) -> None:
+def test_models_of_different_bytes_have_different_digests(tmp_path: Path) -> None:
     torch.manual_seed(1)
     model = make_model("mlp", TINY["mlp"])
     for name, step in (("one", 1), ("same", 1), ("other", 2)):
@@ -222,21 +222,23 @@ def test_a_network_far_larger_than_its_file_is_refused_before_it_fills_the_memor
     tmp_path: Path, family: str, config: dict[str, Any]
 ) -> None:
     path = tmp_path / "huge.safetensors"
-    told = {"format": FORMAT, "family": family, "config": config}
-    save_arrays(path, {"weight": np.zeros(10, np.float32)}, told)
+    metadata = {"format": FORMAT, "family": family, "config": config}
+    save_arrays(path, {"weight": np.zeros(10, np.float32)}, metadata)
     assert "does not fit its own description" in refusal(path)
 
 
 def test_integers_in_the_place_of_float_weights_are_refused(checkpoint: Path) -> None:
-    arrays, told = read_arrays(checkpoint)
-    save_arrays(checkpoint, {**arrays, "network.3.weight": (arrays["network.3.weight"] * 100).astype(np.int8)}, told)
+    arrays, metadata = read_arrays(checkpoint)
+    save_arrays(
+        checkpoint, {**arrays, "network.3.weight": (arrays["network.3.weight"] * 100).astype(np.int8)}, metadata
+    )
     assert "network.3.weight holds int8, not torch.float32" in refusal(checkpoint)
 
 
 def test_a_checkpoint_without_a_config_is_refused(checkpoint: Path) -> None:
-    arrays, told = read_arrays(checkpoint)
-    del told["config"]
-    save_arrays(checkpoint, arrays, told)
+    arrays, metadata = read_arrays(checkpoint)
+    del metadata["config"]
+    save_arrays(checkpoint, arrays, metadata)
     assert "does not fit its own description" in refusal(checkpoint)
 
 
@@ -297,11 +299,11 @@ def test_int8_where_the_model_has_no_bound_for_it_is_refused(tmp_path: Path) -> 
 def test_float_numbers_that_are_said_to_be_int8_and_the_other_way_round_are_refused(
     checkpoint: Path, int8_checkpoint: Path
 ) -> None:
-    arrays, told = read_arrays(int8_checkpoint)
-    save_arrays(int8_checkpoint, {**arrays, "network.3.weight": arrays["network.3.weight"] * np.float32(0.9)}, told)
+    arrays, metadata = read_arrays(int8_checkpoint)
+    save_arrays(int8_checkpoint, {**arrays, "network.3.weight": arrays["network.3.weight"] * np.float32(0.9)}, metadata)
     assert "not torch.int8" in refusal(int8_checkpoint)
-    told.pop("quantized")
-    save_arrays(int8_checkpoint, arrays, told)
+    metadata.pop("quantized")
+    save_arrays(int8_checkpoint, arrays, metadata)
     refusal(int8_checkpoint)
     refusal(rewrite(checkpoint, quantized={"dtype": "int8", "arithmetic": RIGHT}))
 
@@ -455,17 +457,17 @@ def test_a_family_that_has_to_be_trained_says_how(tmp_path: Path) -> None:
         load_model("ccn")
 
 
-def test_what_a_checkpoint_tells_is_plain_json(checkpoint: Path) -> None:
+def test_the_metadata_of_a_checkpoint_is_plain_json(checkpoint: Path) -> None:
     from safetensors import safe_open
 
     with safe_open(checkpoint, framework="numpy") as file:
-        told = json.loads(file.metadata()["audiorestore"])
-    assert told["family"] == "mlp"
-    assert told["config"]["window"] == 21
-    assert told["step"] == 7
+        metadata = json.loads(file.metadata()["audiorestore"])
+    assert metadata["family"] == "mlp"
+    assert metadata["config"]["window"] == 21
+    assert metadata["step"] == 7
 
 
-def test_the_state_of_a_training_is_no_model_and_the_sentence_says_where_one_is(tmp_path: Path) -> None:
+def test_a_training_state_is_refused_as_a_model_and_the_sentence_says_where_the_model_is(tmp_path: Path) -> None:
     save_arrays(tmp_path / "m.state.safetensors", {}, {"format": 1, "family": "mlp", "state": {"step": 3}})
     with pytest.raises(CheckpointError, match=r"what training resumes from; the model is beside it"):
         load_model(str(tmp_path / "m.state.safetensors"))

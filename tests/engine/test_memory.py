@@ -37,7 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     for name, minutes in MINUTES.items():
         files = [folder / f"{name}.{role}.wav" for role in ("clean", "late")]
-        with AudioWriter(files[0], RATE, 2, "FLOAT") as clean, AudioWriter(files[1], RATE, 2, "FLOAT") as late:
+        clean_file, late_file = (AudioWriter(file, RATE, 2, subtype="FLOAT") for file in files)
+        with clean_file as clean, late_file as late:
             late.write(np.zeros((2, LAG), np.float32))
             for second in range(60 * minutes):
                 block = rng.standard_normal((2, RATE), np.float32) * np.float32(0.1 + 0.05 * np.sin(second))

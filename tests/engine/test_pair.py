@@ -1,4 +1,4 @@
-"""Degraded audio laid over its reference: linearly, provably, and only where something has to move."""
+"""Degraded audio is aligned with its reference: linearly, provably, and only where something has to move."""
 
 import json
 from pathlib import Path
@@ -28,13 +28,13 @@ def music(frames: int = 24_000, channels: int = 1, seed: int = 0) -> np.ndarray:
 
 
 @pytest.fixture
-def lay(tmp_path: Path) -> Any:
+def align_pair(tmp_path: Path) -> Any:
     """Write a reference and a degraded waveform, and pair them."""
 
     def pair(
         reference: np.ndarray, degraded: np.ndarray, degraded_rate: int = RATE, folder: bool = True, **options: Any
     ) -> Record:
-        paths = {"reference": tmp_path / "clean.wav", "degraded": tmp_path / "hurt.wav"}
+        paths = {"reference": tmp_path / "clean.wav", "degraded": tmp_path / "damaged.wav"}
         write_audio(paths["reference"], reference, RATE, subtype="FLOAT", overwrite=True)
         write_audio(paths["degraded"], degraded, degraded_rate, subtype="FLOAT", overwrite=True)
         record = {"id": "album/song", **{role: str(path) for role, path in paths.items()}, "mood": "blue"}
@@ -51,10 +51,10 @@ def both(record: Record) -> tuple[np.ndarray, np.ndarray]:
     return read_audio(record["reference"])[0], read_audio(record["degraded"])[0]
 
 
-def test_a_pair_that_lies_right_is_left_where_it_is(lay: Any, tmp_path: Path) -> None:
+def test_a_pair_that_lies_right_is_left_where_it_is(align_pair: Any, tmp_path: Path) -> None:
     reference = music(channels=2)
-    record = lay(reference, 0.5 * reference, folder=False)
-    assert record["degraded"] == str(tmp_path / "hurt.wav")
+    record = align_pair(reference, 0.5 * reference, folder=False)
+    assert record["degraded"] == str(tmp_path / "damaged.wav")
     assert record["alignment"] == {
         "lag": 0.0,
         "gain_db": -6.02,
@@ -64,13 +64,13 @@ def test_a_pair_that_lies_right_is_left_where_it_is(lay: Any, tmp_path: Path) ->
     }
     assert (record["sample_rate"], record["channels"], record["frames"]) == (RATE, 2, 24_000)
     assert record["mood"] == "blue"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clean.wav", "hurt.wav"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clean.wav", "damaged.wav"]
 
 
 @pytest.mark.parametrize("frames", [1, 7, 1_105, 12_000])
-def test_a_late_copy_is_cut_at_its_start_to_the_very_sample(lay: Any, frames: int) -> None:
+def test_a_late_copy_is_cut_at_its_start_to_the_very_sample(align_pair: Any, frames: int) -> None:
     reference = music()
-    record = lay(reference, late(reference, frames))
+    record = align_pair(reference, late(reference, frames))
     assert record["alignment"]["lag"] == frames
     assert record["alignment"]["residual_lag"] == 0.0
     assert "reference_start" not in record["alignment"]
@@ -81,9 +81,11 @@ def test_a_late_copy_is_cut_at_its_start_to_the_very_sample(lay: Any, frames: in
 
 
 @pytest.mark.parametrize("frames", [1, 500])
-def test_a_late_copy_that_was_cut_at_the_end_shortens_the_reference(lay: Any, tmp_path: Path, frames: int) -> None:
+def test_a_late_copy_that_was_cut_at_the_end_shortens_the_reference(
+    align_pair: Any, tmp_path: Path, frames: int
+) -> None:
     reference = music()
-    record = lay(reference, late(reference, frames)[:, :24_000])
+    record = align_pair(reference, late(reference, frames)[:, :24_000])
     clean, aligned = both(record)
     np.testing.assert_array_equal(aligned, reference[:, :-frames])
     np.testing.assert_array_equal(clean, aligned)
@@ -94,9 +96,9 @@ def test_a_late_copy_that_was_cut_at_the_end_shortens_the_reference(lay: Any, tm
 
 
 @pytest.mark.parametrize("frames", [1, 500])
-def test_an_early_copy_loses_the_reference_s_start_and_nothing_wraps_around(lay: Any, frames: int) -> None:
+def test_an_early_copy_loses_the_reference_s_start_and_nothing_wraps_around(align_pair: Any, frames: int) -> None:
     reference = music()
-    record = lay(reference, reference[:, frames:])
+    record = align_pair(reference, reference[:, frames:])
     assert record["alignment"]["lag"] == -frames
     assert record["alignment"]["reference_start"] == frames
     clean, aligned = both(record)
@@ -104,18 +106,18 @@ def test_an_early_copy_loses_the_reference_s_start_and_nothing_wraps_around(lay:
     np.testing.assert_array_equal(clean, aligned)
 
 
-def test_a_copy_that_reaches_further_on_both_sides_is_cut_to_the_reference(lay: Any) -> None:
+def test_a_copy_that_reaches_further_on_both_sides_is_cut_to_the_reference(align_pair: Any) -> None:
     reference = music()
     other = music(1_000, seed=1)
-    record = lay(reference, np.concatenate([other, reference, other], axis=1))
+    record = align_pair(reference, np.concatenate([other, reference, other], axis=1))
     assert record["alignment"]["lag"] == 1_000
     np.testing.assert_array_equal(both(record)[1], reference)
 
 
-def test_channels_may_be_late_by_different_lags(lay: Any) -> None:
+def test_channels_may_be_late_by_different_lags(align_pair: Any) -> None:
     reference = music(channels=2)
     degraded = np.stack([late(reference[:1], 30)[0, :24_000], late(reference[1:], 75)[0, :24_000] * np.float32(0.5)])
-    record = lay(reference, degraded)
+    record = align_pair(reference, degraded)
     assert record["alignment"]["lag"] == [30.0, 75.0]
     assert record["alignment"]["gain_db"] == pytest.approx([0.0, -6.02], abs=0.02)
     clean, aligned = both(record)
@@ -124,11 +126,11 @@ def test_channels_may_be_late_by_different_lags(lay: Any) -> None:
 
 
 @pytest.mark.parametrize("lag", [0.5, 10.25, -3.4])
-def test_fractions_of_a_sample_are_measured_and_undone(lay: Any, lag: float) -> None:
+def test_fractions_of_a_sample_are_measured_and_undone(align_pair: Any, lag: float) -> None:
     reference = music()
     reference = resample(resample(reference, RATE, RATE // 2), RATE // 2, RATE)  # nothing near the Nyquist frequency
     degraded = shift(reference, -lag, 24_100)
-    record = lay(reference, degraded)
+    record = align_pair(reference, degraded)
     assert record["alignment"]["lag"] == pytest.approx(lag, abs=0.01)
     assert abs(record["alignment"]["residual_lag"]) <= 0.01
     clean, aligned = both(record)
@@ -140,9 +142,9 @@ def test_fractions_of_a_sample_are_measured_and_undone(lay: Any, lag: float) -> 
 
 
 @pytest.mark.parametrize("rate", [8000, 32000, 44100])
-def test_another_sample_rate_is_brought_to_that_of_the_reference(lay: Any, rate: int) -> None:
+def test_another_sample_rate_is_brought_to_that_of_the_reference(align_pair: Any, rate: int) -> None:
     reference = resample(resample(music(), RATE, RATE // 4), RATE // 4, RATE)
-    record = lay(reference, resample(late(reference, 200), RATE, rate), rate)
+    record = align_pair(reference, resample(late(reference, 200), RATE, rate), rate)
     assert record["sample_rate"] == RATE
     assert record["alignment"]["lag"] == pytest.approx(200, abs=0.02)
     assert audio_info(record["degraded"]).sample_rate == RATE
@@ -153,23 +155,23 @@ def test_another_sample_rate_is_brought_to_that_of_the_reference(lay: Any, rate:
 
 
 @pytest.mark.parametrize("gain", [0.25, 0.95, 4.0])
-def test_levels_are_matched_where_asked_for(lay: Any, gain: float) -> None:
+def test_levels_are_matched_where_asked_for(align_pair: Any, gain: float) -> None:
     reference = music(channels=2)
-    record = lay(reference, np.float32(gain) * reference, level="match")
+    record = align_pair(reference, np.float32(gain) * reference, level="match")
     assert record["alignment"]["gain_db"] == pytest.approx(20 * np.log10(gain), abs=0.01)
     assert record["alignment"]["level"] == "match"
     clean, aligned = both(record)
     np.testing.assert_allclose(aligned, clean, atol=1e-6)
 
 
-def test_a_level_that_needs_no_matching_needs_no_copy(lay: Any, tmp_path: Path) -> None:
+def test_a_level_that_needs_no_matching_needs_no_copy(align_pair: Any, tmp_path: Path) -> None:
     reference = music()
-    record = lay(reference, reference, level="match", folder=False)
-    assert record["degraded"] == str(tmp_path / "hurt.wav")
+    record = align_pair(reference, reference, level="match", folder=False)
+    assert record["degraded"] == str(tmp_path / "damaged.wav")
 
 
 @pytest.mark.parametrize("what", ["late", "level", "rate", "length"])
-def test_a_copy_needs_a_folder_for_it(lay: Any, what: str) -> None:
+def test_a_copy_needs_a_folder_for_it(align_pair: Any, what: str) -> None:
     reference = music()
     degraded = {
         "late": late(reference, 5),
@@ -180,36 +182,36 @@ def test_a_copy_needs_a_folder_for_it(lay: Any, what: str) -> None:
     options: dict[str, Any] = {"level": "match"} if what == "level" else {}
     rate = 32000 if what == "rate" else RATE
     with pytest.raises(AlignmentError, match="give -o FOLDER"):
-        lay(reference, degraded, rate, folder=False, **options)
+        align_pair(reference, degraded, rate, folder=False, **options)
 
 
-def test_pairing_again_goes_on_where_it_was(lay: Any, tmp_path: Path) -> None:
+def test_pairing_again_goes_on_where_it_was(align_pair: Any, tmp_path: Path) -> None:
     reference = music()
-    record = lay(reference, late(reference, 40)[:, :24_000])
+    record = align_pair(reference, late(reference, 40)[:, :24_000])
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "aligned").rglob("*.wav")}
     assert len(written) == 2
-    assert lay(reference, late(reference, 40)[:, :24_000]) == record
+    assert align_pair(reference, late(reference, 40)[:, :24_000]) == record
     assert {path: path.stat().st_mtime_ns for path in written} == written
 
 
 @pytest.mark.parametrize("changed", ["level", "degraded"])
-def test_a_copy_made_from_something_else_is_not_replaced_unasked(lay: Any, changed: str) -> None:
+def test_a_copy_made_from_something_else_is_not_replaced_unasked(align_pair: Any, changed: str) -> None:
     reference = music()
-    lay(reference, late(reference, 40))
+    align_pair(reference, late(reference, 40))
     again: dict[str, Any] = {
         "degraded": late(reference, 41) if changed == "degraded" else late(reference, 40),
         **({"level": "match"} if changed == "level" else {}),
     }
     with pytest.raises(AudioFileError, match="made from something else; give -f"):
-        lay(reference, **again)
-    assert lay(reference, **again, overwrite=True)["alignment"]["residual_lag"] == 0.0
+        align_pair(reference, **again)
+    assert align_pair(reference, **again, overwrite=True)["alignment"]["residual_lag"] == 0.0
 
 
-def test_a_run_that_broke_off_between_the_two_copies_can_be_run_again(lay: Any) -> None:
+def test_a_run_that_broke_off_between_the_two_copies_can_be_run_again(align_pair: Any) -> None:
     reference = music()
-    record = lay(reference, late(reference, 40)[:, :24_000])
+    record = align_pair(reference, late(reference, 40)[:, :24_000])
     Path(record["degraded"]).unlink()  # the reference's copy is written first
-    assert lay(reference, late(reference, 40)[:, :24_000]) == record
+    assert align_pair(reference, late(reference, 40)[:, :24_000]) == record
 
 
 def test_aligned_copies_never_overwrite_their_own_input(tmp_path: Path) -> None:
@@ -225,30 +227,30 @@ def test_aligned_copies_never_overwrite_their_own_input(tmp_path: Path) -> None:
     assert source.read_bytes() == before
 
 
-def test_drift_other_content_silence_and_turned_polarity_are_refused(lay: Any) -> None:
+def test_drift_other_content_silence_and_turned_polarity_are_refused(align_pair: Any) -> None:
     reference = music(48_000)
     slow = resample(reference, 16_000, 16_016)  # one in a thousand slower
     with pytest.raises(AlignmentError, match="the lag is not the same everywhere"):
-        lay(reference, slow)
+        align_pair(reference, slow)
     gap = np.concatenate([reference[:, :20_000], reference[:, 20_300:]], axis=1)  # a piece is missing
     with pytest.raises(AlignmentError, match="the lag is not the same everywhere"):
-        lay(reference, gap)
+        align_pair(reference, gap)
     with pytest.raises(AlignmentError, match="do not look like the same recording"):
-        lay(reference, music(48_000, seed=9))
+        align_pair(reference, music(48_000, seed=9))
     with pytest.raises(AlignmentError, match="polarity"):
-        lay(reference, -reference)
+        align_pair(reference, -reference)
     with pytest.raises(AlignmentError, match="degraded recording is silent"):
-        lay(reference, 0 * reference)
+        align_pair(reference, 0 * reference)
     with pytest.raises(AlignmentError, match="reference is silent"):
-        lay(0 * reference, reference)
+        align_pair(0 * reference, reference)
     with pytest.raises(AlignmentError, match="1 channels and the degraded 2"):
-        lay(reference, np.concatenate([reference, reference]))
+        align_pair(reference, np.concatenate([reference, reference]))
 
 
-def test_a_silent_channel_takes_the_lag_of_the_others(lay: Any) -> None:
+def test_a_silent_channel_takes_the_lag_of_the_others(align_pair: Any) -> None:
     reference = music(channels=2)
     reference[1] = 0
-    record = lay(reference, late(reference, 12))
+    record = align_pair(reference, late(reference, 12))
     assert record["alignment"]["lag"] == 12.0
     np.testing.assert_array_equal(both(record)[1], reference)
 
@@ -258,9 +260,9 @@ def test_a_record_without_both_sides_is_refused() -> None:
         pair_record({"id": "a", "degraded": "a.wav"}, PairConfig())
 
 
-def test_a_paired_record_is_plain_json(lay: Any) -> None:
+def test_a_paired_record_is_plain_json(align_pair: Any) -> None:
     reference = music(channels=2)
-    record = lay(reference, late(reference, 3))
+    record = align_pair(reference, late(reference, 3))
     assert json.loads(json.dumps(record, allow_nan=False)) == record
 
 
@@ -268,15 +270,15 @@ def test_a_paired_record_is_plain_json(lay: Any) -> None:
 
 
 def test_folders_are_joined_by_name_whatever_the_suffix(tmp_path: Path) -> None:
-    for name in ("clean/a/one.wav", "clean/two.wav", "hurt/a/one.flac", "hurt/three.wav"):
+    for name in ("clean/a/one.wav", "clean/two.wav", "damaged/a/one.flac", "damaged/three.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         write_audio(tmp_path / name, music(100), RATE)
-    records = list(match_by_name(tmp_path / "clean", {"degraded": tmp_path / "hurt"}, "pair"))
+    records = list(match_by_name(tmp_path / "clean", {"degraded": tmp_path / "damaged"}, "pair"))
     assert [record["id"] for record in records] == ["a/one", "three", "two"]
     assert records[0] == {
         "id": "a/one",
         "reference": str(tmp_path / "clean/a/one.wav"),
-        "degraded": str(tmp_path / "hurt/a/one.flac"),
+        "degraded": str(tmp_path / "damaged/a/one.flac"),
     }
     assert records[1]["error"] == {
         "stage": "pair",
@@ -286,9 +288,9 @@ def test_folders_are_joined_by_name_whatever_the_suffix(tmp_path: Path) -> None:
 
 
 def test_two_files_are_one_pair_and_a_file_with_a_folder_is_none(tmp_path: Path) -> None:
-    for name in ("clean.wav", "hurt.wav"):
+    for name in ("clean.wav", "damaged.wav"):
         write_audio(tmp_path / name, music(100), RATE)
-    (record,) = match_by_name(tmp_path / "clean.wav", {"degraded": tmp_path / "hurt.wav"}, "pair")
+    (record,) = match_by_name(tmp_path / "clean.wav", {"degraded": tmp_path / "damaged.wav"}, "pair")
     assert record["id"] == "clean"
     with pytest.raises(UsageError, match="as folders, or all as files"):
         list(match_by_name(tmp_path / "clean.wav", {"degraded": tmp_path}, "pair"))

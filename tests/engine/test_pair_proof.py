@@ -4,7 +4,7 @@ import functools
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,18 +103,18 @@ def clipped(waveform: np.ndarray) -> np.ndarray:
 
 
 def crackling(waveform: np.ndarray) -> np.ndarray:
-    hurt = waveform.copy()
+    damaged = waveform.copy()
     places = RNG(3).integers(0, waveform.shape[-1], 100)
-    hurt[..., places] += RNG(4).standard_normal(100).astype(np.float32)
-    return hurt
+    damaged[..., places] += RNG(4).standard_normal(100).astype(np.float32)
+    return damaged
 
 
 def dropping_out(waveform: np.ndarray) -> np.ndarray:
     """Mute a twentieth of the time, in pieces of 20 ms."""
-    hurt, length = waveform.copy(), RATE // 50
+    damaged, length = waveform.copy(), RATE // 50
     for start in RNG(5).integers(0, waveform.shape[-1] - length, waveform.shape[-1] // (20 * length)):
-        hurt[..., start : start + length] = 0.0
-    return hurt
+        damaged[..., start : start + length] = 0.0
+    return damaged
 
 
 def coarse(waveform: np.ndarray) -> np.ndarray:
@@ -135,15 +135,17 @@ HEAVY: list[Callable[[np.ndarray], np.ndarray]] = [hissing, lowpassed, clipped, 
 LAGS = [0, 1, -1, -576, 20_000, -20_000, 0.5, -1000.4]
 
 
-def pairwise(
-    damages: list[Callable[[np.ndarray], np.ndarray]],
-) -> list[tuple[Callable[[np.ndarray], np.ndarray], float]]:
-    """Every lag and every damage, each damage with three lags."""
-    return [(hurt, LAGS[(3 * index + offset) % len(LAGS)]) for index, hurt in enumerate(damages) for offset in range(3)]
+def pairwise(damages: list[Callable[[np.ndarray], np.ndarray]], others: Sequence[Any], count: int) -> list[Any]:
+    """List each damage with that number of the others, so that all of them are taken."""
+    return [
+        (damage, others[(count * index + offset) % len(others)])
+        for index, damage in enumerate(damages)
+        for offset in range(count)
+    ]
 
 
 @pytest.fixture
-def lay(tmp_path: Path) -> Any:
+def aligned_pair(tmp_path: Path) -> Any:
     """Write a reference and a degraded waveform, and pair them."""
 
     def run(reference: np.ndarray, degraded: np.ndarray, **options: Any) -> Record:
@@ -178,68 +180,73 @@ def refusal(reference: np.ndarray, degraded: np.ndarray) -> AlignmentError:
 # The lag is right, whatever was done.
 
 
-@pytest.mark.parametrize(("hurt", "lag"), pairwise(MILD))
-def test_mild_damage_leaves_the_lag_to_the_sample(hurt: Callable[[np.ndarray], np.ndarray], lag: float) -> None:
+@pytest.mark.parametrize(("damaged", "lag"), pairwise(MILD, LAGS, 3))
+def test_mild_damage_leaves_the_lag_to_the_sample(damaged: Callable[[np.ndarray], np.ndarray], lag: float) -> None:
     reference = song(1)
-    found = lag_of(reference, 0.4 * hurt(late(reference, lag)[None])[0])
+    found = lag_of(reference, 0.4 * damaged(late(reference, lag)[None])[0])
     assert found == lag if lag == round(lag) else found == pytest.approx(lag, abs=0.1)
 
 
-@pytest.mark.parametrize(("hurt", "lag"), pairwise(HEAVY))
-def test_heavy_damage_leaves_the_lag_to_half_a_sample(hurt: Callable[[np.ndarray], np.ndarray], lag: float) -> None:
+@pytest.mark.parametrize(("damaged", "lag"), pairwise(HEAVY, LAGS, 3))
+def test_heavy_damage_leaves_the_lag_to_half_a_sample(damaged: Callable[[np.ndarray], np.ndarray], lag: float) -> None:
     reference = song(2)
-    assert lag_of(reference, 0.4 * hurt(late(reference, lag)[None])[0]) == pytest.approx(lag, abs=0.5)
+    assert lag_of(reference, 0.4 * damaged(late(reference, lag)[None])[0]) == pytest.approx(lag, abs=0.5)
 
 
-def test_a_codec_s_delay_is_told_and_undone(lay: Any) -> None:
+def test_a_codec_s_delay_is_reported_and_removed(aligned_pair: Any) -> None:
     reference = np.stack([song(3), song(4)])
-    record = lay(reference, mp3(reference))
+    record = aligned_pair(reference, mp3(reference))
     lag = record["alignment"]["lag"]
     assert lag == round(lag)
     assert record["alignment"]["residual_lag"] == 0.0
     assert set(record["alignment"]["windows"]) == {0.0}
-    assert lay(reference, np.pad(mp3(reference), [(0, 0), (333, 0)]), overwrite=True)["alignment"]["lag"] == lag + 333
+    assert (
+        aligned_pair(reference, np.pad(mp3(reference), [(0, 0), (333, 0)]), overwrite=True)["alignment"]["lag"]
+        == lag + 333
+    )
 
 
 # What the windows say.
 
 
-@pytest.mark.parametrize("hurt", [*MILD, *HEAVY])
-def test_windows_say_that_nothing_is_left_under_any_damage(lay: Any, hurt: Callable[[np.ndarray], np.ndarray]) -> None:
+@pytest.mark.parametrize("damaged", [*MILD, *HEAVY])
+def test_windows_say_that_nothing_is_left_under_any_damage(
+    aligned_pair: Any, damaged: Callable[[np.ndarray], np.ndarray]
+) -> None:
     reference = song(5)[None]
-    record = lay(reference, np.pad(hurt(reference), [(0, 0), (44, 0)]))
+    record = aligned_pair(reference, np.pad(damaged(reference), [(0, 0), (44, 0)]))
     assert set(record["alignment"]["windows"]) <= {0.0, None}
     assert 0.0 in record["alignment"]["windows"]
     assert json.loads(json.dumps(record, allow_nan=False)) == record
 
 
-def test_longer_recordings_have_eight_windows_and_few_samples_none(lay: Any) -> None:
+def test_longer_recordings_have_eight_windows_and_few_samples_none(aligned_pair: Any) -> None:
     reference = song(6, 10 * 32768)
-    assert lay(reference, coarse(reference))["alignment"]["windows"] == 8 * [0.0]
-    assert lay(reference[:1000], reference[:1000])["alignment"]["windows"] == []
+    assert aligned_pair(reference, coarse(reference))["alignment"]["windows"] == 8 * [0.0]
+    assert aligned_pair(reference[:1000], reference[:1000])["alignment"]["windows"] == []
 
 
-def test_a_window_without_sound_or_with_a_held_tone_says_nothing(lay: Any) -> None:
+def test_a_window_without_sound_or_with_a_held_tone_says_nothing(aligned_pair: Any) -> None:
     reference = song(6, 10 * 32768)
     reference[:40_000] = 0.0
     reference[-80_000:] = 0.1 * np.sin(2 * np.pi * 440 * np.arange(80_000) / RATE)
-    windows = lay(reference, hissing(reference, 30.0))["alignment"]["windows"]
+    windows = aligned_pair(reference, hissing(reference, 30.0))["alignment"]["windows"]
     assert windows[0] is None
     assert windows[-1] is None
     assert windows[2:6] == 4 * [0.0]
 
 
-def test_windows_are_told_for_each_channel_where_they_differ(lay: Any) -> None:
+def test_windows_are_reported_for_each_channel_where_they_differ(aligned_pair: Any) -> None:
     reference = np.stack([song(7, 8 * 32768), song(8, 8 * 32768)])
     reference[1, :60_000] = 0.0
-    record = lay(reference, np.pad(reference, [(0, 0), (5, 0)]))
+    record = aligned_pair(reference, np.pad(reference, [(0, 0), (5, 0)]))
     assert record["alignment"]["windows"] == [8 * [0.0], [None, *7 * [0.0]]]
 
 
 # Music that repeats itself.
 
 
-def test_a_loop_late_by_more_than_a_bar_is_told_by_its_ends() -> None:
+def test_a_loop_late_by_more_than_a_bar_is_found_by_its_ends() -> None:
     bar = song(9, RATE // 2)
     loop = np.tile(bar, 8)
     for lag in (3000, len(bar) + 3000, 2 * len(bar), -3000):
@@ -274,15 +281,16 @@ def test_another_song_of_the_same_spectrum_is_a_wrong_partner(seed: int) -> None
     assert lag_of(loud, song(0)[8000:]) == -8000
 
 
-def test_silence_is_no_partner() -> None:
+def test_silence_is_refused_as_a_partner() -> None:
     assert refusal(song(), np.zeros(FRAMES)).kind == "content"
 
 
-@pytest.mark.parametrize("hurt", [as_it_is, hissing, mp3, clipped])
-@pytest.mark.parametrize("lag", [0, 333, -20_000])
-def test_inverted_polarity_is_named_whatever_else_was_done(hurt: Callable[[np.ndarray], np.ndarray], lag: int) -> None:
+@pytest.mark.parametrize(("damaged", "lag"), pairwise([as_it_is, hissing, mp3, clipped], [0, 333, -20_000], 2))
+def test_inverted_polarity_is_named_whatever_else_was_done(
+    damaged: Callable[[np.ndarray], np.ndarray], lag: int
+) -> None:
     reference = song(11)
-    error = refusal(reference, -hurt(late(reference, lag)[None])[0])
+    error = refusal(reference, -damaged(late(reference, lag)[None])[0])
     assert error.kind == "polarity"
     assert "polarity is inverted" in str(error)
 
@@ -294,23 +302,24 @@ def test_one_inverted_channel_is_named() -> None:
     assert "(in channel 2)" in str(error)
 
 
-@pytest.mark.parametrize("width", [1.0, 0.3, 0.1])
-@pytest.mark.parametrize("hurt", [as_it_is, vorbis, mp3])
-def test_swapped_channels_are_named(hurt: Callable[[np.ndarray], np.ndarray], width: float) -> None:
+@pytest.mark.parametrize(("damaged", "width"), pairwise([as_it_is, vorbis, mp3], [1.0, 0.3, 0.1], 2))
+def test_swapped_channels_are_named(damaged: Callable[[np.ndarray], np.ndarray], width: float) -> None:
     both = stereo(width)
-    error = refusal(both, np.pad(hurt(both[::-1].copy()), [(0, 0), (123, 0)]))
+    error = refusal(both, np.pad(damaged(both[::-1].copy()), [(0, 0), (123, 0)]))
     assert error.kind == "channels"
     assert "channel 1 holds the reference's channel 2" in str(error)
     assert refusal(both, both[::-1] * np.float32([[0.2], [1.0]])).kind == "channels"
 
 
-@pytest.mark.parametrize(("width", "balance"), [(1.0, 0.1), (0.1, 1.0), (0.01, 0.1), (0.0, 1.0)])
-@pytest.mark.parametrize("hurt", [vorbis, mp3, hissing, clipped])
+@pytest.mark.parametrize(
+    ("damaged", "mix"), pairwise([vorbis, mp3, hissing, clipped], [(1.0, 0.1), (0.1, 1.0), (0.01, 0.1), (0.0, 1.0)], 3)
+)
 def test_channels_in_place_are_never_called_swapped(
-    hurt: Callable[[np.ndarray], np.ndarray], width: float, balance: float
+    damaged: Callable[[np.ndarray], np.ndarray], mix: tuple[float, float]
 ) -> None:
+    width, balance = mix
     both = stereo(width)
-    found = measure(both, hurt(both) * np.float32([[balance], [1.0]]))
+    found = measure(both, damaged(both) * np.float32([[balance], [1.0]]))
     assert all(channel is not None and channel.correlation > 0.5 for channel in found)
     middle = np.stack([both.mean(axis=0)] * 2)  # what joint stereo comes to where bits are few
     if width <= 0.1:
@@ -330,7 +339,7 @@ def test_channels_of_many_are_matched() -> None:
     assert "channel 2 holds the reference's channel 3" in str(error)
 
 
-def test_swapped_and_inverted_is_told_in_one_sentence() -> None:
+def test_swapped_and_inverted_is_reported_in_one_sentence() -> None:
     both = stereo(0.5)
     error = refusal(both, -both[::-1])
     assert error.kind == "channels"
@@ -344,18 +353,18 @@ def test_swapped_and_inverted_is_told_in_one_sentence() -> None:
 @pytest.mark.parametrize(
     ("percent", "said"), [(0.05, "slower"), (0.1, "slower"), (-0.1, "faster"), (1.0, "slower"), (-5.0, "faster")]
 )
-def test_a_wrong_speed_is_told_in_per_cent(percent: float, said: str) -> None:
+def test_a_wrong_speed_is_reported_in_per_cent(percent: float, said: str) -> None:
     reference = song(12, 8 * RATE)
     played = soxr.resample(reference, 100_000, round(100_000 + 1000 * percent), quality="VHQ")
     error = refusal(reference, played)
     assert error.kind == "drift"
-    told = re.search(rf"another speed: it is {said} by ([0-9.]+) %", str(error))
-    assert told
-    assert float(told[1]) == pytest.approx(abs(percent), rel=0.06)
+    found = re.search(rf"another speed: it is {said} by ([0-9.]+) %", str(error))
+    assert found
+    assert float(found[1]) == pytest.approx(abs(percent), rel=0.06)
 
 
 @pytest.mark.parametrize("frames", [300, 1105])
-def test_a_cut_and_a_gap_are_told_apart(frames: int) -> None:
+def test_a_cut_and_a_gap_are_distinguished(frames: int) -> None:
     reference = song(13, 8 * RATE)
     middle = 4 * RATE
     cut = refusal(reference, np.delete(reference, slice(middle, middle + frames)))
@@ -383,29 +392,29 @@ def test_wow_is_called_wow(depth: float) -> None:
 # What may be let through.
 
 
-def test_findings_that_are_allowed_are_told_in_the_record(lay: Any) -> None:
+def test_findings_that_are_allowed_are_noted_in_the_record(aligned_pair: Any) -> None:
     both = stereo(0.5)
     for kind, degraded in (("polarity", -0.5 * both), ("channels", 0.5 * both[::-1])):
         with pytest.raises(AlignmentError, match=rf"\(--allow {kind} accepts the pair as it is\)"):
-            lay(both, degraded, folder=None)
-        record = lay(both, degraded, folder=None, allow=frozenset([kind]))
+            aligned_pair(both, degraded, folder=None)
+        record = aligned_pair(both, degraded, folder=None, allow=frozenset([kind]))
         assert record["alignment"]["found"] == [kind]
         assert record["alignment"]["gain_db"] == -6.02
         assert record["alignment"]["lag"] == record["alignment"]["residual_lag"] == 0.0
-    record = lay(both, -both[::-1], folder=None, allow=frozenset(["polarity", "channels"]))
+    record = aligned_pair(both, -both[::-1], folder=None, allow=frozenset(["polarity", "channels"]))
     assert record["alignment"]["found"] == ["channels", "polarity"]
 
 
-def test_what_is_let_through_is_aligned_and_otherwise_left_as_it_is(lay: Any) -> None:
+def test_what_is_let_through_is_aligned_and_otherwise_left_as_it_is(aligned_pair: Any) -> None:
     both = stereo(0.5)
-    record = lay(both, np.pad(-both[::-1], [(0, 0), (90, 0)]), allow=frozenset(FINDINGS))
+    record = aligned_pair(both, np.pad(-both[::-1], [(0, 0), (90, 0)]), allow=frozenset(FINDINGS))
     assert record["alignment"]["lag"] == 90.0
     assert record["alignment"]["residual_lag"] == 0.0
     np.testing.assert_array_equal(read_audio(record["degraded"])[0], -both[::-1])
 
 
-def test_other_content_that_is_allowed_has_no_lag_and_no_gain(lay: Any) -> None:
-    record = lay(song(1), song(2), level="match", allow=frozenset(["content"]))
+def test_other_content_that_is_allowed_has_no_lag_and_no_gain(aligned_pair: Any) -> None:
+    record = aligned_pair(song(1), song(2), level="match", allow=frozenset(["content"]))
     assert record["alignment"]["found"] == ["content"]
     assert record["alignment"]["lag"] == 0.0
     assert record["alignment"]["gain_db"] is None
@@ -413,10 +422,10 @@ def test_other_content_that_is_allowed_has_no_lag_and_no_gain(lay: Any) -> None:
     assert "aligned" not in record["degraded"]
 
 
-def test_drift_that_is_allowed_is_seen_to_grow_from_window_to_window(lay: Any) -> None:
+def test_drift_that_is_allowed_is_seen_to_grow_from_window_to_window(aligned_pair: Any) -> None:
     reference = song(15, 12 * RATE)
     slow = soxr.resample(reference, 100_000, 100_010, quality="VHQ")
-    record = lay(reference, slow, allow=frozenset(["drift"]))
+    record = aligned_pair(reference, slow, allow=frozenset(["drift"]))
     windows = [window for window in record["alignment"]["windows"] if window is not None]
     assert record["alignment"]["found"] == ["drift"]
     assert len(windows) >= 6
@@ -429,13 +438,13 @@ def test_only_findings_can_be_allowed() -> None:
         PairConfig(allow=frozenset(["noise"]))
 
 
-def test_an_earlier_copy_is_not_taken_where_its_finding_is_allowed_no_longer(lay: Any) -> None:
+def test_an_earlier_copy_is_not_taken_where_its_finding_is_allowed_no_longer(aligned_pair: Any) -> None:
     reference = song(16)
     degraded = -np.pad(reference, (50, 0))
-    first = lay(reference, degraded, allow=frozenset(["polarity"]))
-    assert lay(reference, degraded, allow=frozenset(["polarity", "drift"])) == first
+    first = aligned_pair(reference, degraded, allow=frozenset(["polarity"]))
+    assert aligned_pair(reference, degraded, allow=frozenset(["polarity", "drift"])) == first
     with pytest.raises(AlignmentError, match="polarity"):
-        lay(reference, degraded)
+        aligned_pair(reference, degraded)
 
 
 # Damage that warps time on purpose.
@@ -456,30 +465,30 @@ LURCH: list[dict[str, Any]] = [{"name": "somebody's own"}, {"name": "lurch", "de
 
 
 @pytest.mark.usefixtures("warping")
-def test_a_reference_follows_its_damage_s_time_map(lay: Any) -> None:
+def test_a_reference_follows_its_damage_s_time_map(aligned_pair: Any) -> None:
     reference = song(17)
-    hurt = hissing(wow(reference, 0.004), 20.0)
-    record = lay(reference, hurt, damage=LURCH)
+    damaged = hissing(wow(reference, 0.004), 20.0)
+    record = aligned_pair(reference, damaged, damage=LURCH)
     assert record["alignment"]["warped"] is True
     assert record["alignment"]["lag"] == 0.0
     np.testing.assert_array_equal(read_audio(record["reference"])[0], wow(reference, 0.004))
-    np.testing.assert_array_equal(read_audio(record["degraded"])[0], hurt)
-    assert lay(reference, hurt, damage=LURCH) == record
+    np.testing.assert_array_equal(read_audio(record["degraded"])[0], damaged)
+    assert aligned_pair(reference, damaged, damage=LURCH) == record
     with pytest.raises(AudioFileError, match="made from something else"):
-        lay(reference, hurt, damage=[{"name": "lurch", "depth": 0.002}])
+        aligned_pair(reference, damaged, damage=[{"name": "lurch", "depth": 0.002}])
 
 
 @pytest.mark.usefixtures("warping")
-def test_a_time_map_needs_a_folder(lay: Any) -> None:
+def test_a_time_map_needs_a_folder(aligned_pair: Any) -> None:
     with pytest.raises(AlignmentError, match=r"follow the time warp of lurch; give -o FOLDER"):
-        lay(song(17), song(17), damage=LURCH, folder=None)
+        aligned_pair(song(17), song(17), damage=LURCH, folder=None)
 
 
 # Real recordings.
 
 
 @pytest.mark.parametrize("folder", ["ljspeech", "music", "music-rendered", "speech"])
-def test_real_recordings_are_laid_right_and_their_enemies_named(corpus: Path, folder: str) -> None:
+def test_real_recordings_are_aligned_and_wrong_partners_are_named(corpus: Path, folder: str) -> None:
     sounds = []
     for path in sorted((corpus / folder).rglob("*.flac"))[::7]:
         waveform, rate = soundfile.read(path, dtype="float32", always_2d=True, frames=120_000)
@@ -488,8 +497,8 @@ def test_real_recordings_are_laid_right_and_their_enemies_named(corpus: Path, fo
     for index, (rate, waveform) in enumerate(sounds[:3]):
         lag = [77, -576, 1105][index]
         moved = np.pad(waveform, [(0, 0), (lag, 0)]) if lag > 0 else waveform[:, -lag:]
-        for hurt in (coded(moved, "OGG", "VORBIS", 0.8, rate), hissing(moved, 20.0)):
-            assert {channel.lag for channel in measure(waveform, hurt) if channel} == {lag}
+        for damaged in (coded(moved, "OGG", "VORBIS", 0.8, rate), hissing(moved, 20.0)):
+            assert {channel.lag for channel in measure(waveform, damaged) if channel} == {lag}
         assert refusal(waveform, -moved).kind == "polarity"
         other = sounds[index + 1][1] if index + 1 < len(sounds) else waveform[:, :0]
         if other.shape == waveform.shape:

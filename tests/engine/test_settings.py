@@ -1,4 +1,4 @@
-"""``key=value`` is read against the fields that will hold it, and a mistake is told with what is possible."""
+"""``key=value`` is read against the fields that will hold it, and a mistake is reported with what is possible."""
 
 import dataclasses
 from typing import Any, Literal

@@ -139,7 +139,7 @@ def test_a_split_that_is_there_stays_unless_shares_are_asked_for() -> None:
 
 
 def splits_of(splitter: Splitter, records: list[Record], key: str) -> dict[str, set[str]]:
-    """Share records out, and collect the splits in which each value of a field lies."""
+    """Assign records to splits, and collect the splits in which each value of a field is."""
     found: dict[str, set[str]] = {}
     for record in splitter.share(list(splitter.note(records))):
         found.setdefault(str(record[key]), set()).add(record["split"])
@@ -200,10 +200,10 @@ def test_a_bad_expression_is_refused_with_what_is_wrong_in_it() -> None:
 )
 def test_a_record_without_such_a_group_fails_before_any_work_is_done(text: str, record: Record, message: str) -> None:
     splitter = Splitter((1.0, 0.0, 0.0), 0, parse_group_by(text))
-    (told,) = splitter.note([record])
-    assert message in told["error"]["message"]
-    assert told == failed(record, "pair", told["error"]["message"])
-    assert list(splitter.share([told])) == [told]
+    (noted,) = splitter.note([record])
+    assert message in noted["error"]["message"]
+    assert noted == failed(record, "pair", noted["error"]["message"])
+    assert list(splitter.share([noted])) == [noted]
 
 
 def test_one_record_without_a_group_leaves_the_others_be() -> None:

@@ -118,6 +118,12 @@ def test_modulation_is_of_what_moves() -> None:
     assert moving[-10:, 0, 0, 54].mean() == pytest.approx(expected, rel=0.02)
 
 
+def noticed_step(level: float) -> float:
+    """BS.1387-1, Annex 2, 4.8: the just noticeable step at a level in decibels."""
+    powers = level * (0.0550197 + level * (-0.00102438 + level * (5.05622e-6 + level * 9.01033e-11)))
+    return 5.95072 * (6.39468 / level) ** 1.71332 - 0.198719 + powers
+
+
 def test_no_difference_is_not_detected_and_a_great_one_is_for_certain() -> None:
     same = np.full((1, 2, 1, 109), 1e5)
     probability, steps = movs.detection(same)
@@ -126,13 +132,7 @@ def test_no_difference_is_not_detected_and_a_great_one_is_for_certain() -> None:
     other[:, 1, :, 50] *= 10.0
     probability, steps = movs.detection(other)
     assert probability.item() == pytest.approx(1.0)
-    level = 60.0
-    step = (
-        5.95072 * (6.39468 / level) ** 1.71332
-        - 0.198719
-        + level * (0.0550197 + level * (-0.00102438 + level * (5.05622e-6 + level * 9.01033e-11)))
-    )
-    assert steps.item() == pytest.approx(10.0 / step, rel=1e-9)
+    assert steps.item() == pytest.approx(10.0 / noticed_step(60.0), rel=1e-9)
 
 
 def test_one_just_noticed_step_is_detected_half_of_the_time() -> None:
@@ -140,11 +140,7 @@ def test_one_just_noticed_step_is_detected_half_of_the_time() -> None:
     level, lower = 50.0, 0.0
     for _ in range(50):  # the step that a lower level in one band has to have: 30 % of the way to it counts
         level = 50.0 - 0.7 * lower
-        lower = (
-            5.95072 * (6.39468 / level) ** 1.71332
-            - 0.198719
-            + level * (0.0550197 + level * (-0.00102438 + level * (5.05622e-6 + level * 9.01033e-11)))
-        )
+        lower = noticed_step(level)
     same[:, 1, :, 50] *= 10 ** (-lower / 10)
     assert movs.detection(same)[0].item() == pytest.approx(0.5, abs=1e-6)
 

@@ -7,16 +7,15 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.signal
 from in_memory import apply_chain
+from singing import hiss, voice
 
 from audiorestore.data.audio_file import read_audio
-from audiorestore.demo.synthesis import render_demo
 from audiorestore.metrics import METRICS
 from audiorestore.metrics._comparison import Comparison, Signal, Undefined
 from audiorestore.metrics.pesq import LONGEST_SECONDS, measure
@@ -26,20 +25,6 @@ from audiorestore.signal.sound import Sound
 pesq = pytest.importorskip("pesq", reason="the package pesq is not installed: PESQ is not tested")
 
 RATE = 16000
-
-
-@cache
-def voice(seconds: float = 3.0, rate: int = RATE) -> np.ndarray:
-    """Singing, shape (1, time), over and over."""
-    once = render_demo("voice-01", rate)
-    frames = int(seconds * rate)
-    return np.tile(once, -(-frames // once.shape[-1]))[:, :frames]
-
-
-def hiss(waveform: np.ndarray, snr_db: float, seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).standard_normal(waveform.shape)
-    level = np.sqrt(np.mean(waveform**2)) * 10 ** (-snr_db / 20)
-    return (waveform + level * noise).astype(np.float32)
 
 
 def opinions(clean: np.ndarray, dirty: np.ndarray, rate: int = RATE) -> dict[str, float]:

@@ -1,10 +1,11 @@
-"""The layers of the windowed families are torch's own: the same numbers, the same gradients, in another layout."""
+"""The layers of the windowed families have the values and gradients of torch's own, in another memory layout."""
 
 import copy
 from typing import Any
 
 import pytest
 import torch
+from networks import sound
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,19 +24,10 @@ from audiorestore.models._layers import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-def sound(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def gradients(answer: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
-    """How a weighted sum of an answer depends on what it was made of."""
-    weighting = sound(*answer.shape, seed=9).to(answer.dtype)
-    return torch.autograd.grad((answer * weighting).sum(), leaves)
+def gradients(output: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
+    """Compute the gradients of a weighted sum of an output."""
+    weighting = sound(*output.shape, seed=9).to(output.dtype)
+    return torch.autograd.grad((output * weighting).sum(), leaves)
 
 
 # Tanh.
@@ -62,20 +54,18 @@ def test_tanh_has_torch_s_gradient() -> None:
 # Convolutions.
 
 
-def test_channels_of_one_moment_lie_side_by_side() -> None:
+def test_channels_of_one_time_step_are_contiguous() -> None:
     values = sound(2, 3, 10)
-    laid = channels_last(values)
-    assert torch.equal(laid.squeeze(2), values)
-    assert laid.stride(1) == 1
+    arranged = channels_last(values)
+    assert torch.equal(arranged.squeeze(2), values)
+    assert arranged.stride(1) == 1
 
 
 @pytest.mark.parametrize("grad", [True, False])
 @pytest.mark.parametrize(("dilation", "padding"), [(1, 0), (2, 0), (3, 4), (4, 1)])
-@pytest.mark.parametrize(("channels", "places"), [(1, 1), (1, 7), (3, 1), (5, 4), (16, 9)])
-def test_a_convolution_slides_as_torch_s_own(
-    channels: int, places: int, dilation: int, padding: int, grad: bool
-) -> None:
-    layer = nn.Conv1d(channels, 6, places, dilation=dilation, padding=padding).double()
+@pytest.mark.parametrize(("channels", "kernel"), [(1, 1), (1, 7), (3, 1), (5, 4), (16, 9)])
+def test_a_convolution_equals_torch_s_own(channels: int, kernel: int, dilation: int, padding: int, grad: bool) -> None:
+    layer = nn.Conv1d(channels, 6, kernel, dilation=dilation, padding=padding).double()
     values = sound(2, channels, 50)
     with torch.set_grad_enabled(grad):
         ours = convolve(layer, channels_last(values), dilation, padding)
@@ -84,12 +74,14 @@ def test_a_convolution_slides_as_torch_s_own(
 
 @pytest.mark.parametrize("grad", [True, False])
 @pytest.mark.parametrize("dilation", [1, 2, 4])
-@pytest.mark.parametrize(("channels", "places"), [(1, 21), (4, 1), (3, 19), (2, 70)])
-def test_a_dense_layer_slides_over_flattened_windows(channels: int, places: int, dilation: int, grad: bool) -> None:
-    layer = nn.Linear(channels * places, 5).double()
-    values = sound(2, channels, dilation * places + 37)
-    reach = dilation * (places - 1) + 1
-    windows = values.unfold(-1, reach, 1)[..., ::dilation]  # (batch, channels, count, places)
+@pytest.mark.parametrize(("channels", "kernel"), [(1, 21), (4, 1), (3, 19), (2, 70)])
+def test_a_dense_layer_is_convolved_over_flattened_windows(
+    channels: int, kernel: int, dilation: int, grad: bool
+) -> None:
+    layer = nn.Linear(channels * kernel, 5).double()
+    values = sound(2, channels, dilation * kernel + 37)
+    reach = dilation * (kernel - 1) + 1
+    windows = values.unfold(-1, reach, 1)[..., ::dilation]  # (batch, channels, count, kernel)
     literal = layer(windows.transpose(1, 2).flatten(2)).transpose(1, 2)
     with torch.set_grad_enabled(grad):
         ours = convolve(layer, channels_last(values), dilation)
@@ -97,7 +89,7 @@ def test_a_dense_layer_slides_over_flattened_windows(channels: int, places: int,
 
 
 class Own(nn.Linear):
-    """Has ways of its own to slide and to be repeated."""
+    """A replacement layer with its own computations."""
 
     def convolve(self, values: Tensor, dilation: int, padding: int) -> Tensor:
         return values * dilation + padding
@@ -106,7 +98,7 @@ class Own(nn.Linear):
         return functional.linear(values, 2 * arrange(self.weight), self.bias.repeat(times))
 
 
-def test_a_layer_that_slides_in_its_own_way_is_asked_to() -> None:
+def test_a_layer_with_its_own_convolution_is_used() -> None:
     values = channels_last(sound(2, 3, 40))
     assert torch.equal(convolve(Own(3, 3), values, 2, 1), 2 * values + 1)
 
@@ -122,14 +114,14 @@ def test_a_dense_layer_maps_rows_of_sixteen_neighbouring_windows(kind: type[nn.L
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("dilation", [1, 2, 3, 4])
 @pytest.mark.parametrize(
-    ("channels", "places", "frames"),
+    ("channels", "kernel", "frames"),
     [(1, 1, 5), (1, 64, 64), (2, 64, 65), (3, 70, 85), (1, 201, 240), (5, 65, 96)],  # count of windows: 1, 2, 16 …
 )
-def test_sliding_in_rows_is_the_convolution_and_has_its_gradients(
-    channels: int, places: int, frames: int, dilation: int, bias: bool
+def test_a_product_over_rows_has_the_values_and_gradients_of_the_convolution(
+    channels: int, kernel: int, frames: int, dilation: int, bias: bool
 ) -> None:
-    time = dilation * (places - 1) + 1 + frames - places
-    weight, offset = sound(4, channels, places, seed=2).requires_grad_(), sound(4, seed=3).requires_grad_()
+    time = dilation * (kernel - 1) + 1 + frames - kernel
+    weight, offset = sound(4, channels, kernel, seed=2).requires_grad_(), sound(4, seed=3).requires_grad_()
     values = sound(2, channels, time).requires_grad_()
     leaves = (values, weight, offset) if bias else (values, weight)
     theirs = functional.conv1d(values, weight, offset if bias else None, dilation=dilation)
@@ -141,24 +133,22 @@ def test_sliding_in_rows_is_the_convolution_and_has_its_gradients(
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
-def test_a_layer_over_many_places_is_slid_in_rows_to_learn_and_convolved_to_restore(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    slid: list[int] = []
+def test_long_kernels_use_products_over_rows_in_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[int] = []
     rows = _layers._slide_in_rows
-    monkeypatch.setattr(_layers, "_slide_in_rows", lambda *given: [slid.append(given[0].shape[-1]), rows(*given)][1])
+    monkeypatch.setattr(_layers, "_slide_in_rows", lambda *given: [used.append(given[0].shape[-1]), rows(*given)][1])
     values = channels_last(sound(1, 1, 300))
-    for places in (7, 200):
-        layer = nn.Conv1d(1, 3, places).double()
+    for kernel in (7, 200):
+        layer = nn.Conv1d(1, 3, kernel).double()
         learning = convolve(layer, values)
         with torch.no_grad():
             restoring = convolve(layer, values)
         torch.testing.assert_close(learning, restoring, rtol=1e-10, atol=1e-10)
-    assert slid == [200]
+    assert used == [200]
 
 
 @pytest.mark.parametrize("step", [1, 3])
-def test_shifted_copies_answer_for_sixteen_neighbouring_windows(step: int) -> None:
+def test_shifted_copies_give_the_output_for_sixteen_neighbouring_windows(step: int) -> None:
     weight = sound(5, 12 * step)
     copies = shifted_copies(weight, step)
     reach = (12 + NEIGHBOURS - 1) * step
@@ -179,8 +169,8 @@ def test_normalising_is_torch_s_batch_norm_with_its_running_statistics(momentum:
     theirs = copy.deepcopy(ours)
     for seed in range(4):
         values = 3.0 * sound(2, 6, 30, seed=seed) + seed
-        answer = normalise(ours, channels_last(values)).squeeze(2)
-        torch.testing.assert_close(answer, theirs(values), rtol=1e-12, atol=1e-12)
+        output = normalise(ours, channels_last(values)).squeeze(2)
+        torch.testing.assert_close(output, theirs(values), rtol=1e-12, atol=1e-12)
         for name, buffer in theirs.named_buffers():
             torch.testing.assert_close(ours.get_buffer(name), buffer, rtol=1e-12, atol=1e-12)
     assert ours.num_batches_tracked == 4
@@ -203,7 +193,7 @@ def test_normalising_has_batch_norm_s_gradients() -> None:
 
 
 def shaken(layers: nn.Sequential) -> nn.Sequential:
-    """Give batch normalisation something to do."""
+    """Give batch normalisation random statistics and parameters."""
     for layer in layers:
         if isinstance(layer, nn.BatchNorm1d):
             for tensor in (layer.running_mean, layer.weight, layer.bias):
@@ -229,14 +219,14 @@ def test_folded_layers_give_what_the_layers_give(layers: list[nn.Module], shape:
     network = shaken(nn.Sequential(*layers))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     run = folded(network)
-    assert len(run) == len(network)  # every layer is found at the place that it had
+    assert len(run) == len(network)  # every layer keeps its position
     values = sound(*shape)
     torch.testing.assert_close(nn.Sequential(*run)(values), network(values), rtol=1e-10, atol=1e-10)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name])
 
 
-def test_normalisation_behind_a_linear_map_is_folded_away() -> None:
+def test_normalisation_after_a_linear_map_is_folded_into_it() -> None:
     run = folded(
         shaken(nn.Sequential(nn.Linear(9, 8), nn.BatchNorm1d(8), Tanh(), nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4)))
     )
@@ -248,7 +238,7 @@ def test_normalisation_behind_a_linear_map_is_folded_away() -> None:
 
 @pytest.mark.parametrize("kind", ["max", "avg", "lp2", "lp3"])
 @pytest.mark.parametrize("dilation", [1, 2, 4])
-def test_pooling_at_every_place_holds_the_pools_of_all_grids(kind: Any, dilation: int) -> None:
+def test_dense_pooling_contains_the_pooling_of_all_grids(kind: Any, dilation: int) -> None:
     values = sound(2, 3, 48)
     dense = pool(values, kind, dilation)
     assert dense.shape == (2, 3, 48 - dilation)

@@ -1,4 +1,4 @@
-"""What every model family promises, over the whole registry: a new file is tested the moment it is there."""
+"""What every model family promises, tested over the whole registry: a new family is included automatically."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -20,12 +20,7 @@ from audiorestore.models._restorer import Restorer, RestorerConfig
 from audiorestore.models._segments import overlap_save
 from audiorestore.signal.sound import BLOCK_FRAMES, Sound, joined
 
-BUDGET = 3_000  # parameters, where a family has such a budget: the smallest net shows what a large one would
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+BUDGET = 3_000  # parameters, in families with a budget: a small network shows the same as a large one
 
 
 @pytest.fixture(params=FAMILIES.names())
@@ -36,7 +31,7 @@ def family(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def model(family: str) -> Restorer:
-    """The family's smallest form, with random numbers wherever it keeps any: nothing is at its neutral start."""
+    """Build the family's smallest form with randomised parameters and buffers, none at its neutral initial value."""
     module = FAMILIES.load(family)
     names = {field.name for field in dataclasses.fields(module.Config)}
     settings = {**module.PRESETS["small"], **({"parameters": BUDGET} if "parameters" in names else {})}
@@ -70,7 +65,7 @@ def draw(model: Restorer) -> Any:
 # The module.
 
 
-def test_a_family_says_what_it_is(family: str) -> None:
+def test_a_family_has_docstrings(family: str) -> None:
     module = FAMILIES.load(family)
     first = module.__doc__.splitlines()[0]
     assert first.endswith((".", ":"))
@@ -79,7 +74,7 @@ def test_a_family_says_what_it_is(family: str) -> None:
     assert module.Model.__doc__
 
 
-def test_a_config_is_frozen_and_every_field_has_a_default_and_can_be_set_from_the_shell(family: str) -> None:
+def test_a_config_is_frozen_and_all_fields_have_defaults_and_can_be_set_from_the_shell(family: str) -> None:
     config = FAMILIES.load(family).Config
     assert issubclass(config, RestorerConfig)
     assert config.__dataclass_params__.frozen
@@ -96,7 +91,7 @@ def test_impossible_rates_and_channels_are_refused(family: str, settings: dict[s
         make_model(family, settings)
 
 
-def test_presets_change_settings_that_exist_to_values_that_are_possible(family: str) -> None:
+def test_presets_set_existing_settings_to_possible_values(family: str) -> None:
     module = FAMILIES.load(family)
     assert {"paper", "small"} <= module.PRESETS.keys()
     known = {field.name for holder in (module.Config, TrainConfig) for field in dataclasses.fields(holder)}
@@ -111,7 +106,7 @@ def test_the_paper_s_values_are_the_defaults(family: str) -> None:
     assert build(module.Config, module.PRESETS["paper"]) == module.Config()
 
 
-def test_a_model_is_built_of_its_config_alone(family: str) -> None:
+def test_a_model_is_built_from_its_config_alone(family: str) -> None:
     module = FAMILIES.load(family)
     with torch.device("meta"):
         made = module.Model(module.Config())
@@ -133,7 +128,7 @@ def in_blocks(waveform: np.ndarray, cut: Callable[[], int]) -> Iterator[np.ndarr
 
 
 def restored(model: Restorer, waveform: np.ndarray, cut: Callable[[], int] = lambda: BLOCK_FRAMES) -> np.ndarray:
-    """Restore (channels, time), which comes in blocks of the lengths that ``cut`` gives, with draws of one seed."""
+    """Restore (channels, time) in blocks whose lengths ``cut`` returns, always with the same seed."""
     sound = Sound(model.config.sample_rate or 22050, *waveform.shape, lambda: in_blocks(waveform, cut))
     return joined(model.restored(sound, np.random.default_rng(5)), len(waveform))
 
@@ -143,7 +138,7 @@ def by_overlap_save(model: Restorer) -> bool:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 201, 255, 1_000])
-def test_any_length_comes_back_in_its_own_shape(model: Restorer, frames: int) -> None:
+def test_any_length_keeps_its_shape(model: Restorer, frames: int) -> None:
     for channels in (1, 3):
         waveform = noise(channels, frames)
         before = waveform.copy()
@@ -154,12 +149,12 @@ def test_any_length_comes_back_in_its_own_shape(model: Restorer, frames: int) ->
         np.testing.assert_array_equal(waveform, before)  # the argument is not changed in place
 
 
-def test_silence_and_a_loud_click_come_back_finite(model: Restorer) -> None:
+def test_silence_and_loud_noise_are_restored_to_finite_samples(model: Restorer) -> None:
     for waveform in (0.0 * noise(1, 500), 1_000 * noise(1, 500)):
         assert np.isfinite(restored(model, waveform)).all()
 
 
-def test_a_mono_model_restores_each_channel_alone(model: Restorer) -> None:
+def test_a_mono_model_restores_each_channel_separately(model: Restorer) -> None:
     waveform = noise(3, 400)
     together = restored(model, waveform)
     for index in range(3 if model.config.channels == 1 else 0):
@@ -167,7 +162,7 @@ def test_a_mono_model_restores_each_channel_alone(model: Restorer) -> None:
         np.testing.assert_allclose(together[index : index + 1], alone, atol=1e-5)
 
 
-def test_restoring_twice_with_the_same_draws_gives_the_same_and_leaves_the_model_as_it_was(model: Restorer) -> None:
+def test_restoring_is_repeatable_and_does_not_change_the_model(model: Restorer) -> None:
     waveform = noise(1, 400)
     before = {name: array.copy() for name, array in model.state().items()}
     first = restored(model, waveform)
@@ -178,7 +173,7 @@ def test_restoring_twice_with_the_same_draws_gives_the_same_and_leaves_the_model
         np.testing.assert_array_equal(array, before[name])
 
 
-def test_several_threads_restore_with_one_model(model: Restorer) -> None:
+def test_several_threads_can_restore_with_one_model(model: Restorer) -> None:
     if isinstance(model, nn.Module):
         model.eval()  # as a model is loaded
     waveforms = [noise(1, 700, seed) for seed in range(6)]
@@ -190,7 +185,7 @@ def test_several_threads_restore_with_one_model(model: Restorer) -> None:
 
 def test_a_sample_depends_on_no_more_than_the_context_around_it(model: Restorer) -> None:
     if not by_overlap_save(model):
-        pytest.skip("this family promises no context")
+        pytest.skip("this family has no fixed context")
     middle, reach = 2_000, model.context + model.stride
     waveform = noise(1, 4_000)
     changed = waveform.copy()
@@ -219,9 +214,9 @@ def test_a_recording_longer_than_a_block_has_no_seam(model: Restorer) -> None:
         np.testing.assert_allclose(whole[None], model.restore(waveform[None], draw(model)), atol=1e-5)
 
 
-def test_little_is_read_ahead_of_what_is_restored(model: Restorer) -> None:
+def test_restoring_reads_little_ahead(model: Restorer) -> None:
     if model.learns == "by steps":
-        pytest.skip("networks share overlap_save and cross_fade, which are tested by themselves")
+        pytest.skip("networks share overlap_save and cross_fade, which have their own tests")
     read = 0
 
     def blocks() -> Iterator[np.ndarray]:
@@ -255,7 +250,7 @@ def test_overlap_save_is_seamless_for_lengths_around_its_block_edges(model: Rest
 
 
 def on_a_grid(waveform: np.ndarray) -> np.ndarray:
-    """Depend on five samples on each side, and on where a grid of four samples begins: a seam would show."""
+    """Depend on five samples on each side, and on the position in a grid of four samples, which makes seams visible."""
     padded = np.pad(waveform, ((0, 0), (0, 0), (5, 5)))
     around = sum(padded[..., shift : shift + waveform.shape[-1]] for shift in range(11))
     phase: np.ndarray = np.arange(waveform.shape[-1]) % 4
@@ -263,7 +258,7 @@ def on_a_grid(waveform: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("block", [1, 3, 4, 8, 9])
-def test_pieces_are_aligned_with_the_model_s_grid_and_carry_its_context(block: int) -> None:
+def test_pieces_are_aligned_with_the_model_s_grid_and_have_its_context(block: int) -> None:
     for frames in range(1, 60):
         waveform = np.arange(1, frames + 1, dtype=np.float32)[None, None]
         for size in (1, 2, 5, 100):
@@ -290,7 +285,7 @@ def test_overlap_save_reads_no_more_than_a_block_and_its_context_ahead() -> None
 # What a checkpoint stores.
 
 
-def test_state_goes_into_a_new_model_and_the_sound_is_the_same(family: str, model: Restorer) -> None:
+def test_a_new_model_with_the_same_state_restores_the_same(family: str, model: Restorer) -> None:
     other = FAMILIES.load(family).Model(model.config)
     other.load_state(model.state())
     waveform = noise(1, 500)
@@ -299,7 +294,7 @@ def test_state_goes_into_a_new_model_and_the_sound_is_the_same(family: str, mode
         np.testing.assert_array_equal(array, model.state()[name])
 
 
-def test_state_that_is_not_the_model_s_own_is_refused(family: str, model: Restorer) -> None:
+def test_state_of_another_model_is_refused(family: str, model: Restorer) -> None:
     state = model.state()
     wrong = [{**state, "surplus": np.zeros(3, np.float32)}]
     if state:
@@ -307,12 +302,12 @@ def test_state_that_is_not_the_model_s_own_is_refused(family: str, model: Restor
         wrong += [{}, {key: array for key, array in state.items() if key != name}]
         wrong += [{**state, name: np.zeros((*state[name].shape, 2), state[name].dtype)}]
     for numbers in wrong:
-        with pytest.raises(ValueError) as refused:  # noqa: PT011 - any sentence will do, but there has to be one
+        with pytest.raises(ValueError) as refused:  # noqa: PT011 - the message is free, but not empty
             FAMILIES.load(family).Model(model.config).load_state(numbers)
         assert str(refused.value)
 
 
-def test_a_family_that_learns_is_refused_by_its_bare_name_and_any_other_is_ready(family: str) -> None:
+def test_a_family_that_learns_needs_a_checkpoint_and_any_other_is_ready(family: str) -> None:
     module = FAMILIES.load(family)
     with torch.device("meta"):
         learns = module.Model(module.Config()).learns
@@ -326,7 +321,7 @@ def test_a_family_that_learns_is_refused_by_its_bare_name_and_any_other_is_ready
 # Learning.
 
 
-def test_players_learn_by_finite_losses_that_reach_all_their_parameters(model: Restorer) -> None:
+def test_players_have_finite_losses_and_gradients_for_all_parameters(model: Restorer) -> None:
     if not isinstance(model, NetworkRestorer):
         assert model.players() == []
         return
@@ -348,9 +343,9 @@ def test_players_learn_by_finite_losses_that_reach_all_their_parameters(model: R
     assert {id(parameter) for parameter in everyone} == {id(parameter) for parameter in model.parameters()}
 
 
-def test_the_objective_draws_from_its_generator_alone(model: Restorer) -> None:
+def test_the_objective_draws_only_from_its_generator(model: Restorer) -> None:
     if not isinstance(model, NetworkRestorer):
-        pytest.skip("nobody learns by gradient here")
+        pytest.skip("this family is not trained by gradient")
     model.eval()
     degraded, reference = (torch.from_numpy(batch(model, 512 + 2 * model.context, 2, seed)) for seed in (1, 2))
     once, twice = (
@@ -360,7 +355,7 @@ def test_the_objective_draws_from_its_generator_alone(model: Restorer) -> None:
     assert once == twice
 
 
-def test_fitting_one_gain_finds_the_least_squared_error_over_all_pairs() -> None:
+def test_the_fitted_gain_minimises_the_squared_error_over_all_pairs() -> None:
     model = make_model("level", {})
     rng = np.random.default_rng(0)
     pairs = [(rng.standard_normal((1, 500)), rng.standard_normal((1, 500))) for _ in range(3)]
@@ -373,11 +368,11 @@ def test_fitting_one_gain_finds_the_least_squared_error_over_all_pairs() -> None
     best = float(model.state()["gain"][0])
     assert error(best) < min(error(best - 1e-4), error(best + 1e-4))
     model.fit([(np.zeros((1, 10)), np.ones((1, 10)))])
-    assert model.state()["gain"][0] == 1.0  # silence tells nothing about a level
+    assert model.state()["gain"][0] == 1.0  # silence has no level
 
 
 @pytest.mark.parametrize("budget", [1, 12, 13, 100, 12_345])
-def test_the_width_solved_for_is_the_one_closest_to_the_budget(budget: int) -> None:
+def test_the_width_is_the_one_closest_to_the_budget(budget: int) -> None:
     def layer(width: int) -> nn.Module:
         return nn.Linear(10, width)  # 11 parameters for each unit
 

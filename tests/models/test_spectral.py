@@ -1,4 +1,4 @@
-"""Spectra are those of NumPy's own transform, frame by frame, and bring the same sound back."""
+"""Spectra equal NumPy's, frame by frame, and the inverse returns the recording."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,6 @@ from torch import Tensor
 from audiorestore.models._spectral import ShortTimeSpectra
 
 FORMS = [(1023, 248), (1024, 256), (2048, 512), (255, 60), (16, 4), (16, 5), (17, 8), (15, 1), (4, 2)]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(params=FORMS, ids=str)
@@ -37,7 +32,7 @@ def as_complex(pairs: Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("time", [1, 2, 247, 248, 249, 3_000])
-def test_all_frames_that_touch_a_recording_are_there(spectra: ShortTimeSpectra, time: int) -> None:
+def test_all_frames_that_overlap_a_recording_are_included(spectra: ShortTimeSpectra, time: int) -> None:
     n_fft, hop = spectra.n_fft, spectra.hop_length
     starts = [start for start in range(-20_000 // hop * hop, time, hop) if start + n_fft > 0]
     waveform = sound(time)
@@ -47,7 +42,7 @@ def test_all_frames_that_touch_a_recording_are_there(spectra: ShortTimeSpectra, 
     np.testing.assert_allclose(as_complex(found), literal(waveform.double().numpy(), n_fft, starts), atol=1e-4)
 
 
-def test_spectra_stay_in_single_precision_where_networks_do_not() -> None:
+def test_spectra_stay_in_single_precision_under_autocast() -> None:
     spectra, waveform = ShortTimeSpectra(64, 16), torch.randn(1, 500)
     pairs = spectra(waveform)
     back = spectra.inverse(pairs, 500)
@@ -57,7 +52,7 @@ def test_spectra_stay_in_single_precision_where_networks_do_not() -> None:
         assert torch.equal(spectra.inverse(pairs.bfloat16(), 500), spectra.inverse(pairs.bfloat16().float(), 500))
 
 
-def test_frames_inside_are_those_without_padding() -> None:
+def test_frames_inside_need_no_padding() -> None:
     spectra = ShortTimeSpectra(1023, 248)
     waveform = sound(100_000)
     found = spectra(waveform, inside=True)
@@ -65,25 +60,25 @@ def test_frames_inside_are_those_without_padding() -> None:
     some = [0, 1, 200, 399]
     expected = literal(waveform.double().numpy(), 1023, [248 * frame for frame in some])
     np.testing.assert_allclose(as_complex(found)[some], expected, atol=1e-4)
-    assert torch.equal(spectra(waveform[: 399 * 248 + 1023], inside=True), found)  # which cover 99,975 samples
+    assert torch.equal(spectra(waveform[: 399 * 248 + 1023], inside=True), found)  # the 400 frames cover 99,975 samples
     assert spectra(waveform[:1023], inside=True).shape[1] == 1
 
 
 @pytest.mark.parametrize("time", [1, 2, 61, 1_000, 4_001])
-def test_a_recording_comes_back(spectra: ShortTimeSpectra, time: int) -> None:
+def test_the_inverse_returns_the_recording(spectra: ShortTimeSpectra, time: int) -> None:
     waveform = sound(2, 3, time)
     back = spectra.inverse(spectra(waveform), time)
     assert back.shape == waveform.shape
     torch.testing.assert_close(back, waveform, rtol=0, atol=3e-6)
 
 
-def test_of_all_sounds_the_one_comes_back_whose_spectra_are_closest() -> None:
+def test_the_inverse_gives_the_recording_with_the_closest_spectra() -> None:
     spectra = ShortTimeSpectra(16, 4)
     wanted = sound(2, spectra.frames(40), 9)
     wanted[1, :, [0, 8]] = 0.0  # the two bins that have no imaginary part
 
     def distance(waveform: Tensor) -> float:
-        weights = torch.tensor([1.0, *[2.0] * 7, 1.0])  # a bin between the two stands for its mirror image, too
+        weights = torch.tensor([1.0, *[2.0] * 7, 1.0])  # each bin between the two also counts for its mirror image
         return float((weights * (spectra(waveform) - wanted).square()).sum())
 
     best = spectra.inverse(wanted, 40)
@@ -91,7 +86,7 @@ def test_of_all_sounds_the_one_comes_back_whose_spectra_are_closest() -> None:
 
 
 @pytest.mark.parametrize("blocks", [1, 7])
-def test_a_block_on_the_grid_has_the_frames_of_the_whole(spectra: ShortTimeSpectra, blocks: int) -> None:
+def test_a_block_on_the_grid_has_the_frames_of_the_whole_recording(spectra: ShortTimeSpectra, blocks: int) -> None:
     hop, waveform = spectra.hop_length, sound(5_000)
     whole, start = spectra(waveform), blocks * hop
     block = spectra(waveform[start:])
@@ -99,13 +94,13 @@ def test_a_block_on_the_grid_has_the_frames_of_the_whole(spectra: ShortTimeSpect
     torch.testing.assert_close(block[:, inside:], whole[:, blocks + inside :], rtol=0, atol=2e-5)
 
 
-def test_gradients_reach_the_sound(spectra: ShortTimeSpectra) -> None:
+def test_gradients_reach_the_recording(spectra: ShortTimeSpectra) -> None:
     waveform = sound(1, 300).requires_grad_()
     (gradient,) = torch.autograd.grad(spectra.inverse(spectra(waveform), 300).sum(), waveform)
-    torch.testing.assert_close(gradient, torch.ones_like(gradient), rtol=0, atol=1e-5)  # there and back changes nothing
+    torch.testing.assert_close(gradient, torch.ones_like(gradient), rtol=0, atol=1e-5)  # the round trip is the identity
 
 
-def test_nothing_of_it_is_stored(spectra: ShortTimeSpectra) -> None:
+def test_checkpoints_do_not_store_it(spectra: ShortTimeSpectra) -> None:
     assert spectra.state_dict() == {}
 
 

@@ -1,4 +1,4 @@
-"""Temporal FiLM scales and shifts blocks by a memory, and long recordings fade from segment to segment on one grid."""
+"""Temporal FiLM equals the paper's loop over blocks, and long recordings are cross-faded segments on a fixed grid."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,27 +6,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from networks import (
+    assert_refused,
+    assert_squared_error_inside,
+    clipped_tones,
+    losses_of_training,
+    sound,
+    without_weights,
+)
+from torch import nn
 
 from audiorestore.engine.settings import build
-from audiorestore.errors import UsageError
 from audiorestore.models import audiounet, tfilm
 from audiorestore.models._network import count_parameters
 from audiorestore.models._segments import Restore, cross_fade, rise
 from audiorestore.signal.sound import Sound
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-def sound(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def lively(**options: Any) -> tfilm.Model:
-    """Build a small model that says something, and whose memory does."""
+def randomised(**options: Any) -> tfilm.Model:
+    """Build a small model whose last layer and whose modulation have an effect."""
     torch.manual_seed(0)
     model = tfilm.Model(tfilm.Config(**{"hidden_channels": 2, "kernel_sizes": (5, 3), "block": 16, **options}))
     for name, parameter in model.named_parameters():
@@ -56,8 +54,8 @@ def literally(film: tfilm.TemporalFilm, values: np.ndarray) -> np.ndarray:
         let_in, forget, candidate, let_out = np.split(gates, 4)
         cell = sigmoid(forget) * cell + sigmoid(let_in) * np.tanh(candidate)
         state = sigmoid(let_out) * np.tanh(cell)
-        told = weights["dense.weight"] @ state + weights["dense.bias"]
-        scale, shift = told[:channels, None], told[channels:, None]
+        both = weights["dense.weight"] @ state + weights["dense.bias"]
+        scale, shift = both[:channels, None], both[channels:, None]
         modulated[:, start : start + film.block] = scale * block + shift
     return modulated
 
@@ -75,14 +73,14 @@ def test_the_layer_is_the_paper_s_loop_over_blocks(block: int) -> None:
 
 
 @torch.no_grad()
-def test_a_layer_passes_what_it_gets_before_it_has_learnt() -> None:
+def test_an_untrained_layer_returns_its_input() -> None:
     film = tfilm.TemporalFilm(3, 4)
     values = sound(1, 3, 20).float()
     assert torch.equal(film(values), values)
 
 
 @torch.no_grad()
-def test_a_block_hears_all_blocks_before_it_and_itself_and_none_after_it() -> None:
+def test_a_block_depends_on_itself_and_all_blocks_before_it_and_on_none_after_it() -> None:
     torch.manual_seed(0)
     film = tfilm.TemporalFilm(2, 5).double()
     nn.init.normal_(film.dense.weight)
@@ -94,11 +92,9 @@ def test_a_block_hears_all_blocks_before_it_and_itself_and_none_after_it() -> No
     assert moved[3:].all()
 
 
-def test_presets_have_the_sizes_told_and_audiounet_s_convolutions() -> None:
+def test_presets_have_the_sizes_of_the_docstring_and_audiounet_s_convolutions() -> None:
     for preset in ("paper", "small"):
-        with torch.device("meta"):
-            model = tfilm.Model(build(tfilm.Config, tfilm.PRESETS[preset]))
-            plain = audiounet.Model(build(audiounet.Config, audiounet.PRESETS[preset]))
+        model, plain = without_weights(tfilm, preset), without_weights(audiounet, preset)
         films = [module for module in model.modules() if isinstance(module, tfilm.TemporalFilm)]
         assert len(films) == 9
         assert f"{count_parameters(model):,}" in str(tfilm.__doc__)
@@ -117,21 +113,21 @@ def test_presets_have_the_sizes_told_and_audiounet_s_convolutions() -> None:
 
 
 @pytest.mark.parametrize("preset", ["paper", "small"])
-def test_convolutions_see_the_context_and_no_more(preset: str) -> None:
+def test_the_receptive_field_of_the_convolutions_is_the_context(preset: str) -> None:
     settings = {**tfilm.PRESETS[preset], "hidden_channels": 1, "dropout": 0.0}
     model = tfilm.Model(build(tfilm.Config, settings)).double().eval()
     for name, parameter in model.named_parameters():
         if "film" not in name:
             nn.init.constant_(parameter, 1.0 / 64 if parameter.dim() > 1 else 0.1)
     frames, seen = 24 * 256, []
-    # The larger of two neighbours hides the other: between them, a rising and a falling sound show all.
+    # Maximum pooling hides the smaller of two neighbours: together, a rising and a falling line show both.
     for sign in (1.0, -1.0):
         waveform = torch.linspace(1.0, 1.0 + sign * 0.9, frames, dtype=torch.float64)[None, None].requires_grad_()
         restored = model(waveform)[0, 0]
-        for place in range(frames // 2, frames // 2 + 32):
-            (gradient,) = torch.autograd.grad(restored[place], waveform, retain_graph=True)
-            places = gradient[0, 0].nonzero()
-            seen.append((place - int(places.min()), int(places.max()) - place))
+        for sample in range(frames // 2, frames // 2 + 32):
+            (gradient,) = torch.autograd.grad(restored[sample], waveform, retain_graph=True)
+            inputs = gradient[0, 0].nonzero()
+            seen.append((sample - int(inputs.min()), int(inputs.max()) - sample))
     before, after = np.array(seen).max(axis=0)
     assert max(before, after) == model.context
     assert f"{before + after + 1:,}" in str(tfilm.__doc__)
@@ -139,14 +135,14 @@ def test_convolutions_see_the_context_and_no_more(preset: str) -> None:
 
 @torch.no_grad()
 def test_the_memory_reaches_further_than_the_convolutions_but_only_backwards() -> None:
-    model = lively().double()
+    model = randomised().double()
     far = model.context + model.config.block
     waveform = sound(1, 1, 4_000)
     changed = waveform.clone()
     changed[..., 2_000] += 3.0
     moved = (model(changed) - model(waveform)).abs()[0, 0] > 0
     assert moved[2_000 + far :].any()
-    # A block is modulated as a whole, level after level, so that the future reaches back by some blocks.
+    # A block is modulated as a whole on each level, so that a sample also depends on a few blocks after it.
     assert not moved[: 2_000 - far - 5 * model.config.block].any()
 
 
@@ -154,7 +150,7 @@ def test_the_memory_reaches_further_than_the_convolutions_but_only_backwards() -
 
 
 def joined(restore: Any, waveform: np.ndarray, segment: int, overlap: int, margin: int) -> np.ndarray:
-    """Restore all segments and add up what a literal cross-fade leaves of each."""
+    """Restore all segments and add them up with the weights of a literal cross-fade."""
     frames, step = waveform.shape[-1], segment - overlap
     starts = [0]
     while starts[-1] + segment < frames:
@@ -170,7 +166,7 @@ def joined(restore: Any, waveform: np.ndarray, segment: int, overlap: int, margi
             share[step:] *= 1.0 - up
         total[..., start:stop] += share * restore(waveform[..., start:stop])
         shares[start:stop] += share
-    np.testing.assert_allclose(shares, 1.0, rtol=0, atol=1e-6)  # neighbours share a sample, and nothing is lost
+    np.testing.assert_allclose(shares, 1.0, rtol=0, atol=1e-6)  # the weights of a sample add up to 1
     return total
 
 
@@ -181,12 +177,12 @@ def faded(waveform: np.ndarray, size: int, restore: Restore, *lengths: int) -> n
 
 
 def summed(samples: np.ndarray) -> np.ndarray:
-    """Answer with what was heard so far, backwards and forwards: it hangs on the whole segment."""
+    """Return sums whose every sample depends on the whole segment."""
     return np.asarray(np.cumsum(samples, axis=-1) + samples.sum(axis=-1, keepdims=True), np.float32)
 
 
 @pytest.mark.parametrize(("segment", "overlap", "margin"), [(10, 4, 0), (10, 4, 1), (7, 3, 1), (8, 4, 0), (5, 1, 0)])
-def test_segments_are_joined_as_a_literal_cross_fade_for_every_length_and_cut(
+def test_segments_are_joined_as_a_literal_cross_fade_for_all_lengths_and_blocks(
     segment: int, overlap: int, margin: int
 ) -> None:
     rng = np.random.default_rng(0)
@@ -199,7 +195,7 @@ def test_segments_are_joined_as_a_literal_cross_fade_for_every_length_and_cut(
             np.testing.assert_array_equal(faded(waveform, size, summed, segment, overlap, margin), first)
 
 
-def test_segments_without_an_overlap_lie_side_by_side() -> None:
+def test_segments_without_an_overlap_are_concatenated() -> None:
     waveform = np.ones((1, 1, 25), np.float32)
     restored = faded(waveform, 4, lambda samples: np.cumsum(samples, axis=-1), 10, 0)
     assert restored[0, 0].tolist() == [*range(1, 11), *range(1, 11), *range(1, 6)]
@@ -227,7 +223,7 @@ def test_overlaps_and_margins_that_do_not_fit_are_refused(sizes: tuple[int, int,
         next(cross_fade(summed, [], *sizes))
 
 
-def test_the_fade_rises_between_its_margins_alone() -> None:
+def test_the_fade_rises_only_between_its_margins() -> None:
     shares = rise(100, 20)
     assert (shares[:20] == 0.0).all()
     assert (shares[-20:] == 1.0).all()
@@ -244,8 +240,8 @@ def restored(model: tfilm.Model, waveform: np.ndarray, block: int) -> np.ndarray
 
 
 @pytest.mark.parametrize("frames", [1, 255, 256, 257, 448, 449, 1_000, 2_001])
-def test_a_recording_is_restored_in_cross_faded_segments_however_it_was_cut(frames: int) -> None:
-    model = lively(window=256, overlap=64)
+def test_a_recording_is_restored_in_cross_faded_segments_whatever_its_blocks(frames: int) -> None:
+    model = randomised(window=256, overlap=64)
     waveform = sound(2, 1, frames).float().numpy()
     whole = restored(model, waveform[:, 0], frames)
     for size in (50, 333):
@@ -256,36 +252,21 @@ def test_a_recording_is_restored_in_cross_faded_segments_however_it_was_cut(fram
 
 
 @torch.no_grad()
-def test_a_recording_of_one_window_is_restored_at_once() -> None:
-    model = lively(window=1_024, overlap=256)
+def test_a_recording_of_one_window_is_one_segment() -> None:
+    model = randomised(window=1_024, overlap=256)
     waveform = sound(1, 1, 1_024).float()
     np.testing.assert_array_equal(restored(model, waveform[0].numpy(), 100), model(waveform)[0].numpy())
 
 
-def test_the_objective_is_the_squared_error_of_what_has_its_context() -> None:
-    model = lively().double()
-    frames = 400 + 2 * model.context
-    degraded, reference = sound(2, 1, frames), sound(2, 1, frames, seed=2)
-    inner = slice(model.context, frames - model.context)
-    expected = (model(degraded) - reference)[..., inner].square().mean()
-    torch.testing.assert_close(model.objective(degraded, reference, np.random.default_rng(0))["mse"], expected)
+def test_the_objective_is_the_squared_error_of_samples_with_context() -> None:
+    assert_squared_error_inside(randomised().double(), 400)
 
 
-def test_training_reaches_the_memory_and_beats_doing_nothing() -> None:
+def test_training_changes_the_lstm_and_beats_doing_nothing() -> None:
     torch.manual_seed(0)
-    model = tfilm.Model(tfilm.Config(hidden_channels=3, kernel_sizes=(9, 5), block=64, dropout=0.0)).train()
+    model = tfilm.Model(tfilm.Config(hidden_channels=3, kernel_sizes=(9, 5), block=64, dropout=0.0))
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters() if "lstm" in name}
-    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
-    time = torch.arange(1024 + 2 * model.context) + 100.0 * torch.arange(4)[:, None, None]
-    reference = 0.5 * torch.sin(0.05 * time)
-    degraded = reference.clamp(-0.25, 0.25)
-    losses = []
-    for _ in range(40):
-        loss = model.objective(degraded, reference, np.random.default_rng(0))["mse"]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = losses_of_training(model, *clipped_tones(1024 + 2 * model.context, 0.05), 5e-3, 40)
     assert losses[-1] < 0.3 * losses[0]
     now = dict(model.named_parameters())
     assert all(not torch.equal(now[name], parameter) for name, parameter in before.items())
@@ -299,12 +280,10 @@ def test_training_reaches_the_memory_and_beats_doing_nothing() -> None:
         ({"window": 1_000}, "window=1000 is not a multiple of block=256"),
         ({"overlap": 100}, "overlap=100 is not a multiple"),
         ({"window": 0, "overlap": 0}, "window=0"),
-        ({"window": 1_024, "overlap": 768}, "0 to half of the window, 512"),
+        ({"window": 1_024, "overlap": 768}, "overlap=768 is not possible; it must be 0 to 512"),
         ({"overlap": -256}, "overlap=-256"),
     ],
     ids=str,
 )
-def test_networks_that_cannot_be_are_refused_in_a_sentence(options: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(UsageError) as refused:
-        tfilm.Config(**options)
-    assert sentence in str(refused.value)
+def test_impossible_settings_are_refused_in_a_sentence(options: dict[str, Any], sentence: str) -> None:
+    assert_refused(tfilm.Config, options, sentence)

@@ -11,6 +11,7 @@ import pytest
 
 from audiorestore.data.audio_file import write_audio
 from audiorestore.report.page import write_page
+from audiorestore.scores.summary import Summary
 
 RATE = 16000
 SECONDS = 8.0
@@ -56,7 +57,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         record["check"]["restored"] = {"gain_db": 6.0}
         record["metrics"] = {row: {"snr_db": 10.0 + number} for row in ("degraded", "restored")}
         records.append(record)
-    write_page(folder / "report.html", {"system": records})
+    summary = Summary()
+    for record in records:
+        summary.add(record)
+    write_page(folder / "report.html", {"system": records}, summary)
     return folder / "report.html"
 
 

@@ -139,15 +139,12 @@ def test_a_record_without_alignment_or_damage_has_no_empty_panels(pair: Any) -> 
 
 def test_the_same_record_gives_the_same_bytes_from_any_thread(pair: Any, tmp_path: Path) -> None:
     made = pair(noise(0), noise(1), alignment=ALIGNMENT, damage=[{"name": "hiss", "snr_db": 20}], sample=2)
+    thread = threading.Thread(target=plot_pair, args=(made, tmp_path / "b"))
+    thread.start()
     first = Path(plot_pair(made, tmp_path / "a"))
-    folders = [tmp_path / "b", tmp_path / "c"]
-    threads = [threading.Thread(target=plot_pair, args=(made, folder)) for folder in folders]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    thread.join()
     assert first.name == "song.2.png"
-    assert [(folder / "song.2.png").read_bytes() for folder in folders] == [first.read_bytes()] * 2
+    assert (tmp_path / "b" / "song.2.png").read_bytes() == first.read_bytes()
     assert b"Software" not in first.read_bytes()
     assert matplotlib_image.imread(first).shape[1] == 1300
 

@@ -164,7 +164,7 @@ def test_a_baseline_needs_the_extension_of_a_manifest(tmp_path: Path) -> None:
         (json.dumps(GOOD) + "\n{broken\n", "line 2: is not JSON"),
         ('{"id": "a", "metrics": 3}\n', "a: metrics is not an object"),
         ('{"id": "a", "metrics": {"restored": {"snr_db": "10"}}}\n', "restored.snr_db is '10', not a number"),
-        ('{"id": "a", "metrics": {"restored": {"snr_db": NaN}}}\n', "NaN is no number of JSON"),
+        ('{"id": "a", "metrics": {"restored": {"snr_db": NaN}}}\n', "NaN is not a JSON number"),
         ('{"id": "a", "metrics": {"restored": {"snr_db": 1e999}}}\n', "an undefined number has to be null"),
     ],
 )

@@ -107,8 +107,7 @@ def test_each_channel_has_its_own_lag_and_gain() -> None:
     left, right = sound(seed=1), sound(seed=2)
     degraded = np.stack([0.5 * delayed(left, 12.5), 0.8 * delayed(right, -300)])
     first, second = measure(np.stack([left, right]), degraded)
-    assert first is not None
-    assert second is not None
+    assert first is not None and second is not None  # noqa: PT018
     assert (first.lag, second.lag) == (pytest.approx(12.5, abs=0.02), pytest.approx(-300, abs=0.02))
     assert (first.gain, second.gain) == (pytest.approx(0.5, rel=1e-3), pytest.approx(0.8, rel=1e-3))
 
@@ -226,9 +225,10 @@ def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("low_limits")
-@pytest.mark.parametrize("lag", [0, 1.5, -1105, 8000, -8000.25])
-@pytest.mark.parametrize("loudest", [0.02, 0.5, 0.98])
-def test_long_recordings_are_laid_by_their_loudest_part(lag: float, loudest: float) -> None:
+@pytest.mark.parametrize(
+    ("lag", "loudest"), [(0, 0.98), (1.5, 0.02), (-1105, 0.5), (8000, 0.98), (8000, 0.02), (-8000.25, 0.02)]
+)
+def test_long_recordings_are_aligned_by_their_loudest_part(lag: float, loudest: float) -> None:
     reference = sound(200_000, seed=3)
     reference *= 0.05 + np.exp(-(((np.arange(200_000) / 200_000 - loudest) * 30) ** 2))
     found = measured(reference, 0.6 * delayed(reference, lag) + hiss(200_000, 1e-4))
@@ -241,8 +241,7 @@ def test_a_long_recording_with_a_lag_for_each_channel() -> None:
     left, right = sound(150_000, seed=1), sound(150_000, seed=2)
     degraded = np.stack([delayed(left, 2000), 0.5 * delayed(right, -3.5)])
     first, second = measure(np.stack([left, right]), degraded)
-    assert first is not None
-    assert second is not None
+    assert first is not None and second is not None  # noqa: PT018
     assert (first.lag, second.lag) == (pytest.approx(2000, abs=0.02), pytest.approx(-3.5, abs=0.02))
 
 
@@ -255,7 +254,7 @@ def test_a_cut_in_a_long_recording_is_refused() -> None:
 
 @pytest.mark.usefixtures("low_limits")
 @pytest.mark.parametrize("lag", [0, 5000, -700])
-def test_a_long_recording_whose_loudest_part_is_lost_is_laid_by_another(lag: float) -> None:
+def test_a_long_recording_whose_loudest_part_is_lost_is_aligned_by_another(lag: float) -> None:
     reference = sound(200_000, seed=3)
     reference[100_000:130_000] *= 3.0
     muted = reference.copy()

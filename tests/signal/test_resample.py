@@ -5,20 +5,9 @@ import pytest
 
 from audiorestore.signal.resample import StreamResampler, fit, resample, resampled_frames
 
-PAIRS = [
-    (44100, 16000),
-    (16000, 44100),
-    (44100, 48000),
-    (48000, 44100),
-    (22050, 16000),
-    (48000, 8000),
-    (8000, 48000),
-    (96000, 44100),
-    (11025, 12000),
-    (192000, 48000),
-    (44100, 22050),
-    (16001, 15999),
-]
+UP = [(16000, 44100), (44100, 48000), (8000, 48000), (11025, 12000)]
+DOWN = [(44100, 16000), (48000, 44100), (22050, 16000), (48000, 8000), (96000, 44100), (192000, 48000), (44100, 22050)]
+PAIRS = [*UP, *DOWN, (16001, 15999)]
 
 
 def tone(frequency_hz: float, sample_rate: int, frames: int) -> np.ndarray:
@@ -57,7 +46,7 @@ def test_near_the_band_edge_the_filter_takes_a_hundredth_of_a_decibel_and_nothin
     assert level_db(resampled - gain * ideal, ideal) < -90
 
 
-@pytest.mark.parametrize(("from_rate", "to_rate"), [pair for pair in PAIRS if pair[1] < 0.95 * pair[0]])
+@pytest.mark.parametrize(("from_rate", "to_rate"), [pair for pair in DOWN if pair[1] < 0.95 * pair[0]])
 def test_a_tone_above_the_new_nyquist_dies(from_rate: int, to_rate: int) -> None:
     high = tone(0.52 * to_rate, from_rate, from_rate // 4)
     resampled = resample(high[None], from_rate, to_rate)[0]
@@ -72,13 +61,13 @@ def test_going_up_adds_no_sound_above_the_old_nyquist() -> None:
 
 
 @pytest.mark.parametrize(("from_rate", "to_rate"), PAIRS)
-@pytest.mark.parametrize("frames", [1, 2, 3, 100, 1023, 4410, 12345])
-def test_the_length_is_the_duration_rounded_up(from_rate: int, to_rate: int, frames: int) -> None:
-    resampled = resample(noise(frames, channels=2), from_rate, to_rate)
-    assert resampled.shape == (2, int(np.ceil(frames * to_rate / from_rate)))
-    assert np.isfinite(resampled).all()
-    # There and back is never shorter, so that the exact length can be asked for.
-    assert resample(resampled, to_rate, from_rate, frames=frames).shape == (2, frames)
+def test_the_length_is_the_duration_rounded_up(from_rate: int, to_rate: int) -> None:
+    for frames in (1, 2, 3, 100, 1023, 4410, 12345):
+        resampled = resample(noise(frames, channels=2), from_rate, to_rate)
+        assert resampled.shape == (2, int(np.ceil(frames * to_rate / from_rate)))
+        assert np.isfinite(resampled).all()
+        # There and back is never shorter, so that the exact length can be asked for.
+        assert resample(resampled, to_rate, from_rate, frames=frames).shape == (2, frames)
 
 
 def test_a_sample_alone_is_still_a_sample() -> None:

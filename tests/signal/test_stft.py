@@ -1,5 +1,7 @@
 """Power spectra against a literal loop over frames, and what they say about tones and noise."""
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 
@@ -69,13 +71,12 @@ def test_white_noise_has_its_variance_times_the_window_energy_in_every_bin() -> 
     assert mean.max() / mean.min() < 1.4
 
 
-@pytest.mark.parametrize("frames", [1, 2, 63, 64, 65, 127, 128, 129, 1000, 5003])
-@pytest.mark.parametrize("channels", [1, 2, 8])
 @pytest.mark.parametrize(("n_fft", "hop_length"), [(64, 16), (64, 64), (64, 100), (63, 20)])
-def test_blocks_are_the_spectra_of_the_whole(frames: int, channels: int, n_fft: int, hop_length: int) -> None:
-    waveform = np.random.default_rng(frames).standard_normal((channels, frames)).astype(np.float32)
-    blocks = list(power_blocks(Sound.of(waveform, 8000), n_fft, hop_length))
-    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), power_spectra(waveform, n_fft, hop_length))
+def test_blocks_are_the_spectra_of_the_whole(n_fft: int, hop_length: int) -> None:
+    for frames, channels in zip((1, 2, 63, 64, 65, 127, 128, 129, 1000, 5003), cycle((1, 2, 8)), strict=False):
+        waveform = np.random.default_rng(frames).standard_normal((channels, frames)).astype(np.float32)
+        blocks = list(power_blocks(Sound.of(waveform, 8000), n_fft, hop_length))
+        np.testing.assert_array_equal(np.concatenate(blocks, axis=1), power_spectra(waveform, n_fft, hop_length))
 
 
 @pytest.mark.parametrize("step", [1, 3, 1000])

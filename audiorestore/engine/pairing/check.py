@@ -1,4 +1,4 @@
-"""Whether a manifest of pairs is still true: files, digests, lengths, lag, and no leak between splits."""
+"""Checking that a manifest of pairs still holds: files, digests, lengths, lag, and no leak between splits."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -31,10 +31,7 @@ def check_record(record: Record) -> Record:
         need(record, *ROLES)
     except RecordError as error:
         return failed(record, _STAGE, str(error))
-    return _with_problems(record, list(_problems(record)))
-
-
-def _with_problems(record: Record, problems: list[str]) -> Record:
+    problems = list(_problems(record))
     return failed(record, _STAGE, "; ".join(problems)) if problems else record
 
 
@@ -49,41 +46,32 @@ def _problems(record: Record) -> Iterator[str]:
                     yield f"{path} has changed since it was paired (its digest differs)"
             except AudioFileError as error:
                 yield str(error)
-        yield from _unequal_sizes(record, sounds)
-        if len(sounds) == len(ROLES):
+        comparable = len(sounds) == len(ROLES)
+        for name in ("sample_rate", "channels", "frames"):
+            sizes = {role: getattr(sound, name) for role, sound in sounds.items()}
+            comparable = comparable and len(set(sizes.values())) == 1
+            if sizes and name in record:
+                sizes["record"] = record[name]
+            if len(set(sizes.values())) > 1:
+                yield f"{name} differs: " + ", ".join(f"{size} in the {where}" for where, size in sizes.items())
+        if comparable:
             yield from _lags(record, *(sounds[role] for role in ROLES))
-
-
-def _unequal_sizes(record: Record, sounds: dict[str, Sound]) -> Iterator[str]:
-    """Report where the sizes of the files and those in the record differ."""
-    for name in ("sample_rate", "channels", "frames"):
-        sizes = {role: getattr(sound, name) for role, sound in sounds.items()}
-        if sizes and name in record:
-            sizes["record"] = record[name]
-        if len(set(sizes.values())) > 1:
-            yield f"{name} differs: " + ", ".join(f"{size} in the {where}" for where, size in sizes.items())
 
 
 def _lags(record: Record, reference: Sound, degraded: Sound) -> Iterator[str]:
     """Measure the lag of each channel again; where the reference is silent, none can be measured."""
-    sizes = [(sound.sample_rate, sound.channels, sound.frames) for sound in (reference, degraded)]
-    if sizes[0] != sizes[1]:
-        return
+    alignment = record.get("alignment")
+    accepted = alignment.get("found") if isinstance(alignment, dict) else None  # findings, when the pair was made
     try:
-        found = measure(reference, degraded, _accepted(record))
+        found = measure(
+            reference, degraded, frozenset(map(str, accepted)) if isinstance(accepted, list) else frozenset()
+        )
     except (AlignmentError, AudioFileError) as error:
         yield str(error)
         return
     for number, channel in enumerate(found, 1):
         if channel and abs(channel.lag) >= LAG_TOLERANCE:
             yield f"channel {number} of {record['degraded']} has a lag of {channel.lag:.2f} samples"
-
-
-def _accepted(record: Record) -> frozenset[str]:
-    """Read which findings were accepted when the pair was made."""
-    alignment = record.get("alignment")
-    found = alignment.get("found") if isinstance(alignment, dict) else None
-    return frozenset(map(str, found)) if isinstance(found, list) else frozenset()
 
 
 class _Seen(NamedTuple):
@@ -114,7 +102,7 @@ class Leaks:
             problems = list(self._problems(record))
             if problems and "error" in record:
                 problems.insert(0, str(record["error"].get("message")))
-            yield _with_problems(record, problems)
+            yield failed(record, _STAGE, "; ".join(problems)) if problems else record
 
     def _problems(self, record: Record) -> Iterator[str]:
         name = (record["id"], record.get("sample", 0))
@@ -123,17 +111,14 @@ class Leaks:
         self._names.add(name)
         if record.get("error", {}).get("stage", _STAGE) == _STAGE:  # what failed before is not a pair
             self.undigested += not all(digest_in(record, role) for role in ROLES)
-            yield from self._half_shared(record)
+            # Either all records have a split, or none.
+            self._first = self._first or _Seen(_name(record), record.get("split", ""))
+            if self._first.split and "split" not in record:
+                yield f"it has no split, but {self._first.name} has one"
+            if "split" in record and not self._first.split:
+                yield f"it has a split, but {self._first.name} has none"
         if "split" in record:
             yield from self._leaks(record)
-
-    def _half_shared(self, record: Record) -> Iterator[str]:
-        """Compare with the first record: either all have a split, or none."""
-        self._first = self._first or _Seen(_name(record), record.get("split", ""))
-        if self._first.split and "split" not in record:
-            yield f"it has no split, but {self._first.name} has one"
-        if "split" in record and not self._first.split:
-            yield f"it has a split, but {self._first.name} has none"
 
     def _leaks(self, record: Record) -> Iterator[str]:
         reference, group = record.get("reference"), record.get("group")

@@ -20,7 +20,7 @@ from ...signal.findings import FINDINGS
 from ...signal.level import decibels
 from ...signal.sound import Sound
 from ...signal.undo_lag import without_lag
-from ..provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
+from ..provenance import digest_of, file_digest, made_before, provenance, refuse_own_input, resumable
 
 Warp = tuple[str, ModuleType, dict[str, Any]]
 
@@ -98,53 +98,87 @@ def pair_record(record: Record, config: PairConfig) -> Record:
     Raises:
         AlignmentError: The two do not belong together, or a copy is needed and there is no folder for it.
     """
-    need(record, "reference", "degraded")
-    earlier = record.get("alignment")
-    warped_before = isinstance(earlier, dict) and bool(earlier.get("warped"))
-    warps = [] if warped_before else _warps(record)
+    sources = need(record, *_ROLES)
+    warps = _warps(record)
     if warps and not config.folder:
         names = ", ".join(name for name, _, _ in warps)
         raise AlignmentError(
             f"the reference has to follow the time warp of {names}; give -o FOLDER for its warped copy"
         )
-    copies = _Copies(record, config, warps) if config.folder else None
-    if copies and (made := copies.made_before()) is not None:
-        return {**record, **made}
-    with ExitStack() as files:
-        reference, degraded, in_place = _opened(record, warps, files)
-        plan = _plan(reference, degraded, config)
-        if warps or warped_before:
-            plan.alignment["warped"] = True
-        if in_place and plan.in_place:
-            return {**record, **_described(reference, plan.alignment)}
-        if copies is None:
-            raise AlignmentError(
-                f"{record['degraded']} needs an aligned copy (lag {plan.alignment['lag']} samples, gain "
-                f"{plan.alignment['gain_db']} dB, {degraded.frames} samples where the reference has "
-                f"{reference.frames}, level {config.level}); give -o FOLDER for it"
-            )
-        clean, aligned = plan.carry_out(reference, degraded, files)
-        alignment = plan.alignment | _verified(clean, aligned, config.allow)
-        trimmed = clean if warps or clean.frames != reference.frames else None
-        return {**record, **copies.write(_described(clean, alignment), aligned, trimmed)}
+    if not config.folder:
+        with ExitStack() as files:
+            return {**record, **_align(record, warps, config, files)[0]}
+    copies = {role: output_path(config.folder / role, record, ".wav") for role in _ROLES}
+    for copy in copies.values():
+        refuse_own_input(copy, *sources)
+    maps = [[name, parameters] for name, _, parameters in warps]
+    digest = digest_of("pair", *map(file_digest, sources), config.level, *maps)
+
+    def make(replace: dict[str, bool]) -> dict[str, Any]:
+        with ExitStack() as files:
+            added, trimmed, aligned = _align(record, warps, config, files)
+            if aligned is not None:
+                added["trimmed"] = trimmed is not None
+                note = provenance(digest, added)
+                if trimmed is not None:
+                    _write(copies["reference"], trimmed, note, config.overwrite or has_reference())
+                _write(copies["degraded"], aligned, note, replace["degraded"])  # last: it says that the other is whole
+        return added
+
+    def has_reference() -> bool:
+        return made_before(copies["reference"], digest, config.overwrite) is not None
+
+    def usable(added: dict[str, Any]) -> bool:
+        """Check that the reference's copy is there, too, and that what was found is accepted in this run."""
+        complete = not added["trimmed"] or has_reference()
+        return complete and config.allow.issuperset(added["alignment"].get("found", []))
+
+    added = resumable({"degraded": copies["degraded"]}, digest, config.overwrite, make, usable)
+    trimmed = added.pop("trimmed", None)
+    written = () if trimmed is None else _ROLES if trimmed else ("degraded",)
+    return {**record, **added, **{role: str(copies[role]) for role in written}}
 
 
-def _opened(record: Record, warps: list[Warp], files: ExitStack) -> tuple[Sound, Sound, bool]:
-    """Open both recordings at the reference's rate, the reference warped in time where the degraded one is.
+def _align(
+    record: Record, warps: list[Warp], config: PairConfig, files: ExitStack
+) -> tuple[dict[str, Any], Sound | None, Sound | None]:
+    """Align a pair, and verify that no lag is left.
 
     Returns:
-        The reference, the degraded recording, and whether both are as they are in their files.
+        The fields to add to the record, the reference's common part (None where that is all of its file), and the
+        aligned recording (None where both files are aligned as they are).
     """
     reference, degraded = (files.enter_context(open_sound(record[role], any_order=True)) for role in _ROLES)
     in_place = not warps and degraded.sample_rate == reference.sample_rate
-    for _, module, parameters in warps:
-        reference = files.enter_context(
-            spooled(reference, module.warp(reference, module.Config.from_record(parameters)))
-        )
+    for _, module, parameters in warps:  # the reference is warped in time where the degraded recording is
+        warped = module.warp(reference, module.Config.from_record(parameters))
+        reference = files.enter_context(spooled(reference, warped))
     if degraded.sample_rate != reference.sample_rate:
         degraded = degraded.resampled(reference.sample_rate)
         degraded = files.enter_context(spooled(degraded, degraded.blocks()))
-    return reference, degraded, in_place
+    plan = _plan(reference, degraded, config)
+    if warps or _is_warped(record):
+        plan.alignment["warped"] = True
+    if in_place and plan.in_place:
+        return _described(reference, plan.alignment), None, None
+    if not config.folder:
+        raise AlignmentError(
+            f"{record['degraded']} needs an aligned copy (lag {plan.alignment['lag']} samples, gain "
+            f"{plan.alignment['gain_db']} dB, {degraded.frames} samples where the reference has "
+            f"{reference.frames}, level {config.level}); give -o FOLDER for it"
+        )
+    clean, aligned = plan.carry_out(reference, degraded, files)
+    added = _described(clean, plan.alignment | _verified(clean, aligned, config.allow))
+    return added, clean if warps or clean.frames != reference.frames else None, aligned
+
+
+def _write(target: Path, sound: Sound, note: str, replace: bool) -> None:
+    size = sound.sample_rate, sound.channels
+    with AudioWriter(
+        target, *size, subtype="FLOAT", overwrite=replace, provenance=note, expected_frames=sound.frames
+    ) as writer:
+        for block in sound.blocks():
+            writer.write(block)
 
 
 def _described(reference: Sound, alignment: dict[str, Any]) -> dict[str, Any]:
@@ -152,63 +186,21 @@ def _described(reference: Sound, alignment: dict[str, Any]) -> dict[str, Any]:
     return {**sizes, "alignment": alignment}
 
 
+def _is_warped(record: Record) -> bool:
+    """Whether the reference follows the time warp already, since an earlier run aligned the pair."""
+    alignment = record.get("alignment")
+    return isinstance(alignment, dict) and bool(alignment.get("warped"))
+
+
 def _warps(record: Record) -> list[Warp]:
     """List the damages that warped time on purpose, in order: name, module and parameters."""
     warps = []
-    for damage in record.get("damage") or []:
+    for damage in [] if _is_warped(record) else record.get("damage") or []:
         name = damage.get("name")
         module = DAMAGES.load(name) if name in DAMAGES.names() else None  # another program's damage is left alone
         if module is not None and hasattr(module, "warp"):
             warps.append((name, module, {key: value for key, value in damage.items() if key != "name"}))
     return warps
-
-
-class _Copies:
-    """The aligned copies of one record: the degraded audio's, and the reference's where it is cut or warped."""
-
-    def __init__(self, record: Record, config: PairConfig, warps: list[Warp]) -> None:
-        assert config.folder is not None
-        sources = [record[role] for role in _ROLES]
-        self._reference, self._degraded = (output_path(config.folder / role, record, ".wav") for role in _ROLES)
-        for target in (self._degraded, self._reference):
-            refuse_own_input(target, *sources)
-        maps = [[name, parameters] for name, _, parameters in warps]
-        self._digest = digest_of("pair", *map(file_digest, sources), config.level, *maps)
-        self._overwrite = config.overwrite
-        self._allow = config.allow
-
-    def made_before(self) -> dict[str, Any] | None:
-        """Recognise the copies of an earlier run: all of them or none, and only with findings that are accepted now."""
-        added = made_before(self._degraded, self._digest, self._overwrite)
-        if added is None or (added["trimmed"] and made_before(self._reference, self._digest, self._overwrite) is None):
-            return None
-        if not self._allow.issuperset(added["alignment"].get("found", [])):
-            return None
-        return self._with_paths(added)
-
-    def write(self, added: dict[str, Any], aligned: Sound, trimmed: Sound | None) -> dict[str, Any]:
-        """Write the copies, the degraded audio's last, as it says that the other is whole, too."""
-        added = {**added, "trimmed": trimmed is not None}
-        for target, sound in ((self._reference, trimmed), (self._degraded, aligned)):
-            if sound is not None:
-                # What an interrupted run left may be replaced; nothing else may.
-                again = made_before(target, self._digest, self._overwrite) is not None
-                with AudioWriter(
-                    target,
-                    sound.sample_rate,
-                    sound.channels,
-                    subtype="FLOAT",
-                    overwrite=again or self._overwrite,
-                    provenance=provenance(self._digest, added),
-                    expected_frames=sound.frames,
-                ) as writer:
-                    for block in sound.blocks():
-                        writer.write(block)
-        return self._with_paths(added)
-
-    def _with_paths(self, added: dict[str, Any]) -> dict[str, Any]:
-        paths = {"degraded": str(self._degraded)} | ({"reference": str(self._reference)} if added["trimmed"] else {})
-        return {key: value for key, value in added.items() if key != "trimmed"} | paths
 
 
 @dataclass(frozen=True)

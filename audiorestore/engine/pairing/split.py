@@ -23,7 +23,7 @@ def parse_ratios(text: str) -> tuple[float, ...]:
     """Read ``80:10:10`` (train, val, test) or ``80:20`` (train, test) as shares that sum to 1.
 
     Raises:
-        UsageError: It is not written so.
+        UsageError: The text is malformed.
 
     >>> parse_ratios("80:20")
     (0.8, 0.0, 0.2)
@@ -44,7 +44,7 @@ def assign_splits(groups: Iterable[str], ratios: tuple[float, ...], seed: int) -
 
     Each group has a place on the unit interval, by a hash of its name and the seed; the ratios cut the interval in
     three. So a group's split depends on no other group, and adding files moves no old one; but where a split would
-    stay empty, the group nearest to it joins it, until there are files enough.
+    stay empty, the nearest group joins it until there are enough files.
 
     Raises:
         UsageError: There are fewer groups than splits.
@@ -75,14 +75,14 @@ def assign_splits(groups: Iterable[str], ratios: tuple[float, ...], seed: int) -
 
 
 def parse_group_by(text: str) -> GroupBy:
-    """Read what ties records together: ``folder``, ``path:REGEX`` or ``field:NAME``.
+    """Read how records are grouped: ``folder``, ``path:REGEX`` or ``field:NAME``.
 
     ``folder`` is the reference's folder, or the id's where the reference is in none. ``path:`` searches a regular
     expression in the reference's path; its first group counts, or without any the whole match. ``field:`` takes a
     field of the record; dots go into objects.
 
     Raises:
-        UsageError: It is not written so.
+        UsageError: The text is malformed.
 
     >>> parse_group_by(r"path:(song\\d+)")({"id": "7", "reference": "thirds/song12.0.wav"})
     'song12'
@@ -90,21 +90,18 @@ def parse_group_by(text: str) -> GroupBy:
     'Ann'
     """
     kind, _, rest = text.partition(":")
+    problem = ""
     if text == "folder":
         return _folder
     if kind == "path" and rest:
         try:
             return partial(_found_in_path, re.compile(rest))
         except (re.error, OverflowError, RecursionError) as error:
-            raise _no_group_by(text, f" ({error})") from None
+            problem = f" ({error})"
     if kind == "field" and all(rest.split(".")):
         return partial(_value_of, rest)
-    raise _no_group_by(text)
-
-
-def _no_group_by(text: str, why: str = "") -> UsageError:
-    return UsageError(
-        f"--group-by {text} is not possible{why}; it is folder, path:REGEX (searched in the reference's path, as "
+    raise UsageError(
+        f"--group-by {text} is not possible{problem}; it is folder, path:REGEX (searched in the reference's path, as "
         r"'path:(.*)\.\d\.wav$') or field:NAME (as field:speaker.name)"
     )
 
@@ -152,16 +149,16 @@ def _roots(bundles: Iterable[list[_Link]]) -> dict[_Link, _Link]:
     """
     parents: dict[_Link, _Link] = {}
 
-    def root(tie: _Link) -> _Link:
-        while parents.setdefault(tie, tie) != tie:
-            parents[tie] = tie = parents[parents[tie]]  # path halving
-        return tie
+    def root(link: _Link) -> _Link:
+        while parents.setdefault(link, link) != link:
+            parents[link] = link = parents[parents[link]]  # path halving
+        return link
 
     for first, *others in bundles:
         root(first)
         for other in others:
             parents[root(other)] = root(first)
-    return {tie: root(tie) for tie in list(parents)}
+    return {link: root(link) for link in list(parents)}
 
 
 class _Origin(NamedTuple):
@@ -216,12 +213,12 @@ class Splitter:
                 that they are to keep.
         """
         held = [record if _key(record) in self._origins else self._noted(record) for record in records]
-        groups = self._groups(held)
-        good = [(record, group) for record, group in zip(held, groups, strict=True) if "error" not in record]
+        grouped = list(zip(held, self._groups(held), strict=True))
+        good = [(record, group) for record, group in grouped if "error" not in record]
         kept = self._kept(good) if self.ratios is None else {}
         free = {group for _, group in good} - set(kept)
         splits = kept | (assign_splits(free, self.ratios or DEFAULT_RATIOS, self.seed) if free else {})
-        for record, group in zip(held, groups, strict=True):
+        for record, group in grouped:
             if "error" not in record:
                 split = record.get("split", splits[group]) if self.ratios is None else splits[group]
                 self.replaced += record.get("split", split) != split

@@ -1,7 +1,7 @@
 """Restoring recordings of any length, sample rate and number of channels, block by block.
 
-What leaves is the recording plus the model's *correction*: what the model changed at its own rate is brought back to
-the recording's rate and added. So sound above the model's band passes untouched instead of being cut off, and a model
+The output is the recording plus the model's *correction*: what the model changed at its own rate is resampled to the
+recording's rate and added. So sound above the model's band passes untouched instead of being cut off, and a model
 that changes nothing gives back every sample as it was.
 """
 
@@ -32,7 +32,7 @@ from ...randomness import generator
 from ...signal.loudness import integrated_loudness
 from ...signal.sound import Block, Sound, Tap, joined, regrid
 from ..checkpoint import LoadedModel
-from ..provenance import digest_of, file_digest, made_before, provenance, refuse_own_input
+from ..provenance import digest_of, file_digest, provenance, refuse_own_input, resumable
 
 BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 UNWRITTEN_SUFFIXES = (AUDIO_SUFFIXES | {".m4a", ".aac", ".mp4", ".wma"}) - {*CONTAINERS}
@@ -68,7 +68,7 @@ class RestoreConfig:
 
     @property
     def options(self) -> tuple[object, ...]:
-        """What changes the samples of an output."""
+        """The options that change the samples of an output."""
         return self.mix, self.bits, self.clip, self.dither, self.seed, self.loudness
 
 
@@ -126,12 +126,13 @@ def restore_waveform(
 def restore_record(
     record: Record, loaded: LoadedModel, config: RestoreConfig, follow: Follow = lambda name, done, total: None
 ) -> Record:
-    """Restore a record's degraded audio into a file, in bounded memory; a file made before from the same is kept.
+    """Restore a record's degraded audio into a file, in bounded memory; a file that an earlier run made from the same
+    input is kept.
 
     Args:
         record: With ``degraded``.
         loaded: The model.
-        config: Where to and how.
+        config: Where the files go, and how they are made.
         follow: Called with the record's id, how many samples were restored, and how many there are.
 
     Returns:
@@ -143,39 +144,32 @@ def restore_record(
     info = audio_info(source)
     outputs = _outputs(config, record, info)
     digest = digest_of("restore", file_digest(source), loaded.digest, config.options)
-    made = {role: made_before(path, digest, config.overwrite) for role, path in outputs.items()}
-    added = made["restored"]
-    if added is None or None in made.values():
+
+    def make(replace: dict[str, bool]) -> dict[str, Any]:
         encoded = record.get("encoded")  # a list where the channels are in several files
         rng = generator(config.seed, "restore", record["id"], record.get("sample", 0))
+        added: dict[str, Any] = {}
         with ExitStack() as files:
             sound = files.enter_context(open_sound(source, encoded if isinstance(encoded, str) else None))
             pairs = _followed(restored_pairs(loaded.model, sound, rng, config.mix), sound, record["id"], follow)
-            added = {}
             if config.loudness == "keep":
                 pairs, added = files.enter_context(_as_loud(sound, pairs))
-            room = provenance(digest, {**added, "over_full_scale": 1 << 62})
             writers = {
-                role: files.enter_context(_writer(path, info, config, room, made[role] is not None))
-                for role, path in outputs.items()
+                role: files.enter_context(_writer(path, info, config, replace[role])) for role, path in outputs.items()
             }
-            added = {**added, **_write(pairs, **writers)}
+            for original, block in pairs:
+                for role, writer in writers.items():
+                    writer.write(block if role == "restored" else original - block)
+            restored = writers["restored"]
+            if restored.over_full_scale:
+                added["over_full_scale" if restored.subtype in FLOATS else "clipped"] = restored.over_full_scale
             for writer in writers.values():
-                writer.note(provenance(digest, added))
+                writer.provenance = provenance(digest, added)
+        return added
+
+    added = resumable(outputs, digest, config.overwrite, make)
     names = {role: str(path) for role, path in outputs.items()}
     return {**record, "restored": names["restored"], "model": loaded.name, **names, **added}
-
-
-def _write(
-    pairs: Iterator[tuple[Block, Block]], restored: AudioWriter, residual: AudioWriter | None = None
-) -> dict[str, int]:
-    """Write restored blocks, and what was removed; count samples over full scale, as record fields."""
-    for original, block in pairs:
-        restored.write(block)
-        if residual:
-            residual.write(original - block)
-    key = "over_full_scale" if restored.subtype in FLOATS else "clipped"
-    return {key: restored.over_full_scale} if restored.over_full_scale else {}
 
 
 def _followed(
@@ -226,7 +220,7 @@ def _outputs(config: RestoreConfig, record: Record, info: AudioInfo) -> dict[str
 
 
 def is_one_file(place: Path) -> bool:
-    """Tell whether an output names one file: it has a container's suffix, and no folder is there.
+    """Whether an output names one file: it has a container's suffix, and no folder is there.
 
     >>> is_one_file(Path("clean.wav")), is_one_file(Path("restored"))
     (True, False)
@@ -234,7 +228,7 @@ def is_one_file(place: Path) -> bool:
     return place.suffix.lower() in CONTAINERS and not place.is_dir()
 
 
-def _writer(target: Path, info: AudioInfo, config: RestoreConfig, carried: str, overwrite: bool) -> AudioWriter:
+def _writer(target: Path, info: AudioInfo, config: RestoreConfig, replace: bool) -> AudioWriter:
     container = CONTAINERS[target.suffix.lower()]
     subtype = BITS[config.bits] if config.bits else output_subtype(info, container)
     if container == "FLAC" and subtype not in ("PCM_16", "PCM_24"):
@@ -244,10 +238,9 @@ def _writer(target: Path, info: AudioInfo, config: RestoreConfig, carried: str, 
         info.sample_rate,
         info.channels,
         subtype=subtype,
-        overwrite=overwrite or config.overwrite,
+        overwrite=replace,
         dither=config.dither,
         clip=config.clip,
         tags=info.tags,
-        provenance=carried,
         expected_frames=info.frames,
     )

@@ -46,7 +46,7 @@ class TrainConfig:
 
     Attributes:
         optimizer: The rule that turns gradients into steps.
-        learning_rate: Its step size at the most.
+        learning_rate: Its largest step size.
         weight_decay: As the optimizer defines it.
         schedule: constant; cosine: down to 0 over the budget; plateau: halved where validation stagnates; cyclical: up
             from a tenth and down again, each time less high (Smith, "Cyclical learning rates for training neural
@@ -59,9 +59,9 @@ class TrainConfig:
         segment_frames: Length of a segment, without its context, in samples.
         accumulate: Batches whose gradients are averaged for one step.
         precision: Of the forward pass: float32; bf16 or fp16: mixed precision, for GPUs (fp16 with scaled losses).
-        ema_decay: Average the weights over the steps, keep so much of the average in each, and validate and save the
-            average instead of the weights; 0: off. Early on less is kept, at most (1 + step) / (10 + step).
-        steps: Rounds of the loop at the most.
+        ema_decay: Share of the average of the weights that is kept in each step, at most (1 + step) / (10 + step); the
+            average is validated and saved instead of the weights. 0: off.
+        steps: Maximum number of rounds of the loop.
         epochs: Budget in passes over the training split.
         minutes: Budget in minutes; the schedule runs over whichever budget ends first.
         validate_every: Rounds between validations.
@@ -202,7 +202,9 @@ def train(
     device = state.learners[0].player.parameters[0].device
     measured: dict[str, float] = {}
     with contextlib.closing(_batches(model, state, config, pairs, device)) as batches:
-        while (done := share_done(state, config, pairs)) < 1.0 and not (_stagnates(state, config) or stop()):
+        while (done := share_done(state, config, pairs)) < 1.0 and not (
+            0 < config.patience <= state.stagnant or stop()
+        ):
             losses: dict[str, Tensor] = {}
             rate = _learning_rate(state, config, done)
             rounds = next(batches)
@@ -216,7 +218,7 @@ def train(
             state.seconds = time.monotonic() - started
             done = share_done(state, config, pairs)
             due = state.step % config.validate_every == 0 or done >= 1.0
-            # Reading a loss waits for the GPU to finish, so there it is done seldom.
+            # Reading a loss waits for the GPU to finish, so there it is done less often.
             if not measured or due or device.type == "cpu" or state.step % READ_LOSSES_EVERY == 0:
                 measured = dict(zip(losses, torch.stack([*losses.values()]).tolist(), strict=True))
             total = sum(measured.values())
@@ -310,10 +312,6 @@ def share_done(state: TrainState, config: TrainConfig, pairs: PairDataset) -> fl
     if config.minutes:
         shares.append(state.seconds / (60.0 * config.minutes))
     return max(shares)
-
-
-def _stagnates(state: TrainState, config: TrainConfig) -> bool:
-    return bool(config.patience) and state.stagnant >= config.patience
 
 
 def _learning_rate(state: TrainState, config: TrainConfig, done: float) -> float:

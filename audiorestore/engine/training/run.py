@@ -68,16 +68,10 @@ class TrainingRun:
     best: Validated | None = None
 
     @property
-    def sample_rate(self) -> int:
-        """The rate that the model works at, in Hz; 0: any."""
-        return self.model.config.sample_rate
-
-    @property
     def trained_parameters(self) -> int:
         """How many numbers training may change, those that only help to train included."""
-        return (
-            count_parameters(self.model) if isinstance(self.model, NetworkRestorer) else self.model.count_parameters()
-        )
+        model = self.model
+        return count_parameters(model) if isinstance(model, NetworkRestorer) else model.count_parameters()
 
     @property
     def audio_seconds(self) -> float:
@@ -102,7 +96,11 @@ class TrainingRun:
     def go(self, stop: Callable[[], bool]) -> Iterator[Event]:
         """Train to the end, or until ``stop``; save as it goes and yield what happens."""
         if not isinstance(self.model, NetworkRestorer):
-            yield from self._fit()
+            self.model.fit(self.training.walk(VALIDATION_FRAMES))
+            if self.validator:
+                self.best = self.validator.validate(self.state)
+                yield self.best
+            self._save_model()
             return
         validate = (lambda: self.validator.validate(self.state)) if self.validator else None  # type: ignore[union-attr]
         logged = -LOG_EVERY_SECONDS
@@ -111,7 +109,10 @@ class TrainingRun:
         with closing(events), self.log_path.open("a" if self.state.step else "w", encoding="utf-8") as log:
             for event in events:
                 if isinstance(event, Validated):
-                    self._keep(event)
+                    if event.improved:
+                        self.best = event
+                        self._save_model()
+                    self.save_state()
                 elif self.validator is None and event.step % self.config.validate_every == 0:
                     self._finish()
                 if isinstance(event, Validated) or event.seconds - logged >= LOG_EVERY_SECONDS:
@@ -120,19 +121,6 @@ class TrainingRun:
                     log.flush()
                 yield event
         self._finish()
-
-    def _fit(self) -> Iterator[Event]:
-        self.model.fit(self.training.walk(VALIDATION_FRAMES))
-        if self.validator:
-            self.best = self.validator.validate(self.state)
-            yield self.best
-        self._save_model()
-
-    def _keep(self, result: Validated) -> None:
-        if result.improved:
-            self.best = result
-            self._save_model()
-        self.save_state()
 
     def _finish(self) -> None:
         # Without a validation split the last model is the best; so it is where training ends before any validation.
@@ -188,11 +176,10 @@ class TrainingRun:
             )
         mine = {"family": self.family, "config": dataclasses.asdict(self.model.config), **self._metadata()}
         for what in ("family", "config", "data_digest", "training"):
-            ours, theirs = (json.loads(json.dumps(_fixed(side.get(what)))) for side in (mine, metadata))
-            if ours != theirs:
+            if difference := _difference(metadata.get(what), mine[what]):
                 raise CheckpointError(
-                    f"{self.state_path} cannot be resumed: its {what} is {_difference(theirs, ours)}; give the same, "
-                    "or use -f to start over"
+                    f"{self.state_path} cannot be resumed: its {what} is {difference}; give the same, or use -f to "
+                    "start over"
                 )
         self.model.load_state(_below("model/", arrays))
         for name, value in metadata["state"].items():
@@ -215,17 +202,13 @@ def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
 
-def _fixed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: item for key, item in value.items() if key not in _FREE_TO_CHANGE}
-    return value
-
-
 def _difference(theirs: Any, ours: Any) -> str:
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        changed = [key for key in ours if theirs.get(key) != ours[key]]
-        return ", ".join(f"{key}={theirs.get(key)} (now {ours[key]})" for key in changed)
-    return f"{theirs} (now {ours})"
+    """Describe how what an earlier run noted differs from this run, as far as that rules out resuming; else empty."""
+    theirs, ours = json.loads(json.dumps([theirs, ours]))  # tuples as lists
+    if not isinstance(theirs, dict):
+        return "" if theirs == ours else f"{theirs} (now {ours})"
+    changed = [key for key in {**ours, **theirs} if key not in _FREE_TO_CHANGE and theirs.get(key) != ours.get(key)]
+    return ", ".join(f"{key}={theirs.get(key)} (now {ours.get(key)})" for key in changed)
 
 
 def prepare_run(

@@ -1,4 +1,4 @@
-"""Validation: how well a model restores the validation split, beside doing nothing and one fitted gain."""
+"""Validation: how well a model restores the validation split, compared with doing nothing and with one fitted gain."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

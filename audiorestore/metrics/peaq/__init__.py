@@ -4,31 +4,30 @@ Sources: Recommendation ITU-R BS.1387-1 (2001), Method for objective measurement
 read with P. Kabal, An Examination and Interpretation of ITU-R BS.1387: Perceptual Evaluation of Audio Quality, McGill
 University, 2002.
 
-This is conforming to nothing more than agreement with two implementations that read the standard the same way, gstpeaq
-0.6.1 and PyEvalAudio: the grades of 64 synthetic pairs lie within 0.02 of both, and every variable is gstpeaq's. On the
-Recommendation's own recordings gstpeaq misses the distortion index by 0.10 on average, where 0.02 is asked for.
+It agrees with two implementations that read the standard the same way, gstpeaq 0.6.1 and PyEvalAudio, which does not
+prove conformance: the grades of 64 synthetic pairs are within 0.02 of both, and every variable is that of gstpeaq. On
+the Recommendation's own recordings gstpeaq misses the distortion index by 0.10 on average; 0.02 is required.
 
-Where the standard leaves room, the choices are:
+Where the standard is ambiguous, the choices are:
 
-- Only whole frames count: none is filled up with zeros at the end.
-- Frames in which the reference is silent count between its first and its last sound, not before nor after.
-- The bands are computed; the printed table of them rounds, and has misprints. All memories start at zero.
-- The log spectrum of the error harmonic structure is 0 at 0 Hz, which is inaudible; a frame with a bin that is
-  digital silence has no harmonics. Its peak is the highest that is higher than the bin before it.
+- Only whole frames count: none is padded with zeros at the end.
+- Frames in which the reference is silent count between its first and its last sound, not before or after.
+- The bands are computed; their printed table is rounded, and has misprints. All filters start at zero.
+- The log spectrum of the error harmonic structure is 0 at 0 Hz, which is inaudible; a frame with a bin of digital
+  silence has no harmonics. Its peak is the highest bin that is higher than the one before it.
 - Steps over the threshold of detection are rounded towards zero.
-- A frame of the estimate that is digital silence has bandwidth 0, where reading the standard by the letter gives it the
+- A frame of digital silence in the estimate has bandwidth 0; to the letter of the standard it would have the
   reference's.
-- Where the reference never stands out above 8.1 kHz the standard has no bandwidths. They are undefined here too, and
-  the net is given 0 for both, as PQevalAudio and peaqb do: better a grade that is rough than none for dull or hissy
-  recordings.
-- A channel that is digital silence in reference and estimate alike is left out. All others are averaged as the two of
-  stereo are, however many there are; for detection the channel with the greater difference counts, in each band.
+- If the reference never stands out above 8.1 kHz, the standard has no bandwidths. They are undefined here, too, and the
+  network gets 0 for both, as in PQevalAudio and peaqb: a rough grade for dull or hissy recordings is better than none.
+- A channel of digital silence in both reference and estimate is left out. All others are averaged as in stereo, however
+  many there are; for detection the channel with the larger difference counts, in each band.
 
-Two more, which are not the standard's:
+Two more are not from the standard:
 
-- All is resampled to 48 kHz. Samples are then rounded to 16 bit (louder ones are not cut off): the bandwidths stand on
-  the noise above 21.6 kHz, and in the exact zeros of decoded floating-point audio a cut-off at 16 kHz would go unseen.
-- The recording is played back at 92 dB, full scale.
+- Everything is resampled to 48 kHz, and rounded to 16 bit without clipping: bandwidths are relative to the noise above
+  21.6 kHz, and with the exact zeros of decoded floating-point audio a cut-off at 16 kHz would go unnoticed.
+- Full scale is played back at 92 dB.
 """
 
 from collections.abc import Iterator
@@ -73,9 +72,9 @@ _FRAMES = 64  # graded at once
 
 
 def measure(comparison: Comparison) -> Measured:
-    """Grade the estimate, and give the eleven variables that the grade was made of.
+    """Grade the estimate, and return the eleven variables that the grade is made of.
 
-    Undefined for a silent reference, under 0.62 s, and where both are never loud at once (a silent estimate).
+    Undefined for a silent reference, under 0.62 s, and if both are never loud at once (a silent estimate).
     """
     averages = Averages(comparison.channels)
     for samples in _blocks(*comparison.resampled(SAMPLE_RATE)):
@@ -86,7 +85,7 @@ def measure(comparison: Comparison) -> Measured:
 
 
 def _graded(variables: Measured) -> tuple[float | Undefined, float | Undefined]:
-    """Let the net weigh the variables: distortion index and grade."""
+    """Get the network's distortion index and grade."""
     for value in variables.values():
         if isinstance(value, Undefined):
             return value, value
@@ -95,7 +94,7 @@ def _graded(variables: Measured) -> tuple[float | Undefined, float | Undefined]:
 
 
 def _blocks(reference: Sound, estimate: Sound) -> Iterator[Array]:
-    """Read whole frames of both in steps of 16 bit, shape (2, channels, time); a block starts where frames go on."""
+    """Read whole frames of both in steps of 16 bit, shape (2, channels, time), each block from its first frame on."""
     both = zip(*(regrid(sound.blocks(), sound.channels, sound.frames) for sound in (reference, estimate)), strict=True)
     steps = (np.rint(np.stack(blocks).astype(np.float64) * FULL_SCALE) for blocks in both)
     for window in windows(steps, (_FRAMES - 1) * HOP + FRAME, _FRAMES * HOP):

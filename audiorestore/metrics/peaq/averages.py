@@ -1,4 +1,4 @@
-"""Variables of PEAQ over a whole recording: each frame adds its part, and nothing else of it is kept.
+"""Variables of PEAQ over a whole recording, as sums over frames that are not kept.
 
 Sources: Recommendation ITU-R BS.1387-1 (2001), Annex 2, section 5 (averaging); P. Kabal, An Examination and
 Interpretation of ITU-R BS.1387, McGill University, 2002, sections 5 and 6.
@@ -31,11 +31,7 @@ NEVER_LOUD = Undefined("reference and estimate are never audible at the same tim
 
 
 class Averages:
-    """Takes a recording in blocks, reference and estimate side by side, and gives the eleven variables.
-
-    Args:
-        channels: How many channels each of both has.
-    """
+    """The eleven variables of a recording that is added in blocks."""
 
     def __init__(self, channels: int) -> None:
         self._ear = ear.Ear(channels)
@@ -43,18 +39,18 @@ class Averages:
         self._modulation = Modulation(channels)
         self._frames = 0  # so far
         self._started = False
-        self._onset: int | None = None  # the frame in which both are loud for the first time
+        self._onset: int | None = None  # the first frame in which both are loud, in at least one channel
         self._roots = np.full((_WINDOW - 1, channels), np.nan)  # of the modulation differences of the last frames
         self._detection = 0.0
         self._active = np.zeros(channels, np.bool_)
         self._totals = _Totals()
 
     def add(self, samples: Array) -> None:
-        """Add frames.
+        """Add whole frames of reference and estimate.
 
         Args:
-            samples: In steps of 16 bit, shape (2, channels, time): the reference and the estimate, whole frames that
-                start 1024 samples after the start of the last one added.
+            samples: In steps of 16 bit, shape (2, channels, time). They start 1024 samples after the start of the last
+                frame added.
         """
         frames = np.moveaxis(sliding_window_view(samples, ear.FRAME, axis=-1)[:, :, :: ear.HOP], 2, 0)
         power = ear.power_spectra(frames)
@@ -67,7 +63,8 @@ class Averages:
         number = self._frames + np.arange(len(frames))
         self._frames += len(frames)
         if self._onset is None:
-            self._onset = _onset(smeared, number)
+            both_loud = np.any(np.all(loudness(smeared) > _ONSET_SONE, axis=1), axis=-1)
+            self._onset = int(number[np.argmax(both_loud)]) if np.any(both_loud) else None
 
         sounds = movs.sounding(samples[0])
         first = 0 if self._started else int(np.argmax(sounds))
@@ -115,7 +112,7 @@ class Averages:
         return {"harmonic_frames": counts, "harmonics": counts * harmonics}
 
     def _filtered(self, probability: Array) -> Array:
-        """Smooth the probability of detection over frames, so that one frame alone does not decide."""
+        """Smooth the probability of detection over frames, so that no single frame decides."""
         smooth = []
         for value in probability[:, 0].tolist():
             self._detection = 0.9 * self._detection + 0.1 * value
@@ -150,21 +147,15 @@ class Averages:
         }
 
 
-def _onset(smeared: Array, number: NDArray[np.int_]) -> int | None:
-    """Find the first frame in which both are loud, in one channel at least."""
-    both = np.any(np.all(loudness(smeared) > _ONSET_SONE, axis=1), axis=-1)
-    return int(number[np.argmax(both)]) if np.any(both) else None
-
-
 def _disturbance(steps: Value) -> float:
-    """Take the logarithm of the mean number of just noticed steps in the frames in which a difference is detected."""
+    """Take the logarithm of the mean number of just noticeable steps in frames with a detected difference."""
     if isinstance(steps, Undefined):
         return 0.0
     return math.log10(steps) if steps > 0.0 else -0.5
 
 
 class _Totals:
-    """Sums over frames up to the last in which the reference sounds: what follows waits for sound that may come."""
+    """Sums over frames up to the last in which the reference sounds; later frames wait for the next one."""
 
     def __init__(self) -> None:
         self.sums: movs.Terms = {}

@@ -1,4 +1,4 @@
-"""The ear of PEAQ: what of a sound excites which place of the inner ear, in quarter Bark bands, frame by frame.
+"""The ear model of PEAQ: the excitation of the inner ear in quarter Bark bands, frame by frame.
 
 Sources: Recommendation ITU-R BS.1387-1 (2001), Annex 2, section 2.1 (FFT-based ear model); P. Kabal, An Examination and
 Interpretation of ITU-R BS.1387: Perceptual Evaluation of Audio Quality, McGill University, 2002, section 2. Arrays are
@@ -56,7 +56,7 @@ def _outer_ear() -> Array:
 
 
 def _grouping() -> Array:
-    """Say which part of a bin belongs to which band, shape (bins, bands)."""
+    """Compute the share of each bin in each band, shape (bins, bands)."""
     bins = np.arange(FRAME // 2 + 1)[:, None]
     edges = _hertz(_EDGES) * FRAME / SAMPLE_RATE
     overlap = np.minimum(edges[1:], bins + 0.5) - np.maximum(edges[:-1], bins - 0.5)
@@ -70,22 +70,18 @@ INTERNAL_NOISE = 10.0 ** (0.4 * 0.364 * (CENTRES / 1000.0) ** -0.8)
 
 
 def power_spectra(frames: Array) -> Array:
-    """Measure the power in each bin of frames, at the level of playback.
-
-    Args:
-        frames: Samples in steps of 16 bit, shape (…, 2048).
-    """
+    """Measure the power in each bin of frames of 16-bit samples, shape (…, 2048), at the level of playback."""
     spectra = np.fft.rfft(frames * _WINDOW)
     return spectra.real**2 + spectra.imag**2
 
 
 def weighted(power: Array) -> Array:
-    """Let powers of bins pass through outer and middle ear."""
+    """Weight the powers of bins by the outer and middle ear."""
     return power * _OUTER_EAR
 
 
 def grouped(power: Array) -> Array:
-    """Add the powers of the bins up in bands."""
+    """Sum the powers of the bins in bands."""
     return np.maximum(power @ _GROUPING, _LEAST_POWER)
 
 
@@ -104,7 +100,7 @@ def _spread(pattern: Array) -> Array:
     all_up = -np.expm1(log_slope * (BANDS - _INDEX)) / -np.expm1(log_slope)
     kept = (pattern / (_ALL_DOWN + all_up - 1.0)) ** _COMPRESSION
     sums = kept @ _SPREAD_DOWN
-    # Upwards each band has its own slope: all bands go up one step at a time, bands first, so that a step is one piece.
+    # Upwards each band has its own slope: all bands move up one step at a time; bands come first, for contiguous steps.
     moving = kept.reshape(-1, BANDS).T.copy()
     slope = np.exp(_COMPRESSION * log_slope).reshape(-1, BANDS).T.copy()
     arrived = np.zeros_like(moving)
@@ -120,24 +116,20 @@ _SPREAD_OF_ONES = _spread(np.ones((1, BANDS)))
 
 
 def excited(power: Array) -> Array:
-    """Find the excitation of the bands: internal noise added, spread over the bands; Kabal, equations 17 to 25.
+    """Compute unsmeared excitation patterns (…, bands) of powers (…, bins) behind the outer ear.
 
-    Args:
-        power: Of bins behind the outer ear, shape (…, bins).
-
-    Returns:
-        Unsmeared excitation patterns, shape (…, bands).
+    Internal noise is added, and bands spread into each other; Kabal, equations 17 to 25.
     """
     return _spread(grouped(power) + INTERNAL_NOISE) / _SPREAD_OF_ONES
 
 
 class Smoother:
-    """A running mean over frames, slower in low bands, whose memory is carried from block to block.
+    """A running mean over frames, slower in low bands, whose state is carried from block to block.
 
     Args:
         slowest_seconds: Time constant at 100 Hz; it falls to 8 ms in high bands.
         shape: Of one frame, its last axis the bands.
-        sum_up: Add up what fades, instead of a mean.
+        sum_up: Compute a decaying sum instead of a mean.
     """
 
     def __init__(self, slowest_seconds: float, shape: tuple[int, ...], sum_up: bool = False) -> None:
@@ -158,11 +150,11 @@ class Smoother:
 
 
 class Ear:
-    """Excitation patterns that linger over time, as the ear's do; Kabal, section 2.9."""
+    """Excitation patterns that decay over time, as in the ear; Kabal, section 2.9."""
 
     def __init__(self, channels: int) -> None:
-        self._fading = Smoother(0.030, (2, channels, BANDS))
+        self._decaying = Smoother(0.030, (2, channels, BANDS))
 
     def smeared(self, excitation: Array) -> Array:
         """Let the excitation of earlier frames mask later ones, shape (frames, 2, channels, bands)."""
-        return np.maximum(self._fading(excitation), excitation)
+        return np.maximum(self._decaying(excitation), excitation)

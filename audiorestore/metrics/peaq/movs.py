@@ -18,10 +18,9 @@ _BANDS = np.arange(BANDS)
 
 
 def sounding(reference: Array) -> Flags:
-    """Say in which frames the reference sounds: five samples in a row that add up to over 200, in any channel.
+    """Find the frames in which the reference sounds: five samples in a row whose sum is over 200, in any channel.
 
-    Args:
-        reference: Samples in steps of 16 bit, shape (channels, time).
+    Samples are in steps of 16 bit, shape (channels, time).
     """
     magnitudes = np.abs(reference)
     count = magnitudes.shape[-1] - 4
@@ -34,10 +33,7 @@ _WEIGHT = 100.0 * INTERNAL_NOISE**0.3
 
 
 def modulation_differences(modulation: Array, mean_loudness: Array) -> tuple[Array, Array, Array]:
-    """Compare how envelopes move: any difference, mostly added movement, and how much the frame counts.
-
-    Kabal, equations 73 to 82.
-    """
+    """Compare modulations: any difference, mostly added ones, and the frame's weight; Kabal, equations 73 to 82."""
     reference, estimate = modulation[:, 0], modulation[:, 1]
     difference = np.abs(estimate - reference)
     any_way = 100.0 / BANDS * np.sum(difference / (1.0 + reference), axis=-1)
@@ -47,7 +43,7 @@ def modulation_differences(modulation: Array, mean_loudness: Array) -> tuple[Arr
 
 
 def noise_loudness(modulation: Array, adapted: Array) -> Array:
-    """Find how loud what was added is beside the reference that masks it; Kabal, equations 87 to 91."""
+    """Compute the loudness of the noise that was added, masked by the reference; Kabal, equations 87 to 91."""
     threshold = 0.15 * modulation + 0.5
     excitation = threshold * adapted
     added = np.maximum(excitation[:, 1] - excitation[:, 0], 0.0)
@@ -56,7 +52,7 @@ def noise_loudness(modulation: Array, adapted: Array) -> Array:
     return np.asarray(24.0 / BANDS * np.sum((INTERNAL_NOISE / threshold[:, 1]) ** 0.23 * partial, axis=-1))
 
 
-_TOP_BIN = 921  # 21.6 kHz: what the estimate has above it is taken for its noise
+_TOP_BIN = 921  # 21.6 kHz: the estimate above it is regarded as its noise
 LEAST_BANDWIDTH = 346  # bins, 8.1 kHz: frames whose reference reaches no higher do not count
 
 
@@ -144,10 +140,9 @@ def error_harmonics(power: Array) -> Array:
 
 
 def energetic(samples: Array) -> Flags:
-    """Say which frames have any energy in their newer half, in any channel of reference or estimate.
+    """Find the frames with energy in their newer half, in any channel of reference or estimate.
 
-    Args:
-        samples: Frames in steps of 16 bit, shape (frames, signals, channels, 2048).
+    Frames are in steps of 16 bit, shape (frames, signals, channels, 2048).
     """
     newer = samples[..., HOP:]
     return np.asarray(np.any(np.einsum("...i,...i->...", newer, newer) >= _LEAST_ENERGY, axis=(1, 2)))

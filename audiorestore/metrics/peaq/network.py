@@ -1,4 +1,4 @@
-"""From eleven variables to one grade: the small net of PEAQ basic that was trained on listening tests.
+"""From eleven variables to one grade: the small network of PEAQ basic that was trained on listening tests.
 
 Source: Recommendation ITU-R BS.1387-1 (2001), Annex 2, estimation of the perceived quality, basic version; the weights
 are the standard's.
@@ -35,10 +35,7 @@ def _sigmoid(values: np.ndarray) -> np.ndarray:
 
 
 def distortion_index(variables: Mapping[str, float]) -> float:
-    """Weigh the eleven variables, by their names in `VARIABLES`; more is better.
-
-    They are not clipped to the range that the net was trained on.
-    """
+    """Compute the index from the eleven `VARIABLES`, not clipped to the range of the training; more is better."""
     hidden = _HIDDEN_BIAS.copy()
     for name, (low, high, weights) in _INPUTS.items():
         hidden += (variables[name] - low) / (high - low) * np.array(weights)
@@ -46,7 +43,7 @@ def distortion_index(variables: Mapping[str, float]) -> float:
 
 
 def difference_grade(index: float) -> float:
-    """Turn a distortion index into an objective difference grade: −3.98 (very annoying) to 0.22 (inaudible).
+    """Convert a distortion index to an objective difference grade: −3.98 (very annoying) to 0.22 (inaudible).
 
     >>> round(difference_grade(0.0), 2), round(difference_grade(-30.0), 2)
     (-1.88, -3.98)

@@ -1,4 +1,4 @@
-"""What PEAQ makes of excitations before it compares them: levels adapted, modulations and loudness found.
+"""How PEAQ prepares excitations before it compares them: it adapts levels, and computes modulations and loudness.
 
 Sources: Recommendation ITU-R BS.1387-1 (2001), Annex 2, section 3; P. Kabal, An Examination and Interpretation of ITU-R
 BS.1387, McGill University, 2002, section 4. Arrays are (frames, signals, channels, bands).
@@ -23,7 +23,7 @@ _NEIGHBOURS = _neighbours()
 
 
 class Adaptation:
-    """Takes out differences of level and colour that stay, so that they do not count as noise."""
+    """Removes constant differences of level and colour, so that they do not count as noise."""
 
     def __init__(self, channels: int) -> None:
         self._level = Smoother(_SLOWEST_SECONDS, (2, channels, BANDS))
@@ -43,7 +43,7 @@ class Adaptation:
 
 
 class Modulation:
-    """Finds how much the envelope of each band moves."""
+    """Measures how much the envelope of each band changes."""
 
     def __init__(self, channels: int) -> None:
         shape = (2, channels, BANDS)

@@ -21,11 +21,11 @@ from ...data.manifest import Record
 from ...scores.columns import Key, is_measured, keyed
 from ...scores.summary import Summary
 from ...scores.verdict import Verdict
-from ..tables import summary_cells, summary_title
+from ..tables import format_number, summary_cells, summary_title
 from .logs import training
-from .numbers import columns, numbers_in, picked, ranked, summed
+from .numbers import best, columns, numbers_in, picked, ranked
 from .records import MEDIA_BYTES, MOST_SYSTEMS, record_views
-from .tables import css_of, distributions, failures_in, mean_lines, warnings_in
+from .tables import css_of, distributions, failures_in, warnings_in
 from .text import breakable, cleaned, cut
 
 __all__ = ["MEDIA_BYTES", "MOST_RECORDS", "write_page"]
@@ -36,8 +36,8 @@ MOST_RECORDS = 12  # with sound and pictures
 def write_page(
     path: Path,
     systems: Mapping[str, Sequence[Record]],
+    summary: Summary,
     logs: Sequence[Path] = (),
-    summary: Summary | None = None,
     verdicts: Sequence[Verdict] = (),
 ) -> None:
     """Write the report of one or several restored systems as one HTML file; an existing file is replaced.
@@ -47,25 +47,13 @@ def write_page(
     Args:
         path: The file to write; whole, or not at all.
         systems: Measured records by the name of what restored them.
+        summary: Of the same records.
         logs: Logs of trainings, as ``ar train`` writes them, to be drawn as curves.
-        summary: Of the same records; by default without groups.
         verdicts: Results of quality gates.
 
     Raises:
         AudioFileError: The file cannot be written.
     """
-    summary = summary or summed(systems)
-    content = _content(systems, summary) | {
-        "logs": [training(log, number) for number, log in enumerate(logs, 1)],
-        "verdicts": [_verdict_row(verdict) for verdict in verdicts],
-    }
-    content["titles"] = _titles(content, summary.by, verdicts)
-    pieces = _environment().get_template("page.html.j2").generate(content)  # sounds are read as they are written
-    with atomic_path(path, overwrite=True) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(pieces)
-
-
-def _environment() -> Environment:
     environment = Environment(
         loader=FunctionLoader(_asset),
         autoescape=True,
@@ -74,83 +62,47 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"breakable": breakable, "cut": cut, "sha256": _sha256}
+    environment.filters |= {"breakable": breakable, "cut": cut, "number": format_number, "sha256": _sha256}
     environment.globals |= {"css_of": css_of, "version": __version__, "most_systems": MOST_SYSTEMS}
     environment.globals |= {"style": Markup(_asset("page.css")), "script": Markup(_asset("page.js"))}
-    return environment
+    content = _content(systems, summary) | {"verdicts": verdicts}
+    content["logs"] = [training(log, number) for number, log in enumerate(logs, 1)]
+    pieces = environment.get_template("page.html.j2").generate(content)  # sounds are read as they are written
+    with atomic_path(path, overwrite=True) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(pieces)
 
 
 def _content(systems: Mapping[str, Sequence[Record]], summary: Summary) -> dict[str, Any]:
     """Gather what the template shows; sounds are read and pictures are drawn only when it gets there."""
     found = columns(summary, list(systems))
     meant = numbers_in(summary)
-    by_key = _by_key(systems)
+    by_key: dict[Key, dict[int, Record]] = {}  # the same record in all systems, by the system's number from 1
+    for index, records in enumerate(systems.values(), 1):
+        for key, record in keyed(records):
+            by_key.setdefault(key, {})[index] = record
     measured = [key for key, records in by_key.items() if any(map(is_measured, records.values()))]
     shown = picked(ranked(found, meant, measured), MOST_RECORDS)
+    means = {name: [column.cells[name] for column in found] for name in meant}
     headings, rows = summary_cells(summary)
+    everything = [record for records in systems.values() for record in records]
     return {
         "systems": systems,
         "title": cut(", ".join(systems) or "nothing measured", 120),
-        "tiles": _tiles(systems, len(by_key)),
-        "total": sum(map(len, systems.values())),
+        "models": list(dict.fromkeys(str(record["model"]) for record in everything if record.get("model"))),
+        "items": len(by_key),
+        "total": len(everything),
         "columns": found,
         "numbers": meant,
-        "means": mean_lines(found, meant),
+        "means": [(name, number, means[name], best(means[name], number)) for name, number in meant.items()],
+        "by": summary.by,
         "details": {"title": summary_title(summary), "headings": headings, "rows": rows} if summary.records else None,
         "failures": failures_in(systems),
         "warnings": warnings_in(systems),
         "distributions": distributions(found, meant),
         "shown": len(shown),
         "left_out": len(measured) - len(shown),
-        "records": record_views(by_key, shown, list(systems), found, meant),
+        "records": record_views(by_key, shown, list(systems)),
     }
-
-
-def _titles(content: Mapping[str, Any], by: Sequence[str], verdicts: Sequence[Verdict]) -> dict[str, str]:
-    """Name the sections that have something to show, in order."""
-    missed = sum(bool(verdict.reason) for verdict in verdicts)
-    titles = {
-        "gates": f"Quality gates ({missed} of {len(verdicts)} not met)" if verdicts else "",
-        "summary": "Numbers",
-        "details": (f"By {', '.join(by)}" if by else "Intervals") if content["details"] else "",
-        "failures": f"Failures and warnings ({len(content['failures'])} failed)",
-        "spread": "Distributions" if content["numbers"] else "",
-        "records": "Listen and look" if content["shown"] else "",
-        "training": "Training" if content["logs"] else "",
-        "meanings": "What the numbers mean" if content["numbers"] else "",
-    }
-    return {name: title for name, title in titles.items() if title}
-
-
-def _verdict_row(verdict: Verdict) -> list[str]:
-    worst = [f"{name}: {words}" for name, words in verdict.worst]
-    why = "; ".join([verdict.reason, *worst]) if verdict.reason else "met"
-    return [verdict.name, verdict.found, verdict.wanted, why]
-
-
-def _by_key(systems: Mapping[str, Sequence[Record]]) -> dict[Key, dict[int, Record]]:
-    """Find the same record in all systems: by its key, then by the system's number from 1."""
-    found: dict[Key, dict[int, Record]] = {}
-    for index, records in enumerate(systems.values(), 1):
-        for key, record in keyed(records):
-            found.setdefault(key, {})[index] = record
-    return found
-
-
-def _tiles(systems: Mapping[str, Sequence[Record]], count: int) -> list[tuple[str, object, str]]:
-    """Say what was run, in a few large figures: name, value, CSS class."""
-    records = [record for each in systems.values() for record in each]
-    failed = sum(not is_measured(record) for record in records)
-    models = list(dict.fromkeys(str(record["model"]) for record in records if record.get("model")))
-    tiles: list[tuple[str, object, str]] = [("systems", len(systems), "")] if len(systems) > 1 else []
-    tiles += [
-        ("records", count, ""),
-        ("failed", f"{failed} of {len(records)}" if failed else 0, "bad" if failed else ""),
-    ]
-    if models:
-        named = ", ".join(models[:3]) + (", …" if len(models) > 3 else "")
-        tiles.append(("model" if len(models) == 1 else "models", named, ""))
-    return [*tiles, ("audiorestore", __version__, "")]
 
 
 def _asset(name: str) -> str:

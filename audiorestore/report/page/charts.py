@@ -6,8 +6,7 @@ Plot-Density Trace Synergism", The American Statistician 52, 1998; here they are
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -27,8 +26,7 @@ _LEAST_VALUES = 3  # fewer have no shape
 _DECADES = 1.5  # curves that span more than this have a logarithmic axis
 
 
-@dataclass(frozen=True)
-class Violin:
+class Violin(NamedTuple):
     """The values of one column.
 
     Attributes:
@@ -42,8 +40,7 @@ class Violin:
     values: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """Something over steps of training: ``values`` as many as ``steps``, finite; ``css`` classes give its colour."""
 
     label: str
@@ -55,9 +52,9 @@ class Curve:
 def violins(rows: Sequence[Violin], name: str, unit: str, style: str) -> Markup:
     """Draw how one number is distributed in several columns, one below the other.
 
-    Each has its median as a stroke and the middle half of its values as a bar, and is as wide as all others where its
-    values are densest: a Gaussian kernel density with Silverman's bandwidth. Few values are dots as well; fewer than
-    three are dots only.
+    Each shows its median as a stroke and the middle half of its values as a bar. Its shape is a Gaussian kernel density
+    with Silverman's bandwidth, and all violins have the same largest width. A few values are also drawn as dots; fewer
+    than three only as dots.
 
     Args:
         rows: At least one.

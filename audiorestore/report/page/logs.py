@@ -1,14 +1,13 @@
 """The log of a training as curves: losses and signal-to-noise ratios over the steps.
 
-A log is what training writes beside a checkpoint: JSON Lines, an ``event`` each, ``stepped`` or ``validated``.
+Training writes a log next to each checkpoint: JSON Lines, each an ``event``, ``stepped`` or ``validated``.
 """
 
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -23,17 +22,7 @@ _ROWS = {"degraded": "c0", "level": "c3", "restored": "c1"}
 Points = dict[str, list[tuple[float, float]]]  # name of a curve to its steps and values
 
 
-@dataclass
-class Log:
-    """The points of a log's curves, and how many of its lines are not events."""
-
-    losses: Points = field(default_factory=dict)
-    snr_db: Points = field(default_factory=dict)
-    unread: int = 0
-
-
-@dataclass(frozen=True)
-class Chart:
+class Chart(NamedTuple):
     """A chart with its title and legend."""
 
     title: str
@@ -41,8 +30,7 @@ class Chart:
     svg: Markup
 
 
-@dataclass(frozen=True)
-class Training:
+class Training(NamedTuple):
     """What the page shows of one log."""
 
     name: str
@@ -50,71 +38,49 @@ class Training:
     charts: list[Chart]
 
 
-def read_log(path: Path) -> Log:
-    """Read a log; lines that are not events are counted.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    log = Log()
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            if not line.strip():
-                continue
-            try:
-                event = json.loads(line)
-                _add(log, event["event"], float(event["step"]), event)
-            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-                log.unread += 1
-    return log
-
-
-def _add(log: Log, kind: str, step: float, event: dict[str, Any]) -> None:
-    if kind == "stepped":
-        losses = event.get("losses") or {}
-        for name, value in (losses if len(losses) > 1 else {"training": event["loss"]}).items():
-            _add_point(log.losses, str(name), step, value)
-    elif kind == "validated":
-        _add_point(log.losses, "validation", step, event["loss"])
-        for name, value in (event.get("snr_db") or {}).items():
-            _add_point(log.snr_db, str(name), step, value)
-
-
-def _add_point(points: Points, name: str, step: float, value: Any) -> None:
-    if isinstance(value, int | float) and math.isfinite(value) and math.isfinite(step):
-        points.setdefault(name, []).append((step, float(value)))
-
-
 def training(path: Path, number: int) -> Training:
-    """Draw a log; one that cannot be read has its trouble in words.
-
-    Args:
-        path: The log.
-        number: Which of the page's logs it is.
-    """
+    """Draw the page's log of this number; one that cannot be read has its trouble in words."""
+    charts: dict[str, Points] = {"loss": {}, "snr_db": {}}
+    unread = 0
     try:
-        log = read_log(path)
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            for line in filter(str.strip, lines):
+                try:
+                    _add(charts, json.loads(line))
+                except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+                    unread += 1
     except OSError as error:
         return Training(path.name, f"{path} cannot be read ({error.strerror}).", [])
-    trouble = f"{log.unread} line(s) are not events of a training." if log.unread else ""
-    return Training(path.name, trouble, list(_charts(log, number)))
+    trouble = f"{unread} line(s) are not events of a training." if unread else ""
+    return Training(path.name, trouble, list(_charts(charts["loss"], charts["snr_db"], number)))
 
 
-def _charts(log: Log, number: int) -> Iterator[Chart]:
-    names = sorted(log.losses, key=lambda name: name == "validation")
+def _add(charts: dict[str, Points], event: dict[str, Any]) -> None:
+    """Add what an event measured to the curves of the charts ``loss`` and ``snr_db``."""
+    kind, step, found = event["event"], float(event["step"]), {}
+    if kind == "stepped":
+        losses = event.get("losses") or {}
+        found["loss"] = losses if len(losses) > 1 else {"training": event["loss"]}
+    elif kind == "validated":
+        found = {"loss": {"validation": event["loss"]}, "snr_db": event.get("snr_db") or {}}
+    for chart, values in found.items():
+        for name, value in values.items():
+            if isinstance(value, int | float) and math.isfinite(value) and math.isfinite(step):
+                charts[chart].setdefault(str(name), []).append((step, float(value)))
+
+
+def _charts(losses: Points, snr_db: Points, number: int) -> Iterator[Chart]:
+    names = sorted(losses, key=lambda name: name == "validation")
     shown = [*names[: _MOST_LOSSES - 1], *names[_MOST_LOSSES - 1 :][-1:]]
-    losses = [_curve(name, _loss_css(name, place), log.losses[name]) for place, name in enumerate(shown)]
-    rows = [_curve(name, css, log.snr_db[name]) for name, css in _ROWS.items() if name in log.snr_db]
+    css = ["c1" if name == "validation" else f"c{1 + place % 6}" if place else "c7" for place, name in enumerate(shown)]
+    curves_of_losses = [_curve(name, colour, losses[name]) for name, colour in zip(shown, css, strict=True)]
+    rows = [_curve(name, colour, snr_db[name]) for name, colour in _ROWS.items() if name in snr_db]
     for title, ylabel, lines in (
-        ("Loss, lower is better", "loss", losses),
+        ("Loss, lower is better", "loss", curves_of_losses),
         ("SNR on the validation split, dB, higher is better", "SNR (dB)", rows),
     ):
         if lines:
             yield Chart(title, lines, curves(lines, f"log {number} {ylabel}", ylabel, title))
-
-
-def _loss_css(name: str, place: int) -> str:
-    return "c1" if name == "validation" else "c7" if place == 0 else f"c{1 + place % 6}"
 
 
 def _curve(name: str, css: str, points: list[tuple[float, float]]) -> Curve:

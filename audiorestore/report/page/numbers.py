@@ -1,18 +1,16 @@
 """The numbers on the page: those of the summary, so that every table shows the same, in a column for each system."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from ...data.manifest import Record
 from ...metrics._comparison import Number
 from ...scores.columns import ROWS, Key, Values
 from ...scores.summary import Entry, Summary
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """What was measured of the degraded sound, or of what one system made of it.
 
     Attributes:
@@ -27,18 +25,9 @@ class Column:
     label: str
     index: int
     leveled: bool
-    cells: Mapping[str, Entry] = field(default_factory=dict)
-    values: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
-    gains: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
-
-
-def summed(systems: Mapping[str, Sequence[Record]], metrics: Sequence[str] | None = None) -> Summary:
-    """Sum up the records of several systems, by the systems' names; `Summary` says which metrics are the default."""
-    summary = Summary(metrics)
-    for name, records in systems.items():
-        for record in records:
-            summary.add({**record, "system": name})
-    return summary
+    cells: Mapping[str, Entry]
+    values: Mapping[str, Mapping[Key, float]]
+    gains: Mapping[str, Mapping[Key, float]]
 
 
 def columns(summary: Summary, names: Sequence[str]) -> list[Column]:

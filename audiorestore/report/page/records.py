@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from ...data.manifest import Record
-from ...metrics._comparison import Number
 from ...scores.columns import Key
 from .._canvas import scale_top_db
 from ..pair_words import damage_text
 from ..power_grid import PowerGrid, power_grid
-from ..tables import format_number
-from .numbers import Column
 from .pictures import colour_scale, spectrograms
 from .sounds import MAX_CHANNELS, MAX_RATE, Excerpts, Stretch, Version, flac, playable, read_excerpts, versions_of
 from .tables import css_of, name_of, warnings_of
@@ -22,8 +19,7 @@ MEDIA_BYTES = 64 << 20  # pictures and sounds of a page; the records beyond this
 MOST_SYSTEMS = 6  # that are shown of a record
 
 
-@dataclass(frozen=True)
-class VersionView:
+class VersionView(NamedTuple):
     """What the page shows of a version: its pictures are pairs of a caption and a drawing."""
 
     label: str
@@ -37,43 +33,31 @@ class RecordView:
 
     Attributes:
         number: Place on the page, from 1.
-        id: The record's.
+        key: The record's.
         title: Its name for people.
         damage: What was done to it, in words.
-        troubles: Why its numbers may be in doubt, and what is missing.
-        lines: A number's name, the number, and its value in each column, in words.
-        stretch: Of which place the excerpts are; None where there are none.
+        troubles: Why its numbers may not be reliable, and what is missing.
+        stretch: Where in the recording the excerpts are; None if nothing could be read.
         sounds: For the player, one for each version.
         level_matched: Whether the levels of all versions are known.
-        notes: What was changed of the sounds.
-        versions: Beside each other.
+        notes: How the played sounds differ from the files.
+        versions: Its versions, from left to right.
     """
 
     number: int
-    id: str
+    key: Key
     title: str
     damage: str
     troubles: list[str]
-    lines: list[tuple[str, Number, list[str]]]
     stretch: Stretch | None = None
     sounds: list[dict[str, Any]] = field(default_factory=list)
     level_matched: bool = False
     notes: list[str] = field(default_factory=list)
     versions: list[VersionView] = field(default_factory=list)
 
-    @property
-    def media_bytes(self) -> int:
-        """How much pictures and sounds add to the page."""
-        pictures = (len(drawing) for version in self.versions for _, drawing in version.pictures)
-        return sum(pictures) + sum(len(sound["flac"]) for sound in self.sounds)
-
 
 def record_views(
-    records: Mapping[Key, Mapping[int, Record]],
-    shown: Sequence[Key],
-    names: Sequence[str],
-    found: Sequence[Column],
-    meant: Mapping[str, Number],
+    records: Mapping[Key, Mapping[int, Record]], shown: Sequence[Key], names: Sequence[str]
 ) -> Iterator[RecordView]:
     """Read and draw the records that are shown, one after the other, until the page is large enough.
 
@@ -81,31 +65,23 @@ def record_views(
         records: All of them, by key and by the number of the system from 1.
         shown: Which of them, in order.
         names: Of the systems.
-        found: What was measured.
-        meant: The numbers to show.
     """
     spent = 0
     for number, key in enumerate(shown, 1):
-        lines = [
-            (name, each, [format_number(column.values.get(name, {}).get(key), each.style) for column in found])
-            for name, each in meant.items()
-        ]
-        view = _view(number, key, records[key], names, lines, spent < MEDIA_BYTES)
-        if spent < MEDIA_BYTES <= spent + view.media_bytes:
-            view = _view(number, key, records[key], names, lines, with_media=False)
-            spent = MEDIA_BYTES  # so that all later records have no media either
-        spent += view.media_bytes
-        yield view
+        view = _view(number, key, records[key], names)
+        if spent < MEDIA_BYTES:
+            full = _with_media(view, records[key], names)
+            pictures = (len(drawing) for version in full.versions for _, drawing in version.pictures)
+            spent += sum(pictures) + sum(len(sound["flac"]) for sound in full.sounds)
+        if spent < MEDIA_BYTES:
+            yield full
+        else:  # nor do later records have media
+            missing = "Without sound and pictures: the page would become too large."
+            yield replace(view, troubles=[*view.troubles, missing])
 
 
-def _view(
-    number: int,
-    key: Key,
-    records: Mapping[int, Record],
-    names: Sequence[str],
-    lines: list[tuple[str, Number, list[str]]],
-    with_media: bool,
-) -> RecordView:
+def _view(number: int, key: Key, records: Mapping[int, Record], names: Sequence[str]) -> RecordView:
+    """Describe a record in words."""
     first = next(iter(records.values()))
     damage = " | ".join(map(damage_text, first.get("damage") or []))
     found = {
@@ -114,18 +90,20 @@ def _view(
         for each in warnings_of(record)
     }
     troubles = [f"{found[warning]}, {warning}" for warning in reversed(found)]
-    if not with_media:
-        troubles.append("Without sound and pictures: the page would become too large.")
-        return RecordView(number, key[0], name_of(first), damage, troubles, lines)
+    return RecordView(number, key, name_of(first), damage, troubles)
+
+
+def _with_media(view: RecordView, records: Mapping[int, Record], names: Sequence[str]) -> RecordView:
+    """Add sounds and pictures to the description of a record, as far as its files can be read."""
     versions = versions_of({index: record for index, record in records.items() if index <= MOST_SYSTEMS}, names)
     excerpts = read_excerpts(versions)
-    view = RecordView(number, key[0], name_of(first), damage, troubles + excerpts.troubles, lines, excerpts.stretch)
+    view = replace(view, troubles=view.troubles + excerpts.troubles, stretch=excerpts.stretch)
     if excerpts.stretch is None:
         return view
     read = [version for version in versions if version.index in excerpts.waveforms]
     sounds, notes = _sounds(excerpts, excerpts.stretch, read)
     level_matched = all(version.gain_db is not None for version in read)
-    pictures = list(_pictures(number, excerpts, excerpts.stretch, read))
+    pictures = _pictures(view.number, excerpts, excerpts.stretch, read)
     return replace(view, sounds=sounds, level_matched=level_matched, notes=notes, versions=pictures)
 
 
@@ -144,24 +122,23 @@ def _sounds(excerpts: Excerpts, stretch: Stretch, read: Sequence[Version]) -> tu
     return sounds, notes
 
 
-def _pictures(number: int, excerpts: Excerpts, stretch: Stretch, read: Sequence[Version]) -> Iterator[VersionView]:
+def _pictures(number: int, excerpts: Excerpts, stretch: Stretch, read: Sequence[Version]) -> list[VersionView]:
     """Draw each version and its difference from the reference, all on one colour scale."""
-    rate, start = stretch.sample_rate, stretch.start_seconds
-    grids = {index: power_grid(waveform, rate) for index, waveform in excerpts.waveforms.items()}
-    residuals: dict[int, PowerGrid] = {}
-    if -1 in excerpts.waveforms:
-        reference = excerpts.waveforms[-1]
-        residuals = {i: power_grid(each - reference, rate) for i, each in excerpts.waveforms.items() if i >= 0}
-    top = scale_top_db([*grids.values(), *residuals.values()])
-    shown = []
-    for version in read:
-        shown.append((version.label, grids[version.index]))
-        if version.index in residuals:
-            residual = residuals[version.index]
-            shown.append((f"{version.label} − reference{': no difference' if residual.silent else ''}", residual))
-    drawn = spectrograms(shown, rate, top, start, f"record {number}")
-    for version in read:
-        drawings = [next(drawn), *([next(drawn)] if version.index in residuals else [])]
-        if version.index < 0:
-            drawings.append(("", colour_scale(top, f"record {number} scale")))
-        yield VersionView(version.label, css_of(version.index), drawings)
+    rate, reference = stretch.sample_rate, excerpts.waveforms.get(-1)
+    views = [VersionView(version.label, css_of(version.index), []) for version in read]
+    shown: list[tuple[VersionView, str, PowerGrid]] = []
+    for version, view in zip(read, views, strict=True):
+        waveform = excerpts.waveforms[version.index]
+        shown.append((view, version.label, power_grid(waveform, rate)))
+        if reference is not None and version.index >= 0:
+            residual = power_grid(waveform - reference, rate)
+            words = f"{version.label} − reference{': no difference' if residual.silent else ''}"
+            shown.append((view, words, residual))
+    top = scale_top_db(grid for *_, grid in shown)
+    grids = [(words, grid) for _, words, grid in shown]
+    drawings = spectrograms(grids, rate, top, stretch.start_seconds, f"record {number}")
+    for (view, *_), drawing in zip(shown, drawings, strict=True):
+        view.pictures.append(drawing)
+    if reference is not None:
+        views[0].pictures.append(("", colour_scale(top, f"record {number} scale")))
+    return views

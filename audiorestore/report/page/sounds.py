@@ -1,4 +1,4 @@
-"""The excerpts of a record that are on a page: the busiest ten seconds of the reference, and the same of the others."""
+"""The excerpts of a record on a page: the busiest ten seconds of the reference, and the same of the other versions."""
 
 import base64
 import io
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -25,8 +25,7 @@ MAX_CHANNELS = 2
 MOST_GAIN_DB = 24.0  # beyond this a level is not matched, to protect people's ears
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(NamedTuple):
     """An excerpt's place in a recording.
 
     Attributes:
@@ -54,8 +53,7 @@ class Stretch:
         return self.frames / self.sample_rate
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(NamedTuple):
     """One of the sounds of a record.
 
     Attributes:
@@ -78,7 +76,7 @@ class Excerpts:
     Attributes:
         stretch: Its place; None where nothing could be read.
         waveforms: By the version's index, shape (channels, time).
-        troubles: What could not be read and why, for people.
+        troubles: What could not be read, and why.
     """
 
     stretch: Stretch | None = None
@@ -121,8 +119,13 @@ def read_excerpts(versions: Sequence[Version]) -> Excerpts:
     for version in versions:
         try:
             with AudioReader(Path(version.path)) as reader:
-                stretch = found.stretch or busiest_stretch(reader)
-                found.waveforms[version.index] = _read(reader, stretch)
+                stretch, info = found.stretch or busiest_stretch(reader), reader.info
+                shape = (stretch.sample_rate, stretch.channels, stretch.total)
+                if (info.sample_rate, info.channels, info.frames) != shape:
+                    raise RecordError(
+                        f"{version.path} differs from the others in length, rate or channels, so it is left out"
+                    )
+                found.waveforms[version.index] = reader.read(stretch.start, stretch.frames)
             found.stretch = stretch
         except (AudioRestoreError, OSError, ValueError, MemoryError) as error:
             found.troubles.append(f"{version.label}: {error}")
@@ -137,13 +140,6 @@ def busiest_stretch(reader: AudioReader) -> Stretch:
     if frames < info.frames:
         start = busiest_start(Sound(info.sample_rate, info.channels, info.frames, reader.blocks), frames)
     return Stretch(start, frames, info.sample_rate, info.channels, info.frames)
-
-
-def _read(reader: AudioReader, stretch: Stretch) -> Waveform:
-    info = reader.info
-    if (info.sample_rate, info.channels, info.frames) != (stretch.sample_rate, stretch.channels, stretch.total):
-        raise RecordError(f"{reader.path} differs from the others in length, rate or channels, so it is left out")
-    return reader.read(stretch.start, stretch.frames)
 
 
 def playable(waveform: Waveform, sample_rate: int) -> tuple[NDArray[np.int16], int, int]:

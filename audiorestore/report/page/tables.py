@@ -1,7 +1,6 @@
-"""What the page shows in rows: means, failures and warnings."""
+"""What the page lists: failures, warnings and distributions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -9,32 +8,10 @@ from markupsafe import Markup
 from ...data.manifest import Record
 from ...metrics._comparison import Number
 from ...scores.columns import is_measured
-from ...scores.summary import Entry
-from ..tables import format_number
 from .charts import Violin, violins
-from .numbers import Column, best
+from .numbers import Column
 
 COLOURS = 6  # systems beyond this use them again
-
-
-class CellView(NamedTuple):
-    """A mean in the table of numbers, in words.
-
-    Attributes:
-        mean: "" where there is none.
-        median: Below it.
-        gain: How much better than doing nothing, "" where that is not known.
-        gain_css: Class of the gain's colour.
-        best: Whether no other mean of the line is better.
-        few: In how many records the number is defined, where others are in more.
-    """
-
-    mean: str
-    median: str = ""
-    gain: str = ""
-    gain_css: str = ""
-    best: bool = False
-    few: str = ""
 
 
 def css_of(index: int) -> str:
@@ -42,42 +19,17 @@ def css_of(index: int) -> str:
     return "ref" if index < 0 else "c0" if index == 0 else f"c{1 + (index - 1) % COLOURS}"
 
 
-def mean_lines(found: Sequence[Column], meant: Mapping[str, Number]) -> Iterator[tuple[str, Number, list[CellView]]]:
-    """Write the table of means: a line for each number, a cell for each column."""
-    for name, number in meant.items():
-        cells = [column.cells[name] for column in found]
-        marked = best(cells, number)
-        full = max(each.count for each in cells)
-        yield name, number, [_cell_view(each, number.style, place in marked, full) for place, each in enumerate(cells)]
-
-
-def _cell_view(cell: Entry, style: str, marked: bool, full: int) -> CellView:
-    if not cell.count:
-        return CellView("")
-    gain, css = "", ""
-    if cell.gain is not None:
-        gain = f"{cell.gain:+{style}}"
-        css = "same" if not any(digit in "123456789" for digit in gain) else "up" if cell.gain > 0 else "down"
-    few = f"{cell.count} of {full}" if cell.count < full else ""
-    mean, median = format_number(cell.mean, style), format_number(cell.median, style)
-    return CellView(mean, median, gain.replace("-", "−"), css, marked, few)
-
-
 def failures_in(systems: Mapping[str, Sequence[Record]]) -> list[tuple[str, str, str]]:
     """List the records without numbers: system, record, and why."""
-    return [
-        (system, name_of(record), _why_failed(record))
-        for system, records in systems.items()
-        for record in records
-        if not is_measured(record)
-    ]
-
-
-def _why_failed(record: Record) -> str:
-    error = record.get("error")
-    if not isinstance(error, dict):
-        return "it was not measured"
-    return f"{error.get('stage', '?')}: {error.get('message', '?')}"
+    failures = []
+    for system, records in systems.items():
+        for record in records:
+            if not is_measured(record):
+                error = record.get("error")
+                known = isinstance(error, dict)
+                why = f"{error.get('stage', '?')}: {error.get('message', '?')}" if known else "it was not measured"
+                failures.append((system, name_of(record), why))
+    return failures
 
 
 def warnings_in(systems: Mapping[str, Sequence[Record]]) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""Text of others on a page: what cannot be seen becomes visible, and what is very long is cut."""
+"""Text from records on a page: invisible characters become visible, and very long texts are cut."""
 
 from typing import Any
 
