@@ -1,6 +1,5 @@
 """Measuring what a restorer did, always next to what doing nothing would have done."""
 
-import contextlib
 import math
 from collections.abc import Sequence
 from types import ModuleType
@@ -14,7 +13,8 @@ from ..metrics._comparison import Comparison, Measured, Signal, Undefined
 from ..signal.sound import Sound
 from .lag_check import align_for_measuring
 
-Known = dict[tuple[str, str], tuple[dict[str, Measured], dict[str, Any]]]
+_Done = tuple[dict[str, Measured], dict[str, Any]]  # the rows of one recording, and its ``check``
+Known = dict[tuple[str, str], _Done]
 
 
 def evaluate_record(
@@ -45,18 +45,13 @@ def evaluate_record(
     modules = [METRICS.load(name) for name in chosen(metrics)]
     rows: dict[str, Measured] = {}
     checks: dict[str, Any] = {}
-    with contextlib.ExitStack() as stack:
-        reference = Signal(stack.enter_context(open_sound(reference_path, any_order=True)))
+    with open_sound(reference_path, any_order=True) as sound:
+        reference = Signal(sound)
         for role in roles:
             path = record[role]
             done = known.get((reference_path, path)) if known and role == "degraded" else None
             if done is None:
-                estimate = stack.enter_context(open_sound(path, any_order=True))
-                _refuse_unlike(path, estimate, reference_path, reference.sound, align)
-                pair = align_for_measuring(reference.sound, estimate, align)
-                clean = reference if pair.reference is reference.sound else Signal(pair.reference)
-                raw, leveled = _measure_both(Comparison(clean, Signal(pair.estimate)), modules)
-                done = {role: raw, f"{role}_leveled": leveled}, pair.report
+                done = _measure(role, path, reference, reference_path, align, modules)
             if known is not None and role == "degraded":
                 known[reference_path, path] = done
             rows |= done[0]
@@ -69,16 +64,23 @@ def evaluate_record(
     return updated
 
 
-def _measure_both(comparison: Comparison, modules: Sequence[ModuleType]) -> tuple[Measured, Measured]:
+def _measure(
+    role: str, path: str, reference: Signal, reference_path: str, align: bool, modules: Sequence[ModuleType]
+) -> _Done:
     """Measure as it is and with the best single gain; what does not depend on the gain is measured once."""
-    raw: Measured = {}
-    leveled: Measured = {}
-    matched = comparison.leveled()
-    for module in modules:
-        measured: Measured = module.measure(comparison)
-        raw |= measured
-        leveled |= measured if getattr(module, "ANY_LEVEL", False) else module.measure(matched)
-    return raw, leveled
+    with open_sound(path, any_order=True) as estimate:
+        _refuse_unlike(path, estimate, reference_path, reference.sound, align)
+        pair = align_for_measuring(reference.sound, estimate, align)
+        clean = reference if pair.reference is reference.sound else Signal(pair.reference)
+        comparison = Comparison(clean, Signal(pair.estimate))
+        matched = comparison.leveled()
+        raw: Measured = {}
+        leveled: Measured = {}
+        for module in modules:
+            measured: Measured = module.measure(comparison)
+            raw |= measured
+            leveled |= measured if getattr(module, "ANY_LEVEL", False) else module.measure(matched)
+    return {role: raw, f"{role}_leveled": leveled}, pair.report
 
 
 def _note(rows: dict[str, Measured]) -> str:
