@@ -1,4 +1,4 @@
-"""Layers in the form in which the windowed families run them: the same numbers as torch's own, and faster on a CPU.
+"""Layers as the windowed families run them: the same results as torch's own, and faster on a CPU.
 
 Values are (batch, channels, 1, time) with the channels of one time step side by side in memory (torch's channels-last
 format): a convolution is then a product of whole rows, forwards about 1.5 times and in training 1.8 times as fast as
@@ -37,7 +37,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": Tanh, "relu": nn.ReLU, "silu"
 
 
 def channels_last(values: Tensor) -> Tensor:
-    """Bring (batch, channels, time) to (batch, channels, 1, time), the channels of one time step side by side."""
+    """Turn (batch, channels, time) into (batch, channels, 1, time) with the channels of a time step side by side."""
     return values.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 
@@ -91,7 +91,7 @@ def _slide_in_rows(weight: Tensor, bias: Tensor | None, values: Tensor, dilation
 
 
 def shifted_copies(weight: Tensor, step: int = 1) -> Tensor:
-    """Write (units, reach) weights 16 times below each other, each copy ``step`` places further to the right.
+    """Stack 16 copies of (units, reach) weights, each shifted ``step`` places further to the right.
 
     A row that reaches 15 steps further than a window times these gives the answers of 16 neighbouring windows.
     """

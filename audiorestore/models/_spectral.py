@@ -1,13 +1,13 @@
-"""Sound as a row of short spectra, and back, in torch: what the families that work on spectra share.
+"""The short-time Fourier transform and its inverse in torch, for all families that work on spectra.
 
-Frames begin at multiples of the hop before and inside a recording, and all that touch it are there: sample by sample
-it is covered alike, at its ends as in its middle. So a block that begins at a multiple of the hop has the very frames
-that the whole recording has there, and streaming by blocks (`_segments.overlap_save`) gives the same result.
+Frames begin at multiples of the hop, and all that overlap the recording are computed, also those that begin before it:
+its ends are covered as often as its middle. So a block that begins at a multiple of the hop has the same frames there
+as the whole recording, and processing by blocks (`_segments.overlap_save`) gives the same result.
 
 Source: Griffin and Lim, "Signal estimation from modified short-time Fourier transform", IEEE Trans. ASSP 32 (2), 1984,
-eq. 6: frames are windowed once more on their way back, and divided by the sum of all squared windows, which makes the
-recording whose spectra come closest to those given. That sum has the hop as its period here, and is divided into the
-window once and for all.
+eq. 6: frames are windowed again before they are added, and divided by the sum of all squared windows, which gives the
+recording whose spectra are closest to the given ones. Here that sum is periodic in the hop, and the synthesis window is
+divided by it.
 """
 
 import torch
@@ -61,7 +61,7 @@ class ShortTimeSpectra(nn.Module):
         return self.before + -(-time // self.hop_length)
 
     def forward(self, waveform: Tensor, inside: bool = False) -> Tensor:
-        """Measure the spectra of all frames.
+        """Compute the spectra of all frames.
 
         Args:
             waveform: (…, time), real.
@@ -79,12 +79,12 @@ class ShortTimeSpectra(nn.Module):
         return torch.stack((spectra.real, spectra.imag), dim=-3)
 
     def inverse(self, pairs: Tensor, time: int) -> Tensor:
-        """Bring the spectra (…, 2, frames, bins) of all frames that touch a recording back to samples, (…, time)."""
+        """Turn the spectra (…, 2, frames, bins) of all frames of a recording back into samples, (…, time)."""
         hop, frames = self.hop_length, pairs.shape[-2]
         if pairs.dtype in (torch.bfloat16, torch.float16):  # what networks give in mixed precision
             pairs = pairs.float()
         framed: Tensor = torch.fft.irfft(torch.complex(*pairs.unbind(-3)), n=self.n_fft) * self.synthesis
-        parts = range(0, self.n_fft, hop)  # what one frame gives to the hop that it begins in, to the next, and so on
+        parts = range(0, self.n_fft, hop)  # a frame adds one part to the hop that it begins in, one to the next, …
         total = framed.new_zeros(*framed.shape[:-2], frames + len(parts) - 1, hop)
         for place, start in enumerate(parts):
             part = framed[..., start : start + hop]
