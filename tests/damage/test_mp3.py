@@ -76,7 +76,7 @@ def test_untagged_mp3_is_1105_samples_late_at_the_coded_rate(sample_rate: int, k
     assert find_lag(clean[0], decoded) == pytest.approx(DELAY, abs=0.1)
     assert DELAY == 576 + 528 + 1
     assert 1105 < len(decoded) - clean.shape[-1] < 2400  # what a decoder gives is too long as well
-    assert not scan_mpeg(encoded).tagged
+    assert not any(tag in encoded[:200] for tag in (b"Xing", b"Info"))
 
 
 @pytest.mark.parametrize(
