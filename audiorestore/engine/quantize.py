@@ -162,9 +162,9 @@ def _in_int8(model: Any, progress: Progress, patience: Patience) -> list[Layer]:
     layers = []
     for name, layer in maps.items():
         weights = layer.codes.numel()
-        stored = "int8", _change_of_size(weights, len(layer.scale))
-        how = layer.arithmetic, reasons[name], gains.get(name), uses[name].bound
-        layers.append(Layer(name, weights, uses[name].multiply_adds, *stored, *how))
+        size, use = _change_of_size(weights, len(layer.scale)), uses[name]
+        how = layer.arithmetic, reasons[name]
+        layers.append(Layer(name, weights, use.multiply_adds, "int8", size, *how, gains.get(name), use.bound))
     return layers
 
 
