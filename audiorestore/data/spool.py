@@ -23,7 +23,7 @@ def open_sound(path: str | Path, encoded: str | Path | None = None, any_order: b
         path: The audio file.
         encoded: The codec file that it was decoded from; by default the file itself where its coding is lossy.
         any_order: Whether parts of it are to be read, so that `Sound.parts` is needed; a long file whose format does
-            not allow that is decoded into a temporary one.
+            not allow that, or takes long to decode (FLAC), is decoded into a temporary one.
 
     Raises:
         AudioFileError: The file cannot be read, is damaged, or holds NaN or infinite samples.
@@ -33,7 +33,7 @@ def open_sound(path: str | Path, encoded: str | Path | None = None, any_order: b
         sound = Sound(info.sample_rate, info.channels, info.frames, reader.blocks)
         if 4 * info.channels * info.frames <= MEMORY_BYTES:
             sound = Sound.of(reader.read(), info.sample_rate)
-        elif seeks_exactly(info):
+        elif seeks_exactly(info) and not (any_order and info.container == "FLAC"):
             sound = replace(sound, parts=lambda start, stop: reader.read(start, stop - start))
         elif any_order:
             sound = stack.enter_context(spooled(sound, reader.blocks()))

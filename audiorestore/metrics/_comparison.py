@@ -24,7 +24,7 @@ from ..signal.sound import Block, Sound, Waveform, regrid
 from ..signal.stft import power_blocks
 
 IDENTICAL_DB = 120.0  # what identical signals score where the formula says infinity
-_KEPT_BYTES = 1 << 26  # spectra of one signal that are kept for the next metric: those of a minute and a half of mono
+_KEPT_BYTES = 1 << 26  # spectra of one signal that are kept for the next metric: one kind, of 90 seconds of stereo
 
 Spectra = NDArray[np.float32]  # powers, shape (channels, frames, bins)
 
