@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from typer import Context
 
@@ -130,7 +130,7 @@ def _values(hint: Any) -> list[str]:
         return ["none"] if hint is NoneType else ["true", "false"]
     if get_origin(hint) is Literal:
         return [str(value) for value in get_args(hint)]
-    return [value for part in get_args(hint) for value in _values(part)] if isinstance(hint, UnionType) else []
+    return [value for part in get_args(hint) for value in _values(part)] if get_origin(hint) in (Union, UnionType) else []
 
 
 def _families(ctx: Context) -> list[Any]:
