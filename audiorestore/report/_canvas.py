@@ -55,6 +55,12 @@ def plot_path(record: Record, folder: Path) -> Path:
     return output_path(folder, record, ".png")
 
 
+def check_id(record: Record) -> None:
+    """Refuse a record whose picture would be outside of its folder."""
+    if not is_clean_id(record["id"]):
+        raise RecordError(f"the id {record['id']!r} cannot name a picture; it must be a relative path without '..'")
+
+
 @contextmanager
 def drawing(settings: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Draw with the project's settings of matplotlib, and more; one thread at a time, independent of the user's own."""
@@ -72,12 +78,7 @@ def save(record: Record, folder: Path, draw: Callable[[], Figure]) -> str:
 
     Returns:
         The path of the PNG.
-
-    Raises:
-        RecordError: The picture would be outside of the folder.
     """
-    if not is_clean_id(record["id"]):
-        raise RecordError(f"the id {record['id']!r} cannot name a picture; it must be a relative path without '..'")
     target = plot_path(record, folder)
     with atomic_path(target, overwrite=True) as path, drawing():
         canvas: Any = FigureCanvasAgg(draw())

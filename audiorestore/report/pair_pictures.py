@@ -18,7 +18,7 @@ from ..data.manifest import Record, need
 from ..errors import RecordError
 from ..signal.lag import LAG_TOLERANCE
 from ..signal.level import decibels
-from ._canvas import COLOURS, draw_grid, draw_scale, save, scale_top_db, title_of
+from ._canvas import COLOURS, check_id, draw_grid, draw_scale, save, scale_top_db, title_of
 from .pair_words import pair_lines, residual_lags
 from .sketch import Sketch, Sketcher
 
@@ -67,6 +67,7 @@ def plot_pair(record: Record, folder: Path) -> str:
         The path of the PNG; its bytes depend on the sound, the fields named here, the record's id and sample, and the
         version of matplotlib.
     """
+    check_id(record)
     need(record, "reference", "degraded")
     with AudioReader(record["reference"]) as reference, AudioReader(record["degraded"]) as degraded:
         sketch = sketch_pair(reference, degraded)

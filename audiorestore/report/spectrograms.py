@@ -19,6 +19,7 @@ from ._canvas import (
     COLOURS,
     RANGE_DB,
     STEP_DB,
+    check_id,
     draw_grid,
     draw_scale,
     name_apart,
@@ -51,6 +52,7 @@ def plot_record(record: Record, folder: Path) -> str:
         The path of the PNG; its bytes depend on the sound, the record's id, sample and SNR, and the version of
         matplotlib.
     """
+    check_id(record)
     (reference_path,) = need(record, "reference")
     reference, sample_rate = read_audio(reference_path)
     grids = {"reference": power_grid(reference, sample_rate)}
