@@ -55,7 +55,7 @@ class Patience:
     excerpt_frames: int = 1 << 15  # samples to try layers on; fewer where each takes many multiply-adds
 
     def rounds(self, progress: Progress = lambda done, total: None) -> Iterator[None]:
-        """Run the body of a loop as often as is asked for."""
+        """Yield once for each turn."""
         started, done, seconds = time.perf_counter(), 0, 0.0
         while done < 2 or seconds < self.least_seconds or (done < self.turns and seconds < self.most_seconds):
             progress(min(done, self.turns - 1), self.turns)
@@ -139,7 +139,7 @@ def _rounded_to_float16(array: np.ndarray) -> np.ndarray:
 
 
 def _in_int8(model: Any, progress: Progress, patience: Patience) -> list[Layer]:
-    """Hold a model in int8, and compute in int8 what is faster so; list its linear maps."""
+    """Store a model in int8, and compute in int8 where that is faster; list its linear maps."""
     from ..quantization.operators import int8_operators_work
 
     works, uses = int8_operators_work(), uses_of(model)
@@ -162,9 +162,9 @@ def _in_int8(model: Any, progress: Progress, patience: Patience) -> list[Layer]:
     layers = []
     for name, layer in maps.items():
         weights = layer.codes.numel()
-        stored = "int8", _change_of_size(weights, len(layer.scale))
-        how = layer.arithmetic, reasons[name], gains.get(name), uses[name].bound
-        layers.append(Layer(name, weights, uses[name].multiply_adds, *stored, *how))
+        size, use = _change_of_size(weights, len(layer.scale)), uses[name]
+        how = layer.arithmetic, reasons[name]
+        layers.append(Layer(name, weights, use.multiply_adds, "int8", size, *how, gains.get(name), use.bound))
     return layers
 
 
@@ -225,7 +225,7 @@ def save_quantized(
 ) -> None:
     """Write the part of the smaller model that restores, with the metadata of its float form's checkpoint.
 
-    What was measured on the float form is called so.
+    The validation numbers are renamed, as they were measured on the float form.
     """
     own = ("format", "version", "family", "config")
     metadata = {key: value for key, value in loaded.metadata.items() if key not in own}
@@ -286,7 +286,7 @@ def compare_speed(
 
 
 def compare_records(records: Iterable[Record], models: dict[str, LoadedModel]) -> Iterator[Record]:
-    """Restore records with each model, with the draws of seed 0, and measure what comes out.
+    """Restore records with each model, with seed 0, and measure the results.
 
     Returns:
         Records with ``compared``: a row of numbers for ``degraded`` and for each model. A record that cannot be

@@ -36,8 +36,8 @@ from .ratings_files import GROUPS, Rating, Ratings, read_ratings
 __all__ = ["Rating", "Ratings", "Row", "Welch", "ratings_as", "ratings_table", "read_ratings", "summarise", "welch"]
 
 ALL = "all"
-_CSV_COLUMNS = ("group", "system", "against", "listeners", "n", "mean", "standard_deviation", "low", "high")
-_CSV_COLUMNS += ("t", "degrees_of_freedom", "p")
+_COLUMNS = ("group", "system", "against", "listeners", "n", "mean", "standard_deviation", "low", "high")
+_TEST_COLUMNS = ("t", "degrees_of_freedom", "p")
 _CONFIDENCE = 0.95
 
 
@@ -171,7 +171,7 @@ def ratings_as(ratings: Ratings, format: str) -> str:
         head = {"kind": ratings.kind, "test": ratings.test, "left_out": ratings.left_out, "notes": list(ratings.notes)}
         return json.dumps(head | {"systems": systems, "tests": tests}) + "\n"
     text = io.StringIO()
-    writer = csv.DictWriter(text, _CSV_COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, (*_COLUMNS, *_TEST_COLUMNS), lineterminator="\n")
     writer.writeheader()
     writer.writerows([*systems, *tests])
     return text.getvalue()

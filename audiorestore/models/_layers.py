@@ -6,7 +6,7 @@ forward pass and 1.8 times in training.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn

@@ -1,8 +1,8 @@
-"""How far from 0 the values inside a network can be, found by running it with intervals instead of numbers.
+"""How far from 0 the values inside a network can be, found by interval arithmetic.
 
-A tanh gives values within −1…1 whatever came in, the mean of two of them does as well, and their product with a sigmoid
-too. `Ranges` follows a run operator by operator and knows for each tensor the interval in which all of its values are;
-what a convolution or a matrix product makes is not known. Nothing depends on the data, so the run may be on torch's
+A tanh gives values within −1…1 whatever its input, and so do the mean of two of them and the product with a sigmoid.
+`Ranges` follows a run operator by operator and keeps, for each tensor, an interval that contains all of its values; the
+results of convolutions and matrix products are unbounded. Nothing depends on the data, so the run may be on torch's
 ``meta`` device, where nothing is computed.
 """
 
@@ -23,7 +23,7 @@ _aten = torch.ops.aten
 
 
 def _ends(function: Callable[..., float]) -> Callable[..., Interval]:
-    """Make the rule of a function that is largest and smallest where each argument is at an end of its interval."""
+    """Make the rule of a function that has its extremes where each argument is at an end of its interval."""
 
     def rule(*intervals: Interval, **options: float) -> Interval:
         try:
@@ -62,7 +62,7 @@ def _within(low: float, high: float) -> Callable[..., Interval]:
     return lambda *_: (low, high)
 
 
-# What an operator makes of the intervals of its tensors and numbers. Views need no rule: they share their storage.
+# From the intervals of an operator's tensors and numbers to that of its result. Views share storage and need no rule.
 _RULES: dict[Any, Callable[..., Interval]] = {
     _aten.tanh: _within(-1.0, 1.0),
     _aten.sigmoid: _within(0.0, 1.0),
@@ -117,13 +117,13 @@ class Ranges(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's mode
         self._known: dict[int, tuple[Any, Interval]] = {}  # by storage, kept so that no other takes its address
 
     def of(self, values: Any) -> Interval:
-        """Get the interval in which a number, or all values of a tensor, are."""
+        """Return the interval of a number, or of all values of a tensor."""
         if isinstance(values, Tensor):
             return self._known.get(values.untyped_storage()._cdata, (None, UNKNOWN))[1]
         return (values, values) if isinstance(values, int | float) else UNKNOWN
 
     def set(self, values: Tensor, interval: Interval) -> None:
-        """Say in which interval all values of a tensor, and of what it is a view of, are."""
+        """Set the interval of all values of a tensor, and of all tensors that share its storage."""
         storage = values.untyped_storage()
         self._known[storage._cdata] = storage, interval
 

@@ -1,9 +1,9 @@
-"""What a run of a model shows about its linear maps: how much they work, and whether int8 may be tried for them.
+"""What a run of a model shows about its linear maps: their multiply-adds, and whether they can be computed in int8.
 
-In int8 a layer rounds its input, and the result must not depend on the rest of the recording. A layer that is called as
-it is rounds each row, or each window that its kernel sees, with its own scale. Where a layer slides over a recording in
-one go (`Int8Layer.convolve`), windows share what is rounded: that is allowed where the input has a bound, whose scale
-is then everyone's, or where the entries of the batch are pieces of a fixed length, each of which has its own scale.
+In int8 a layer rounds its input, and the result must not depend on the rest of the recording. A layer that is called
+directly rounds each row, or each window under its kernel, with its own scale. Where a layer slides over a recording at
+once (`Int8Layer.convolve`), overlapping windows share rounded values: that is allowed where the input has a bound,
+which gives one scale for all, or where the batch entries are pieces of a fixed length, each with its own scale.
 """
 
 import copy
@@ -69,7 +69,7 @@ def study(model: nn.Module, run: Run, part: str = "", stride: int = 1) -> dict[s
 
 @dataclass
 class _Calls:
-    """What was seen of a module in one run."""
+    """How one run used a module."""
 
     multiply_adds: float = 0.0
     largest: float = -1.0  # never called
@@ -126,7 +126,7 @@ def _watch(model: nn.Module, layers: dict[str, Int8Layer], run: Run, frames: int
 
 
 def owner_of(model: nn.Module, name: str) -> str:
-    """Name the module that a linear map is used through: an LSTM, or the layer itself."""
+    """Return the name of the module that computes a linear map: its LSTM, or the layer itself."""
     parent = name.rpartition(".")[0]
     return parent if isinstance(model.get_submodule(parent), Int8Lstm) else name
 

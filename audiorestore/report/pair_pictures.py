@@ -163,9 +163,9 @@ def _draw_envelope(axes: Axes, side: Sketch, lowest: Line, highest: Line, colour
 
 def _draw_legend(axes: Axes, place: Literal["lower center", "lower right"], across: float) -> None:
     """Draw the legend above a panel, where it hides nothing."""
-    handles, labels = (each[::-1] for each in axes.get_legend_handles_labels())
+    handles, labels = axes.get_legend_handles_labels()
     place_above: dict[str, Any] = {"bbox_to_anchor": (across, 1.0), "borderaxespad": 0.2, "ncols": len(labels)}
-    axes.legend(handles, labels, loc=place, fontsize=11, frameon=False, **place_above)
+    axes.legend(handles[::-1], labels[::-1], loc=place, fontsize=11, frameon=False, **place_above)
 
 
 def _level(side: Sketch) -> str:

@@ -73,7 +73,7 @@ def power_grid(waveform: NDArray[np.floating], sample_rate: int) -> PowerGrid:
         waveform: Samples, shape (channels, time), time ≥ 1.
         sample_rate: In Hz.
     """
-    columns = PowerColumns(*waveform.shape, sample_rate)
+    columns = PowerColumns(waveform.shape[0], waveform.shape[1], sample_rate)
     for block in Sound.of(waveform, sample_rate).blocks():
         columns.push(block)
     return columns.finish()

@@ -327,7 +327,7 @@ RECORDINGS = [
 EXCERPT_SECONDS = 5
 
 
-@pytest.mark.parametrize(("name", "kbps"), zip(RECORDINGS, cycle([16, 32, 64, 96, 128]), strict=False))
+@pytest.mark.parametrize(("name", "kbps"), list(zip(RECORDINGS, cycle([16, 32, 64, 96, 128]), strict=False)))
 def test_real_recordings_keep_their_place(corpus: Path, name: str, kbps: int) -> None:
     rows, sample_rate = soundfile.read(corpus / name, dtype="float32", always_2d=True)
     clean = np.ascontiguousarray(rows[: EXCERPT_SECONDS * sample_rate].T)

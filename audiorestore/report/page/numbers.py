@@ -1,7 +1,7 @@
 """The numbers on the page: those of the summary, so that every table shows the same, in a column for each system."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from ...scores.columns import ROWS, Key, Values
 from ...scores.summary import Entry, Summary
 
 
-class Column(NamedTuple):
+@dataclass(frozen=True)
+class Column:
     """What was measured of the degraded sound, or of what one system made of it.
 
     Attributes:

@@ -53,7 +53,8 @@ class Stretch(NamedTuple):
         return self.frames / self.sample_rate
 
 
-class Version(NamedTuple):
+@dataclass(frozen=True)
+class Version:
     """One of the sounds of a record.
 
     Attributes:

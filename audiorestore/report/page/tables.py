@@ -26,8 +26,9 @@ def failures_in(systems: Mapping[str, Sequence[Record]]) -> list[tuple[str, str,
         for record in records:
             if not is_measured(record):
                 error = record.get("error")
-                known = isinstance(error, dict)
-                why = f"{error.get('stage', '?')}: {error.get('message', '?')}" if known else "it was not measured"
+                why = "it was not measured"
+                if isinstance(error, dict):
+                    why = f"{error.get('stage', '?')}: {error.get('message', '?')}"
                 failures.append((system, name_of(record), why))
     return failures
 
