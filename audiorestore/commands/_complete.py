@@ -130,7 +130,8 @@ def _values(hint: Any) -> list[str]:
         return ["none"] if hint is NoneType else ["true", "false"]
     if get_origin(hint) is Literal:
         return [str(value) for value in get_args(hint)]
-    return [value for part in get_args(hint) for value in _values(part)] if get_origin(hint) in (Union, UnionType) else []
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else ()
+    return [value for part in parts for value in _values(part)]
 
 
 def _families(ctx: Context) -> list[Any]:
