@@ -22,17 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._layers import (
-    ACTIVATIONS,
-    Activation,
-    LinearMap,
-    Pooling,
-    PoolPairs,
-    channels_last,
-    convolve,
-    folded,
-    normalise,
-)
+from ._layers import ACTIVATIONS, Activation, LinearMap, Pooling, PoolPairs, channels_last, convolve, folded, normalise
 from ._network import NetworkRestorer, solve_width
 from ._restorer import require, require_range
 from ._windowed import WindowedConfig, zero_parameters
@@ -74,11 +64,7 @@ _AT_ONCE = 4096  # windows times channels, so that the values between layers sta
 
 # Each segment is one window from a random position: adjacent windows are much alike.
 _TRAINING: dict[str, Any] = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 80, "segment_frames": 192}
-_RESIDUAL: dict[str, Any] = {
-    "batch_size": 40,
-    "residual": True,
-    "overlap": 96,
-}  # three windows that overlap
+_RESIDUAL: dict[str, Any] = {"batch_size": 40, "residual": True, "overlap": 96}  # three windows that overlap
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {**_TRAINING, "steps": 20_000},
