@@ -23,11 +23,7 @@ _SIGNED = re.compile(r" \(libsndfile-[\w.]+\)$")
 
 
 def audio_info(path: str | Path) -> AudioInfo:
-    """Look at an audio file without reading its sound.
-
-    Raises:
-        AudioFileError: The file is missing, unreadable, not audio, cut short or empty.
-    """
+    """Look at an audio file without reading its sound; raises what `AudioReader` raises."""
     with AudioReader(path) as reader:
         return reader.info
 
@@ -143,10 +139,7 @@ class AudioReader:
 
 
 def read_audio(path: str | Path, allow_nonfinite: bool = False) -> tuple[Waveform, int]:
-    """Read a whole audio file.
-
-    Returns:
-        The waveform, float32 (channels, time), and its sample rate in Hz.
+    """Read a whole audio file: the waveform, float32 (channels, time), and its sample rate in Hz.
 
     Raises:
         AudioFileError: The file cannot be read, is damaged, or holds NaN or infinite samples.

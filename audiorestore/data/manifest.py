@@ -100,11 +100,7 @@ def _expand(arguments: list[str], role: str, stage: str, stdin: IO[str] | None) 
 
 
 def list_audio(folder: Path) -> list[Path]:
-    """List the audio files of a folder and its subfolders, sorted, without hidden ones.
-
-    Raises:
-        UsageError: There is none.
-    """
+    """List the audio files of a folder and its subfolders, sorted, without hidden ones; UsageError if there is none."""
     found = sorted(
         path
         for path in folder.rglob("*")
@@ -159,11 +155,7 @@ def _locate(record: Record, folder: Path) -> Record:
 
 
 def parse_record(text: str, role: str = "reference") -> Record:
-    """Read one line of a manifest in our format, NeMo's or Lhotse's.
-
-    Args:
-        text: A JSON object.
-        role: What audio is where the line does not say: ``reference`` or ``degraded``.
+    """Read one line of a manifest in our format, NeMo's or Lhotse's; ``role`` is as in `read_records`.
 
     Raises:
         RecordError: It is not a record; the sentence says why.
@@ -225,11 +217,7 @@ def is_clean_id(name: Any) -> bool:
 
 
 def need(record: Record, *fields: str) -> list[str]:
-    """Get fields that a stage needs.
-
-    Raises:
-        RecordError: One is not there.
-    """
+    """Get fields that a stage needs; a missing one is a RecordError."""
     missing = [field for field in fields if not record.get(field)]
     if missing:
         raise RecordError(f"the record has no {' and no '.join(missing)}")

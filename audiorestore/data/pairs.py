@@ -96,13 +96,7 @@ class PairDataset:
     def draw(
         self, rng: np.random.Generator, batch_size: int, frames: int, context: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw segments, each part of the sound with equal probability.
-
-        Args:
-            rng: Generator of the places.
-            batch_size: Number of segments.
-            frames: Length of a segment without its context, in samples.
-            context: Samples added on both sides.
+        """Draw segments of ``frames`` samples and ``context`` on both sides, each part of the sound equally likely.
 
         Returns:
             Degraded and reference segments, each float32 (batch, channels, frames + 2 · context).
@@ -115,9 +109,8 @@ class PairDataset:
         firsts = rng.integers(self._track_channels[indices]) // self.channels * self.channels
         degraded, reference = np.zeros((2, batch_size, self.channels, frames + 2 * context), np.float32)
         # A mono track, or the odd last channel, fills both channels of a stereo model's segment.
-        for row, (index, start, first) in enumerate(
-            zip(indices.tolist(), starts.tolist(), firsts.tolist(), strict=True)
-        ):
+        drawn = zip(indices.tolist(), starts.tolist(), firsts.tolist(), strict=True)
+        for row, (index, start, first) in enumerate(drawn):
             self.tracks[index].cut_into(degraded[row], reference[row], start, slice(first, first + self.channels))
         return degraded, reference
 

@@ -43,11 +43,9 @@ def open_sound(path: str | Path, encoded: str | Path | None = None, any_order: b
 
 @contextlib.contextmanager
 def spooled(like: Sound, blocks: Iterable[Block]) -> Iterator[Sound]:
-    """Keep blocks until the end of a ``with`` block, so that they can be read again and again, in any order.
+    """Keep blocks, shape (channels, time), until the end of a ``with`` block, to be read repeatedly, in any order.
 
-    Args:
-        like: A recording of the rate, channels and length of what comes.
-        blocks: Shape (channels, time) each.
+    ``like`` is a recording of their rate, channels and length.
     """
     if 4 * like.channels * like.frames <= MEMORY_BYTES:
         yield Sound.of(joined(blocks, like.channels), like.sample_rate)
@@ -80,11 +78,7 @@ def scratch_file(suffix: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch_errors() -> Iterator[None]:
-    """Say what to do where a temporary file cannot be written.
-
-    Raises:
-        AudioFileError: It cannot be written.
-    """
+    """Say what to do where a temporary file cannot be written, in an AudioFileError."""
     try:
         yield
     except OSError as error:

@@ -77,13 +77,8 @@ def make_model(family: str, settings: dict[str, Any]) -> Restorer:
 
 def save_model(path: Path, family: str, model: Restorer, metadata: dict[str, Any], overwrite: bool = True) -> None:
     """Write a checkpoint, whole or not at all; quantized, of the part that restores alone."""
-    stored = {
-        "format": FORMAT,
-        "version": __version__,
-        "family": family,
-        "config": dataclasses.asdict(model.config),
-        **metadata,
-    }
+    described = {"format": FORMAT, "version": __version__, "family": family}
+    stored = {**described, "config": dataclasses.asdict(model.config), **metadata}
     arrays = restoring_state(model) if _dtype(stored) else model.state()
     if _dtype(stored) == "float16":
         arrays = {name: in_16_bits(array) for name, array in arrays.items()}
@@ -107,8 +102,7 @@ def _dtype(metadata: dict[str, Any]) -> str | None:
 def save_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any], overwrite: bool = True) -> None:
     """Write arrays and JSON as one safetensors file, whole or not at all, without a copy in memory.
 
-    Raises:
-        AudioFileError: It cannot be written.
+    Where it cannot be written, it raises an AudioFileError.
     """
     # NumPy gives a scalar an axis, which is taken away again.
     contiguous = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
@@ -196,9 +190,8 @@ def load_model(name: str, preset: str | None = None, settings: Sequence[str] = (
         if "quantized" in metadata:
             _quantize(model, metadata["quantized"])
             if _dtype(metadata) == "float16":
-                arrays = {
-                    key: array.astype(np.float32) if array.dtype == "f2" else array for key, array in arrays.items()
-                }
+                short = {key: array.astype(np.float32) for key, array in arrays.items() if array.dtype == "f2"}
+                arrays = arrays | short
         model.load_restoring_state(arrays)
     if model.uses_torch:
         model.eval()  # type: ignore[attr-defined]

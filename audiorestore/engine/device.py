@@ -12,8 +12,7 @@ Precision = Literal["float32", "bf16", "fp16"]
 def choose_device(name: str = "auto") -> torch.device:
     """Find the device of that name; ``auto`` is the first accelerator that there is, or else the CPU.
 
-    Raises:
-        UsageError: There is no such device here.
+    A device that is not here is a UsageError.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -28,8 +27,7 @@ def choose_device(name: str = "auto") -> torch.device:
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """Make the context in which torch computes in mixed precision; with ``float32`` it changes nothing.
 
-    Raises:
-        UsageError: ``fp16`` on a CPU.
+    ``fp16`` on a CPU is a UsageError.
     """
     if precision == "fp16" and device.type == "cpu":
         raise UsageError("precision=fp16 needs a GPU; use bf16 or float32 on a CPU")

@@ -13,11 +13,7 @@ from ..errors import AudioFileError
 
 
 def file_digest(path: str | Path) -> str:
-    """Compute the digest of a file's bytes.
-
-    Raises:
-        AudioFileError: The file cannot be read.
-    """
+    """Compute the digest of a file's bytes; one that cannot be read is an AudioFileError."""
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
@@ -55,11 +51,7 @@ def provenance(digest: str, added: dict[str, Any]) -> str:
 
 
 def refuse_own_input(target: Path, *sources: str | Path) -> None:
-    """Refuse an output that is one of the files it is made from, whatever their names and links.
-
-    Raises:
-        AudioFileError: The output is one of its inputs.
-    """
+    """Raise an AudioFileError for an output that is one of its own inputs, whatever their names and links."""
     for source in map(Path, sources):
         if target.exists() and source.exists() and target.samefile(source):
             raise AudioFileError(f"the output {target} would overwrite its own input; choose another -o")

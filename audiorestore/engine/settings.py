@@ -46,11 +46,7 @@ def parse_settings(texts: Sequence[str], *holders: type) -> dict[str, Any]:
 def family_settings(module: ModuleType, preset: str | None, texts: Sequence[str], *holders: type) -> dict[str, Any]:
     """Read a family's settings: those of a preset, if any, and over them those that the user gives.
 
-    Args:
-        module: The family.
-        preset: One of its ``PRESETS``.
-        texts: Each written ``key=value``.
-        holders: Dataclasses whose fields the keys may be.
+    ``preset`` is one of the module's ``PRESETS``; ``texts`` and ``holders`` are as in `parse_settings`.
 
     Raises:
         UsageError: There is no such preset, or a setting is not possible.

@@ -13,20 +13,19 @@ neural network", CVPR 2016.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ._network import NetworkRestorer
-from ._restorer import RestorerConfig, require, require_range
+from ._restorer import Preset, RestorerConfig, require, require_range
 from ._windowed import zero_parameters
 
 LAST_KERNEL = 9
 
 # The preset `small` of both families.
-SMALL: dict[str, Any] = {
+SMALL: Preset = {
     "hidden_channels": 7,
     "kernel_sizes": (17, 9, 9, 9),
     "dropout": 0.0,
@@ -83,7 +82,6 @@ class AudioUNetRestorer(NetworkRestorer):
     """The network, on a grid that begins at the recording's first sample; the end is padded with silence.
 
     Args:
-        config: The family's.
         dilation: Of all convolutions but the last.
         pooled: Halve the time resolution by maximum pooling instead of a stride.
         film: Makes the last layer of each block, from its number of channels and how many times its time is halved.
@@ -144,12 +142,7 @@ def _convolution(inputs: int, outputs: int, size: int, dilation: int = 1, stride
 class Down(nn.Module):
     """Convolution, downsampling by 2 and leaky ReLU: (batch, channels, time) to (batch, more channels, time / 2).
 
-    Args:
-        convolution: Keeps the length, or halves it by a stride of 2.
-        pool: Halves the length if the convolution does not.
-        dropout: Dropout rate.
-        slope: Of the leaky ReLU.
-        film: The last layer.
+    ``pool`` halves the length if the convolution does not do so by a stride of 2; ``film`` is the last layer.
     """
 
     def __init__(self, convolution: nn.Conv1d, pool: nn.Module, dropout: float, slope: float, film: nn.Module) -> None:
@@ -167,10 +160,7 @@ class Down(nn.Module):
 class Up(nn.Module):
     """Convolution, ReLU and subpixel shuffle, then the skip connection from the encoder.
 
-    Args:
-        convolution: To twice as many channels as the shuffle returns.
-        dropout: Dropout rate.
-        film: The layer after the shuffle.
+    The convolution has twice as many output channels as the shuffle; ``film`` is the layer after the shuffle.
     """
 
     def __init__(self, convolution: nn.Conv1d, dropout: float, film: nn.Module) -> None:
@@ -186,11 +176,7 @@ class Up(nn.Module):
 def subpixel_shuffle(values: Tensor) -> Tensor:
     """Turn channels into time: the first half becomes the even time steps, the second half the odd ones.
 
-    Args:
-        values: (batch, 2 · channels, time).
-
-    Returns:
-        (batch, channels, 2 · time).
+    Maps (batch, 2 · channels, time) to (batch, channels, 2 · time).
 
     >>> subpixel_shuffle(torch.tensor([[[1, 2, 3], [10, 20, 30]]])).tolist()
     [[[1, 10, 2, 20, 3, 30]]]
@@ -201,10 +187,7 @@ def subpixel_shuffle(values: Tensor) -> Tensor:
 def receptive_field(config: AudioUNetConfig, dilation: int, pooled: bool) -> tuple[int, int]:
     """Compute how many samples before and after it an output sample depends on, through all convolutions.
 
-    Args:
-        config: Of the network.
-        dilation: Of all convolutions but the last.
-        pooled: Whether maximum pooling halves the time resolution, instead of a stride.
+    The arguments are those of `AudioUNetRestorer`.
     """
     spreads = [dilation * (size // 2) for size in (*config.kernel_sizes, config.kernel_sizes[-1])]
     before = after = 0

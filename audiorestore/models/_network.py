@@ -143,9 +143,7 @@ def count_parameters(module: nn.Module) -> int:
 def solve_width(build: Callable[[int], nn.Module], budget: int) -> int:
     """Find the width whose network comes closest to a parameter budget.
 
-    Args:
-        build: Makes the network of a given width; called on torch's meta device, which allocates no memory.
-        budget: The wanted number of parameters.
+    ``build`` makes the network of a given width; it is called on torch's meta device, which allocates no memory.
     """
 
     def size(width: int) -> int:

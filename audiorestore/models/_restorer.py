@@ -20,24 +20,17 @@ from ..errors import UsageError
 from ..signal.sound import Block, Sound
 
 Pair = tuple[np.ndarray, np.ndarray]
+Preset = dict[str, Any]  # settings of a Config and of the training loop
 
 
 def require(condition: bool, sentence: str) -> None:
-    """Refuse an impossible Config, with a sentence for the user.
-
-    Raises:
-        UsageError: The condition does not hold.
-    """
+    """Refuse an impossible Config: a UsageError with a sentence for the user, unless the condition holds."""
     if not condition:
         raise UsageError(sentence)
 
 
 def require_range(config: object, low: float, high: float, *names: str) -> None:
-    """Refuse settings of a Config that are below ``low`` or above ``high`` (which may be infinite).
-
-    Raises:
-        UsageError: A setting is out of range; the message has its name, its value and the range.
-    """
+    """Refuse settings of a Config below ``low`` or above ``high`` (which may be infinite) with a UsageError."""
     for name in names:
         value = getattr(config, name)
         possible = f"at least {low}" if high == math.inf else f"{low} to {high}"
@@ -109,11 +102,7 @@ class Restorer:
         """Measure a restored segment of the validation split; the checkpoint with the lowest mean is kept.
 
         By default the mean squared error. A family whose paper chooses by another measure overrides this; never by an
-        adversarial loss.
-
-        Args:
-            restored: Shape (batch, channels of the model, time), without context.
-            reference: The same shape.
+        adversarial loss. Both waveforms are (batch, channels of the model, time), without context.
         """
         return float(np.mean(np.square(restored - reference, dtype=np.float64)))
 
@@ -143,9 +132,5 @@ class Restorer:
             raise ValueError(f"unexpected numbers {', '.join(state)}")
 
     def load_restoring_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Load the learned numbers of the part that restores, and leave all others as they are.
-
-        Raises:
-            ValueError: They do not belong to this model.
-        """
+        """Load the learned numbers of the part that restores, as `load_state` does; all others stay as they are."""
         self.load_state(state)

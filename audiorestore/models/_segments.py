@@ -50,8 +50,8 @@ def cross_fade(
     the length of the margin, only the other one is used. A recording no longer than a segment is restored in one go.
 
     Args:
-        restore: Restores one segment: float32 (batch, channels, time) to the same shape, for any time ≥ 1.
-        blocks: The recording, shape (batch, channels, time) each.
+        restore: Restores one segment, as in `overlap_save`.
+        blocks: The recording, as there.
         segment: Length of a segment in samples.
         overlap: Samples that neighbouring segments share, at most half a segment.
         margin: Samples at either end of the overlap that are taken from one segment only.

@@ -61,14 +61,9 @@ class ShortTimeSpectra(nn.Module):
         return self.before + -(-time // self.hop_length)
 
     def forward(self, waveform: Tensor, inside: bool = False) -> Tensor:
-        """Compute the spectra of all frames.
+        """Compute the spectra (…, 2, frames, bins) of all frames of a real waveform (…, time).
 
-        Args:
-            waveform: (…, time), real.
-            inside: Use only frames that lie completely inside, starting at sample 0; needs time ≥ n_fft.
-
-        Returns:
-            (…, 2, frames, bins).
+        ``inside`` uses only frames that lie completely inside, starting at sample 0; it needs time ≥ n_fft.
         """
         if not inside:
             left, time = self.before * self.hop_length, waveform.shape[-1]

@@ -32,9 +32,9 @@ network returns its input.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from ._audio_unet import SMALL, AudioUNetConfig, AudioUNetRestorer
+from ._restorer import Preset
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,10 @@ class Config(AudioUNetConfig):
 
 
 # 400 epochs over excerpts of 6,000 samples; the batch is that of the published code.
-_PAPER: dict[str, Any] = {
-    "learning_rate": 1e-4,
-    "batch_size": 64,
-    "segment_frames": 6_000,
-    "epochs": 400.0,
-    "steps": 200_000,
-}
+_PAPER: Preset = {"learning_rate": 1e-4, "batch_size": 64, "segment_frames": 6_000, "epochs": 400.0, "steps": 200_000}
 
 # Learning rate, batch, excerpts and the number of steps of the published code.
-_SULUN: dict[str, Any] = {
+_SULUN: Preset = {
     "sample_rate": 44_100,
     "slope": 0.0,
     "dropout": 0.0,
@@ -63,7 +57,7 @@ _SULUN: dict[str, Any] = {
     "steps": 500_000,
 }
 
-PRESETS: dict[str, dict[str, Any]] = {"paper": _PAPER, "sulun": _SULUN, "small": SMALL}
+PRESETS: dict[str, Preset] = {"paper": _PAPER, "sulun": _SULUN, "small": SMALL}
 
 
 class Model(AudioUNetRestorer):

@@ -40,7 +40,6 @@ output is scaled back, so that weights count equally in the quiet high and in th
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +48,7 @@ from torch.nn import functional
 
 from .. import losses
 from ._network import Losses, NetworkRestorer
-from ._restorer import RestorerConfig, require, require_range
+from ._restorer import Preset, RestorerConfig, require, require_range
 from ._spectral import ShortTimeSpectra
 from ._windowed import zero_parameters
 
@@ -101,7 +100,7 @@ class Config(RestorerConfig):
 
 # 200 epochs of 85 % of 3,000 excerpts in batches of 32 are 15,938 steps. With the context of N = 1, a segment of 95,972
 # becomes the paper's 100,000 samples.
-_TRAINING: dict[str, Any] = {
+_TRAINING: Preset = {
     "learning_rate": 1e-3,
     "schedule": "cyclical",
     "batch_size": 32,
@@ -111,15 +110,9 @@ _TRAINING: dict[str, Any] = {
 
 # Frames of 1,024 samples are transformed several times as fast as the paper's, to the same 512 channels. With less
 # weight on SSIM, restoring high frequencies does not cost SNR.
-_RESIDUAL: dict[str, Any] = {
-    "schedule": "cosine",
-    "residual": True,
-    "n_fft": 1024,
-    "hop_length": 256,
-    "ssim_weight": 0.05,
-}
+_RESIDUAL: Preset = {"schedule": "cosine", "residual": True, "n_fft": 1024, "hop_length": 256, "ssim_weight": 0.05}
 
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, Preset] = {
     "paper": _TRAINING,
     **{f"paper-{depth}": {**_TRAINING, "depth": depth} for depth in range(2, 8)},
     "paper-residual": {**_TRAINING, **_RESIDUAL},
@@ -220,11 +213,7 @@ class _Separable(nn.Module):
     Values are (batch, 2, frames, channels), contiguous in channels: the dense layer is one matrix product, and the
     convolution needs no copy, because this is torch's channels-last format.
 
-    Args:
-        inputs: Input channels.
-        outputs: Output channels.
-        kernel_size: Of the convolution.
-        power: Gain in power of the initial weights: 2 after a layer that halves the power.
+    ``power`` is the gain in power of the initial weights: 2 after a layer that halves the power.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel_size: int, power: float = 1.0) -> None:

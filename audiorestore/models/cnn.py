@@ -12,14 +12,13 @@ batch normalisation (here after each layer but the last); its "three hidden laye
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ._layers import ACTIVATIONS, LinearMap, Pooling, PoolPairs, channels_last, convolve, folded, normalise, pool
 from ._network import solve_width
-from ._restorer import require, require_range
+from ._restorer import Preset, require, require_range
 from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, zero_parameters
 
 
@@ -53,9 +52,9 @@ class Config(MiddleSampleConfig):
 _AT_ONCE = 350_000  # windows times channels, so that the values between layers stay in the cache
 
 # Independent windows: the batch statistics of neighbouring windows differ from those of all speech.
-_TRAINING: dict[str, Any] = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 256, "segment_frames": 1}
+_TRAINING: Preset = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 256, "segment_frames": 1}
 
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, Preset] = {
     "paper": {**_TRAINING, "steps": 20_000},
     "paper-residual": {**_TRAINING, "steps": 20_000, "residual": True},
     "small": {**_TRAINING, "batch_size": 128, "steps": 3_000, "parameters": 10_000, "residual": True},

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..signal.sound import Block, Sound
-from ._restorer import Restorer, RestorerConfig
+from ._restorer import Preset, Restorer, RestorerConfig
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class Config(RestorerConfig):
     sample_rate: int = 0
 
 
-PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {}}
+PRESETS: dict[str, Preset] = {"paper": {}, "small": {}}
 
 
 class Model(Restorer):

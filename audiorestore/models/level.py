@@ -6,13 +6,12 @@ anything, so a restorer is useful only if it beats this row as well.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..signal.level import dot
 from ..signal.sound import Block, Sound
-from ._restorer import Pair, Restorer, RestorerConfig
+from ._restorer import Pair, Preset, Restorer, RestorerConfig
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Config(RestorerConfig):
     sample_rate: int = 0
 
 
-PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {}}
+PRESETS: dict[str, Preset] = {"paper": {}, "small": {}}
 
 
 class Model(Restorer):

@@ -10,7 +10,6 @@ budget.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +17,7 @@ from torch.nn import functional
 
 from ._layers import ACTIVATIONS, NEIGHBOURS, PoolPairs, folded, over_neighbours
 from ._network import solve_width
-from ._restorer import require_range
+from ._restorer import Preset, require_range
 from ._windowed import MiddleSampleConfig, MiddleSampleRestorer, zero_parameters
 
 _ROWS_AT_ONCE = 256  # so that the values between layers stay in a core's cache
@@ -40,9 +39,9 @@ class Config(MiddleSampleConfig):
 
 
 # Independent windows: neighbouring ones are so similar that a batch of 3,840 was worth only about 170.
-_TRAINING: dict[str, Any] = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 512, "segment_frames": 1}
+_TRAINING: Preset = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 512, "segment_frames": 1}
 
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, Preset] = {
     "paper": {**_TRAINING, "steps": 100_000},
     "paper-residual": {**_TRAINING, "steps": 100_000, "residual": True},
     "small": {**_TRAINING, "steps": 6_000, "parameters": 20_000, "residual": True},

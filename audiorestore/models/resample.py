@@ -10,12 +10,11 @@ wrong, and is removed. Nothing is restored.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from ..signal.sound import Block, Sound, regrid
-from ._restorer import Restorer, RestorerConfig, require, require_range
+from ._restorer import Preset, Restorer, RestorerConfig, require, require_range
 
 _BLOCK = 4_096  # samples to resample at a time
 
@@ -36,7 +35,7 @@ class Config(RestorerConfig):
         require_range(self, 1_000, self.sample_rate - 1, "through_rate")
 
 
-PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {}}
+PRESETS: dict[str, Preset] = {"paper": {}, "small": {}}
 
 
 class Model(Restorer):

@@ -35,7 +35,6 @@ up to ``window`` samples is one segment.
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +42,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ._audio_unet import SMALL, AudioUNetConfig, AudioUNetRestorer
-from ._restorer import require, require_range
+from ._restorer import Preset, require, require_range
 from ._segments import Restore, cross_fade
 
 _DILATION = 2
@@ -78,15 +77,9 @@ class Config(AudioUNetConfig):
 
 
 # The settings of the published code; its excerpts are 32 blocks long.
-_PAPER: dict[str, Any] = {
-    "learning_rate": 3e-4,
-    "batch_size": 64,
-    "segment_frames": 8_192,
-    "epochs": 120.0,
-    "steps": 200_000,
-}
+_PAPER: Preset = {"learning_rate": 3e-4, "batch_size": 64, "segment_frames": 8_192, "epochs": 120.0, "steps": 200_000}
 
-PRESETS: dict[str, dict[str, Any]] = {"paper": _PAPER, "small": SMALL}
+PRESETS: dict[str, Preset] = {"paper": _PAPER, "small": SMALL}
 
 
 class Model(AudioUNetRestorer):
@@ -111,9 +104,7 @@ class Model(AudioUNetRestorer):
 class TemporalFilm(nn.Module):
     """Scale and shift each channel, block by block, by the output of an LSTM over the maxima of the blocks so far.
 
-    Args:
-        channels: Of the values.
-        block: Time steps that share one scale and shift.
+    A block is the number of time steps that share one scale and shift.
     """
 
     def __init__(self, channels: int, block: int) -> None:

@@ -16,25 +16,14 @@ the sample rate over 192. ``overlap`` cross-fades neighbours, which the paper do
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._layers import (
-    ACTIVATIONS,
-    Activation,
-    LinearMap,
-    Pooling,
-    PoolPairs,
-    channels_last,
-    convolve,
-    folded,
-    normalise,
-)
+from ._layers import ACTIVATIONS, Activation, LinearMap, Pooling, PoolPairs, channels_last, convolve, folded, normalise
 from ._network import NetworkRestorer, solve_width
-from ._restorer import require, require_range
+from ._restorer import Preset, require, require_range
 from ._windowed import WindowedConfig, zero_parameters
 
 
@@ -73,14 +62,10 @@ class Config(WindowedConfig):
 _AT_ONCE = 4096  # windows times channels, so that the values between layers stay in the cache
 
 # Each segment is one window from a random position: adjacent windows are much alike.
-_TRAINING: dict[str, Any] = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 80, "segment_frames": 192}
-_RESIDUAL: dict[str, Any] = {
-    "batch_size": 40,
-    "residual": True,
-    "overlap": 96,
-}  # three windows that overlap
+_TRAINING: Preset = {"learning_rate": 5e-3, "schedule": "cosine", "batch_size": 80, "segment_frames": 192}
+_RESIDUAL: Preset = {"batch_size": 40, "residual": True, "overlap": 96}  # three windows that overlap
 
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, Preset] = {
     "paper": {**_TRAINING, "steps": 20_000},
     "paper-residual": {**_TRAINING, **_RESIDUAL, "steps": 20_000},
     "small": {**_TRAINING, **_RESIDUAL, "steps": 600, "parameters": 20_000},

@@ -32,7 +32,7 @@ Where this differs:
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ._network import Losses, NetworkRestorer
-from ._restorer import RestorerConfig, require, require_range
+from ._restorer import Preset, RestorerConfig, require, require_range
 from ._windowed import zero_parameters
 
 _TAPS = 3
@@ -79,7 +79,7 @@ class Config(RestorerConfig):
 
 
 # Excerpt length, batch size, learning rate and number of excerpts (250 epochs of 1,000) of the published code.
-_PAPER: dict[str, Any] = {
+_PAPER: Preset = {
     "learning_rate": 1e-3,
     "schedule": "plateau",
     "batch_size": 10,
@@ -87,7 +87,7 @@ _PAPER: dict[str, Any] = {
     "steps": 25_000,
 }
 
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, Preset] = {
     "paper": _PAPER,
     "paper-residual": {**_PAPER, "residual": True},
     "small": {
@@ -169,9 +169,7 @@ class Model(NetworkRestorer):
 class GatedLayer(nn.Module):
     """A dilated convolution, of whose output one half gates the other, and a 1 × 1 convolution.
 
-    Args:
-        channels: Of the input, of the output and of the skip connection.
-        dilation: Distance between the three time steps of the kernel.
+    Input, output and skip connection have the same number of channels.
     """
 
     def __init__(self, channels: int, dilation: int) -> None:

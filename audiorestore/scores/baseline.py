@@ -89,12 +89,6 @@ def compare(
     that is an ingredient of another may well move while that one gets better, and is compared only where a tolerance
     is given for it.
 
-    Args:
-        baseline: The earlier scores.
-        scores: The new scores.
-        numbers: The numbers to compare, and in which direction they are better.
-        tolerances: How much worse they may become.
-
     Returns:
         A verdict on the records of each system, and one on each row and number.
     """

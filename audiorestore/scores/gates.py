@@ -129,10 +129,6 @@ def _unreadable(text: str, reason: str) -> UsageError:
 def read_gates(texts: Sequence[str], measured: Mapping[str, Number]) -> list[Gate]:
     """Read conditions, see `parse_gate`, and refuse those on something that is not going to be measured.
 
-    Args:
-        texts: The conditions.
-        measured: The numbers that are going to be measured.
-
     Raises:
         UsageError: One cannot be read, or its row or number does not exist or is not measured; the sentence lists those
             that are.
@@ -150,12 +146,7 @@ def read_gates(texts: Sequence[str], measured: Mapping[str, Number]) -> list[Gat
 
 
 def check_number(number: str, measured: Mapping[str, Number], asked: str) -> None:
-    """Refuse a number that is not going to be measured.
-
-    Args:
-        number: Its name.
-        measured: What is going to be measured.
-        asked: The option that names it, for the message.
+    """Refuse a number that is not going to be measured; ``asked`` is the option that names it, for the message.
 
     Raises:
         UsageError: No metric gives it, or only one that is not measured.
@@ -175,11 +166,8 @@ def check_number(number: str, measured: Mapping[str, Number], asked: str) -> Non
 def judge_gates(gates: Sequence[Gate], scores: Scores, numbers: Mapping[str, Number]) -> list[Verdict]:
     """Judge each gate for each system, also for those of which no record could be measured.
 
-    Args:
-        gates: The conditions.
-        scores: What was measured. A failed record that names no system, such as a line that is not a record, may belong
-            to any of them, and counts against all.
-        numbers: What the numbers mean.
+    A failed record that names no system, such as a line that is not a record, may belong to any of them, and counts
+    against all.
     """
     systems = dict(scores.systems)
     for failure in scores.failures:

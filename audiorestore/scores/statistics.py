@@ -34,9 +34,7 @@ def mean_intervals(columns: Sequence[Values]) -> list[tuple[float, float] | None
     """Compute the 95 % interval of each column's mean: the percentile bootstrap over 2,000 resamples.
 
     The random draws depend only on the number of values, so that the same values get the same interval in every table.
-
-    Args:
-        columns: Each of any length, without NaN.
+    Columns may have any lengths; none may hold NaN.
 
     Returns:
         The ends of the interval, to six digits; None for fewer than two values.
@@ -67,10 +65,7 @@ def wilcoxon(differences: Values) -> float | None:
     Differences are rounded to six digits first, so that equal ones are ties; zeros are left out, as Wilcoxon did. As
     `scipy.stats.wilcoxon` does by default, up to 50 differences all patterns of signs are counted; beyond that, and
     where more than 13 differences contain ties, the sum of ranks is taken as normal, with a variance corrected for ties
-    and without a correction for continuity.
-
-    Args:
-        differences: One for each pair, without NaN.
+    and without a correction for continuity. NaN is not allowed.
 
     Returns:
         The p-value; None where there is no pair, 1 where no pair differs.

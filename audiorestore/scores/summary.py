@@ -159,14 +159,7 @@ class Summary:
         return lines
 
     def series(self, row: str, system: str | None, name: str, group: Group = ()) -> Series:
-        """Get one number of one line, record by record.
-
-        Args:
-            row: Of the line, see `lines`.
-            system: Of the line.
-            name: The number's.
-            group: Values of the fields that records are grouped by.
-        """
+        """Get the number ``name`` of one of the `lines`, record by record, in a group (the values of its fields)."""
         if row in _NOTHING:
             new = self._new_records()
             keys = [key for each in new for key, wanted in zip(self._keys(each), new[each], strict=True) if wanted]

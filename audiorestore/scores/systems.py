@@ -50,9 +50,7 @@ def side_by_side(manifests: Sequence[tuple[str, Sequence[Record]]]) -> list[Reco
 def by_system(records: Sequence[Record], otherwise: str) -> Mapping[str, list[Record]]:
     """Group records by the system that made them.
 
-    Args:
-        records: Of any number of systems.
-        otherwise: Name for the records that name no system; it gets a number where a system has that name.
+    Those that name none are under ``otherwise``, with a number behind it where a system has that name.
     """
     names = {system_of(record) for record in records} - {""}
     otherwise = _numbered([*names, otherwise])[-1]

@@ -236,10 +236,7 @@ def _difference(reference: Mono, frames: int, first: tuple[int, Mono], second: t
 
 
 def overlap_range(frames: int, degraded_frames: int, lag: int) -> tuple[int, int, int]:
-    """Find where two recordings overlap when the degraded one is delayed by ``lag`` samples.
-
-    Returns:
-        Where the overlap begins in the reference and in the degraded recording, and its length.
+    """Find where the overlap begins in each of two recordings, the degraded one delayed by ``lag``, and its length.
 
     >>> overlap_range(10, 10, -3)
     (3, 0, 7)

@@ -111,8 +111,7 @@ def fits(reference: Track, degraded: Track, lags: Sequence[float]) -> list[Fit]:
 def products(reference: Sound, degraded: Track, lag: int) -> NDArray[np.float64]:
     """Sum the products of all pairs of the reference's channels and the degraded track where they overlap.
 
-    Returns:
-        Shape (channels + 1, channels + 1), the degraded track last.
+    The result has the shape (channels + 1, channels + 1), the degraded track last.
     """
     ahead, behind, frames = overlap_range(reference.frames, degraded.frames, lag)
     found = np.zeros((reference.channels + 1, reference.channels + 1))

@@ -75,16 +75,10 @@ class RestoreConfig:
 def restored_pairs(
     model: Restorer, sound: Sound, rng: np.random.Generator, mix: float = 1.0
 ) -> Iterator[tuple[Block, Block]]:
-    """Restore a recording at its own sample rate, without delay, in bounded memory.
-
-    Args:
-        model: The model.
-        sound: The recording, at any rate.
-        rng: What the model draws from.
-        mix: 1 for the restored sound, 0 for the input.
+    """Restore a recording of any sample rate at that rate, without delay, in bounded memory.
 
     Returns:
-        Blocks of the recording, each with its restored form, shape (channels, time) both.
+        Blocks of the recording, each with its restored form (the input where ``mix`` is 0), both (channels, time).
     """
     here = Tap(sound)
     there = here.sound.resampled(model.config.sample_rate or sound.sample_rate)

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 class Averages:
     """An exponential moving average of everything in a module's state, buffers included.
 
-    Args:
-        module: Whose weights are averaged.
-        decay: Share of the average that is kept in each step.
+    ``decay`` is the share of the average that is kept in each step.
 
     Attributes:
         values: The average, by name; whole numbers, such as counters, are copied.

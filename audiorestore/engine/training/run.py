@@ -46,8 +46,6 @@ class TrainingRun:
     """A model in training, and the files that belong to it.
 
     Attributes:
-        family: The model's family.
-        model: The model.
         config: The loop's settings.
         state: Where the loop is.
         output: The checkpoint of the best model so far; beside it are ``….state.safetensors`` and ``….log.jsonl``.
@@ -216,12 +214,8 @@ def prepare_run(
 ) -> TrainingRun:
     """Open the data and build model and optimizers.
 
-    Args:
-        family: Which family.
-        settings: For its Config and for `TrainConfig`.
-        records: Good records with a split; those of the test split are never opened.
-        output: Where the checkpoint goes.
-        device: Where to train.
+    Settings are those of the family's Config and of `TrainConfig`. Records are good ones with a split; those of the
+    test split are never opened. ``output`` is where the checkpoint goes.
     """
     splits = {name: [record for record in records if record.get("split") == name] for name in ("train", "val")}
     config: TrainConfig = build(TrainConfig, settings)
@@ -258,11 +252,7 @@ def pairs_digest(records: Sequence[Record]) -> str:
 
 
 def common_rate(records: list[Record]) -> int:
-    """Find the one sample rate of all pairs, at which a model works by default.
-
-    Raises:
-        UsageError: There are several.
-    """
+    """Find the one sample rate of all pairs, at which a model works by default; UsageError if there are several."""
     rates = Counter(
         int(record["sample_rate"]) if "sample_rate" in record else audio_info(need(record, "reference")[0]).sample_rate
         for record in records

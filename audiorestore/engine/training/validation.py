@@ -45,12 +45,7 @@ class Validator:
     """Measures a model on the validation split, always on the same part of it.
 
     The model restores as it will later, so a family that works in segments does so here, and no objective is computed.
-
-    Args:
-        model: The model.
-        pairs: The validation split.
-        training: The training split, on which the ``level`` row's one gain is fitted.
-        config: How much to restore.
+    The one gain of the row ``level`` is fitted on the training split.
     """
 
     def __init__(self, model: Restorer, pairs: PairDataset, training: PairDataset, config: "TrainConfig") -> None:
