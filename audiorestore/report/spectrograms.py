@@ -15,23 +15,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from ..data.audio_file import read_audio
 from ..data.manifest import Record, need
 from ..errors import RecordError
-from ._canvas import (
-    COLOURS,
-    RANGE_DB,
-    STEP_DB,
-    draw_grid,
-    draw_scale,
-    name_apart,
-    plot_path,
-    rounded_up,
-    save,
-    scale_top_db,
-    title_of,
-)
+from ._canvas import COLOURS, RANGE_DB, STEP_DB, draw_grid, draw_scale, rounded_up, save, scale_top_db, title_of
 from .phase_grid import Turns, phase_grid
 from .power_grid import PowerGrid, in_decibels, power_grid
-
-__all__ = ["RANGE_DB", "draw", "name_apart", "plot_path", "plot_record", "title_of"]
 
 _LEAST_RANGE_DB = 60.0  # of the mean spectra, so that flat spectra look flat
 
@@ -88,9 +74,8 @@ def draw(
         snr_db: Of ``degraded`` and ``restored``, where it is known.
     """
     roles = list(residuals)
-    figure = Figure(
-        figsize=(5.2 * (len(roles) + 1), 12.4), dpi=100, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
-    )
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
+    figure = Figure(figsize=(5.2 * (len(roles) + 1), 12.4), dpi=100, layout=layout)
     axes = figure.subplots(3, len(roles) + 1, squeeze=False)
     top = scale_top_db([*grids.values(), *residuals.values()])
     for column, role in enumerate([*roles, "reference"]):
