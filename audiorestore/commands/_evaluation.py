@@ -84,7 +84,7 @@ def _check_output(path: Path | None, option: str, start: bytes) -> None:
 def measure(
     records: "Iterable[Record]", metrics: Sequence[str] | None, align: bool, jobs: int, plot: Path | None, several: bool
 ) -> "Iterator[Record]":
-    """Measure records, and draw a picture of each where there is a folder ``plot``: in a folder for each system."""
+    """Measure records and, if ``plot`` is given, draw a picture of each into its system's folder inside ``plot``."""
     from ..engine.batch import run_batch, with_plot
     from ..engine.evaluate import Known, evaluate_record
 

@@ -131,7 +131,7 @@ def bars_hidden() -> Iterator[None]:
 
 
 def progress_bar(text: str, total: float | None, form: str | None = None) -> "tqdm[Any]":
-    """Make a bar on stderr that disappears when it is closed; off a terminal it never appears. ``form`` is tqdm's."""
+    """Make a bar on stderr that vanishes when closed, and never appears off a terminal; ``form`` is its bar_format."""
     return _tqdm()(desc=text, total=total, bar_format=form, leave=False, disable=None, dynamic_ncols=True, miniters=0)
 
 

@@ -68,7 +68,7 @@ def plot_pair(record: Record, folder: Path) -> str:
 
 
 def sketch_pair(reference: AudioReader, degraded: AudioReader) -> PairSketch:
-    """Read a pair once, and reduce it to what a picture shows."""
+    """Read a pair once, and reduce it to what a picture shows; RecordError if length, rate or channels differ."""
     shapes = [(each.info.frames, each.info.channels, each.info.sample_rate) for each in (reference, degraded)]
     if shapes[0] != shapes[1]:
         raise RecordError(f"{degraded.path} and {reference.path} differ in length, rate or channels")
