@@ -211,8 +211,8 @@ def test_systems_side_by_side_give_records_of_each_and_one_table(ar: Callable, s
 def test_each_system_has_a_folder_of_pictures(systems: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     spectrograms = pytest.importorskip("audiorestore.report.spectrograms", reason="matplotlib is not installed")
     monkeypatch.setattr(spectrograms, "plot_record", lambda record, folder: f"{folder}/{record['id']}.png")
-    batch = read_batch([*map(str, systems), str(systems[0])], None, {})
-    records = list(measure(batch, ["snr"], align=False, jobs=1, plot=Path("plots")))
+    given, *_, several = read_batch([*map(str, systems), str(systems[0])], None, {})
+    records = list(measure(given, ["snr"], align=False, jobs=1, plot=Path("plots"), several=several))
     assert [(record["system"], record["plot"]) for record in records if record["id"] == "first"] == [
         ("pairs", "plots/pairs/first.png"),
         ("lazy", "plots/lazy/first.png"),

@@ -4,40 +4,29 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..errors import ExitStatus, UsageError
 from ._inputs import read_inputs, read_sides
-from ._speech import report_failure, report_no_picture, say, show_beside, stderr, write_line
+from ._speech import FILE_WIDTH, report_failure, report_no_picture, say, show_beside, stderr, write_line
 
 if TYPE_CHECKING:
     from ..data.manifest import Record
     from ..scores.summary import Summary
     from ..scores.verdict import Verdict
 
-_FILE_WIDTH = 120  # columns, where the output is not a terminal
 
+def read_batch(
+    inputs: list[str] | None, reference: Path | None, sides: dict[str, Path | None]
+) -> "tuple[Iterable[Record], int | None, str, bool]":
+    """Read the records that a command was given; manifests that contain the same restored items become systems.
 
-class Batch(NamedTuple):
-    """The records that a command was given.
-
-    Attributes:
-        records: One for each file.
-        total: How many there are, if that is known.
-        name: Of the system that restored them, where the records do not name one.
-        several: Whether records of several systems start from the same audio.
+    Returns:
+        The records, how many there are (if that is known), the name of the system where they have none, and whether
+        those of several systems start from the same audio.
     """
-
-    records: "Iterable[Record]"
-    total: int | None
-    name: str
-    several: bool
-
-
-def read_batch(inputs: list[str] | None, reference: Path | None, sides: dict[str, Path | None]) -> Batch:
-    """Read the records that a command was given; manifests that contain the same restored items become systems."""
     if reference is not None or not inputs:
-        return Batch(*read_sides(inputs, reference, sides, "eval"), "restored", False)
+        return *read_sides(inputs, reference, sides, "eval"), "restored", False
     from ..scores.systems import FIELD, distinct_names, side_by_side
 
     if len(inputs) == 1:
@@ -47,15 +36,11 @@ def read_batch(inputs: list[str] | None, reference: Path | None, sides: dict[str
     else:
         held = side_by_side([(path, list(read_inputs([path], "degraded", "eval")[0])) for path in inputs])
         total, name = len(held), "restored"
-    return Batch(held, total, name, len({str(record.get(FIELD)) for record in held}) > 1)
+    return held, total, name, len({str(record.get(FIELD)) for record in held}) > 1
 
 
 def check_metrics(names: Sequence[str] | None) -> None:
-    """Refuse metrics that do not exist or are not installed, and report those that ``all`` leaves out.
-
-    Raises:
-        UsageError: There is no such metric, or something has to be installed first.
-    """
+    """Refuse metrics that do not exist or are not installed, and report those that ``all`` leaves out."""
     from ..metrics import ALL, METRICS, chosen, missing
 
     for name in names or ():
@@ -66,11 +51,7 @@ def check_metrics(names: Sequence[str] | None) -> None:
 
 
 def check_outputs(junit: Path | None, report: Path | None, logs: Sequence[Path]) -> None:
-    """Refuse output files that cannot be written, or that would replace something else, before any work.
-
-    Raises:
-        UsageError: One cannot be written or replaced, or a log is missing or useless.
-    """
+    """Refuse output files that cannot be written or would replace something else, and logs that are not files."""
     if logs and report is None:
         raise UsageError("--log needs --report FILE: training curves are shown in the report")
     for log in logs:
@@ -101,28 +82,21 @@ def _check_output(path: Path | None, option: str, start: bytes) -> None:
 
 
 def measure(
-    batch: Batch, metrics: Sequence[str] | None, align: bool, jobs: int, plot: Path | None
+    records: "Iterable[Record]", metrics: Sequence[str] | None, align: bool, jobs: int, plot: Path | None, several: bool
 ) -> "Iterator[Record]":
-    """Measure records, and draw a picture of each where a folder for pictures is given.
-
-    Args:
-        batch: The records.
-        metrics: Names of the metrics; by default all that are not on request only.
-        align: Whether to remove a lag before measuring.
-        jobs: How many records are measured at once.
-        plot: Folder for pictures; each system gets its own folder inside it.
-    """
+    """Measure records and, if ``plot`` is given, draw a picture of each into its system's folder inside ``plot``."""
     from ..engine.batch import run_batch, with_plot
     from ..engine.evaluate import Known, evaluate_record
 
-    known: Known | None = {} if batch.several else None
+    known: Known | None = {} if several else None
 
     def measured(record: "Record") -> "Record":
         return evaluate_record(record, metrics, align, known)
 
     if plot is None:
-        return run_batch(batch.records, measured, "eval", jobs=jobs)
-    from ..report.spectrograms import name_apart, plot_record
+        return run_batch(records, measured, "eval", jobs=jobs)
+    from ..report._canvas import name_apart
+    from ..report.spectrograms import plot_record
     from ..scores.systems import system_folder
 
     def folder_of(record: "Record") -> Path:
@@ -131,7 +105,7 @@ def measure(
     def drawn(record: "Record") -> "Record":
         return with_plot(measured(record), lambda done: plot_record(done, folder_of(done)))
 
-    return run_batch(name_apart(batch.records, folder_of), drawn, "eval", jobs=jobs)
+    return run_batch(name_apart(records, folder_of), drawn, "eval", jobs=jobs)
 
 
 def collect(
@@ -139,12 +113,7 @@ def collect(
 ) -> tuple[int, int]:
     """Add measured records to a summary, write them to stdout, and report failures and doubts about single records.
 
-    Args:
-        records: As they are measured.
-        summary: Gets their numbers.
-        kept: Gets the records, where they are needed later.
-        write: Whether stdout gets the records.
-        plot: Whether each record gets a picture.
+    Where ``kept`` is given, the records are added to it.
 
     Returns:
         How many records have a lag, and how many could not be drawn.
@@ -193,17 +162,13 @@ def show_summary(summary: "Summary", format: str) -> None:
 
 
 def show_verdicts(verdicts: "Sequence[Verdict]") -> ExitStatus:
-    """Show on stderr which conditions are not met.
-
-    Returns:
-        GATE_FAILED where there is one.
-    """
+    """Show on stderr which conditions are not met; return GATE_FAILED where there is one."""
     from ..report.tables import verdict_table
 
     failed = [verdict for verdict in verdicts if verdict.reason]
     if failed:
         table = verdict_table(failed, f"{len(failed)} of {len(verdicts)} conditions are not met")
-        table.width = None if stderr.is_terminal else _FILE_WIDTH
+        table.width = None if stderr.is_terminal else FILE_WIDTH
         stderr.print(table)
     elif verdicts:
         say(f"{len(verdicts)} of {len(verdicts)} conditions are met")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..data.manifest import Record
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-_FILE_WIDTH = 120  # columns, where no terminal says how many there are
+FILE_WIDTH = 120  # columns, where no terminal says how many there are
 
 
 def say(message: str) -> None:
@@ -30,7 +30,7 @@ def say(message: str) -> None:
 
 def show(what: RenderableType) -> None:
     """Print a list or a table to stdout, for commands whose output it is."""
-    Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH).print(what)
+    Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH).print(what)
 
 
 def show_beside(table: "Table") -> None:
@@ -70,7 +70,7 @@ def emit(
     Args:
         records: What a batch gives.
         what: The stage; failures of earlier stages were reported there.
-        output: Where records go instead of stdout.
+        output: Replaces stdout.
         form: Turns a record into the line that is written; None if it has no place in that format.
 
     Returns:
@@ -131,13 +131,7 @@ def bars_hidden() -> Iterator[None]:
 
 
 def progress_bar(text: str, total: float | None, form: str | None = None) -> "tqdm[Any]":
-    """Make a bar on stderr that disappears when it is closed; off a terminal it never appears.
-
-    Args:
-        text: Its label.
-        total: The count at its end; None if unknown.
-        form: Its layout in tqdm's format language; by default tqdm's own.
-    """
+    """Make a bar on stderr that vanishes when closed, and never appears off a terminal; ``form`` is its bar_format."""
     return _tqdm()(desc=text, total=total, bar_format=form, leave=False, disable=None, dynamic_ncols=True, miniters=0)
 
 

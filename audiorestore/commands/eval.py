@@ -16,125 +16,117 @@ if TYPE_CHECKING:
 
 _INPUT, _TABLE, _GATES, _REPORTS = "Input", "Table", "Quality gates", "Reports"
 
-Reference = Annotated[
-    Path | None,
-    typer.Option(metavar="PATH", help="Folder (or file) of clean audio, instead of records.", rich_help_panel=_INPUT),
-]
-Degraded = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="PATH", help="Folder (or file) with the degraded audio, under the same names.", rich_help_panel=_INPUT
-    ),
-]
-Restored = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="PATH", help="Folder (or file) with the restored audio, under the same names.", rich_help_panel=_INPUT
-    ),
-]
-Metric = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME",
-        help="Measure only this metric, such as snr; repeatable. all is every metric that is installed.",
-        autocompletion=_complete.metrics,
-    ),
-]
-Align = Annotated[
-    bool, typer.Option("--align", help="Remove a lag before measuring, and measure only where both recordings overlap.")
-]
-By = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="FIELD",
-        help="Group the table by this field, such as damage.mp3.kbps or group; repeatable, for each combination.",
-        rich_help_panel=_TABLE,
-    ),
-]
-Format = Annotated[
-    Literal["records", "json", "csv", "markdown"],
-    typer.Option(help="Write this to stdout: one record per file, or the summary.", rich_help_panel=_TABLE),
-]
-Require = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="CONDITION",
-        help="Exit with status 4 unless this holds for the mean, such as 'restored.snr_db>=degraded.snr_db+1.0'. "
-        "Prefix with median: for the median or all: for every record. An undefined number fails it. Repeatable.",
-        rich_help_panel=_GATES,
-    ),
-]
-Baseline = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Records of an earlier eval: exit with status 4 if the mean of a number is worse now, or a record is "
-        "missing.",
-        rich_help_panel=_GATES,
-    ),
-]
-Tolerance = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NUMBER=AMOUNT",
-        help="How much worse than the baseline a number may be, for example lsd_db=0.05. Prefix with all: to check "
-        "each file. Repeatable.",
-        rich_help_panel=_GATES,
-    ),
-]
-Junit = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Write conditions and failed records as JUnit XML, for build servers; an older file is replaced.",
-        rich_help_panel=_GATES,
-    ),
-]
-Plot = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Draw a PNG of each record into this folder: spectrograms of each version and of its difference from the "
-        "reference. Existing pictures are replaced.",
-        rich_help_panel=_REPORTS,
-    ),
-]
-Report = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Write one self-contained HTML page with tables, pictures and sound; an older one is replaced.",
-        rich_help_panel=_REPORTS,
-    ),
-]
-Log = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="FILE",
-        help="Show the training curves of this log of ar train in the report; repeatable.",
-        rich_help_panel=_REPORTS,
-    ),
-]
-
 
 @shell_command
 def evaluate(
     inputs: Inputs = None,
-    reference: Reference = None,
-    degraded: Degraded = None,
-    restored: Restored = None,
-    metric: Metric = None,
-    align: Align = False,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Folder (or file) of clean audio, instead of records.", rich_help_panel=_INPUT
+        ),
+    ] = None,
+    degraded: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Folder (or file) with the degraded audio, under the same names.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
+    restored: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Folder (or file) with the restored audio, under the same names.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Measure only this metric, such as snr; repeatable. all is every metric that is installed.",
+            autocompletion=_complete.metrics,
+        ),
+    ] = None,
+    align: Annotated[
+        bool,
+        typer.Option("--align", help="Remove a lag before measuring, and measure only where both recordings overlap."),
+    ] = False,
     jobs: Jobs = 1,
-    by: By = None,
-    format: Format = "records",
-    require: Require = None,
-    baseline: Baseline = None,
-    tolerance: Tolerance = None,
-    junit: Junit = None,
-    plot: Plot = None,
-    report: Report = None,
-    log: Log = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD",
+            help="Group the table by this field, such as damage.mp3.kbps or group; repeatable, for each combination.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None,
+    format: Annotated[
+        Literal["records", "json", "csv", "markdown"],
+        typer.Option(help="Write this to stdout: one record per file, or the summary.", rich_help_panel=_TABLE),
+    ] = "records",
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Exit with status 4 unless this holds for the mean, such as 'restored.snr_db>=degraded.snr_db+1.0'. "
+            "Prefix with median: for the median or all: for every record. An undefined number fails it. Repeatable.",
+            rich_help_panel=_GATES,
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Records of an earlier eval: exit with status 4 if the mean of a number is worse now, or a record is "
+            "missing.",
+            rich_help_panel=_GATES,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NUMBER=AMOUNT",
+            help="How much worse than the baseline a number may be, for example lsd_db=0.05. Prefix with all: to check "
+            "each file. Repeatable.",
+            rich_help_panel=_GATES,
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write conditions and failed records as JUnit XML, for build servers; an older file is replaced.",
+            rich_help_panel=_GATES,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Draw a PNG of each record into this folder: spectrograms of each version and of its difference from "
+            "the reference. Existing pictures are replaced.",
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write one self-contained HTML page with tables, pictures and sound; an older one is replaced.",
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
+    log: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show the training curves of this log of ar train in the report; repeatable.",
+            rich_help_panel=_REPORTS,
+        ),
+    ] = None,
 ) -> ExitStatus:
     """Measure restored and degraded audio against the reference, each also with the best single gain.
 
@@ -171,8 +163,8 @@ def evaluate(
     tolerances = parse_tolerances(tolerance or (), summary.numbers)
     earlier = read_baseline(baseline) if baseline else None
 
-    batch = read_batch(inputs, reference, {"degraded": degraded, "restored": restored})
-    records = with_bar(measure(batch, summary.metrics, align, jobs, plot), "eval", batch.total)
+    given, total, name, several = read_batch(inputs, reference, {"degraded": degraded, "restored": restored})
+    records = with_bar(measure(given, summary.metrics, align, jobs, plot, several), "eval", total)
     kept: list[Record] | None = [] if report else None
     lagging, without_picture = collect(records, summary, kept, format == "records", plot is not None)
     show_summary(summary, format)
@@ -191,7 +183,7 @@ def evaluate(
         from ..report.page import write_page
         from ..scores.systems import by_system
 
-        write_page(report, by_system(kept or [], batch.name), summary, log or (), verdicts)
+        write_page(report, by_system(kept or [], name), summary, log or (), verdicts)
         say(f"{report}: open it in a browser")
     statuses.append(batch_status(summary.records, summary.failed))
     return most_severe([*statuses, ExitStatus.RECORDS_FAILED] if without_picture else statuses)

@@ -52,8 +52,8 @@ def page(
         raise UsageError("give -o DIR for the page, and --kind mos, mushra, acr or cmp")
     if bool(reference) != bool(degraded or restored):
         raise UsageError("--reference goes together with --degraded, --restored or both")
-    batch = read_batch(inputs, reference, {"degraded": degraded, "restored": restored})
-    trials = write_listening_test(output, by_system(list(batch.records), batch.name), kind)
+    records, _, name, _ = read_batch(inputs, reference, {"degraded": degraded, "restored": restored})
+    trials = write_listening_test(output, by_system(list(records), name), kind)
     say(f"{trials} trial(s) in {output}; keep {key_path(output)} from the listeners")
     return ExitStatus.DONE
 

@@ -131,8 +131,8 @@ def _aligned(
 
     if plot is None:
         return run_batch(records, lambda record: with_digests(pair_record(record, config)), "pair", seed, jobs)
+    from ..report._canvas import name_apart
     from ..report.pair_pictures import plot_pair
-    from ..report.spectrograms import name_apart
 
     def work(record: "Record") -> "Record":
         return with_plot(with_digests(pair_record(record, config)), lambda paired: plot_pair(paired, plot))

@@ -3,9 +3,8 @@
 import json
 import sys
 from dataclasses import asdict
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,21 +19,15 @@ if TYPE_CHECKING:
     from ..engine.checkpoint import LoadedModel
 
 
-class Dtype(Enum):
-    """The type that numbers are stored in."""
-
-    int8 = "int8"
-    float16 = "float16"
-
-
 @shell_command
 def quantize(
     model: Annotated[
         str, typer.Argument(help="A float checkpoint from 'ar train'.", autocompletion=_complete.checkpoints)
     ],
     dtype: Annotated[
-        Dtype, typer.Option(help="Type to store numbers in: int8, a quarter of the size, or float16, half of it.")
-    ] = Dtype.int8,
+        Literal["int8", "float16"],
+        typer.Option(help="Type to store numbers in: int8, a quarter of the size, or float16, half of it."),
+    ] = "int8",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Checkpoint to write (.safetensors).")] = None,
     pairs: Annotated[
         list[str] | None,
@@ -73,27 +66,25 @@ def quantize(
     loaded = load_model(model)
     records = _readable_pairs(pairs)
     with training_bar() as (advance, _):
-        small, layers = shrink(
-            loaded, dtype.value, lambda done, total: advance(done / total, f"turn {done + 1} of {total}")
-        )
-    save_quantized(output, loaded, small, layers, force, dtype.value)
-    forms = {"float": loaded, dtype.value: load_model(str(output))}
+        small, layers = shrink(loaded, dtype, lambda done, total: advance(done / total, f"turn {done + 1} of {total}"))
+    save_quantized(output, loaded, small, layers, force, dtype)
+    forms = {"float": loaded, dtype: load_model(str(output))}
     measured, status = _compared(forms, records)
     rate = max(small.config.sample_rate or 22050, 8000)  # the lowest of the demo
     audio = read_audio(measured[0]["degraded"]) if measured else (render_demo("voice-01", rate), rate)
     speeds = compare_speed(forms, *audio)
-    shares = coverage(small, layers, dtype.value)
+    shares = coverage(small, layers, dtype)
     result: dict[str, Any] = {
         "model": str(output),
         "from": model,
         "family": loaded.family,
-        "dtype": dtype.value if layers else "float",
-        "bytes": {"float": sum(file.stat().st_size for file in sources), dtype.value: output.stat().st_size},
-        f"{dtype.value}_share": {key: round(share, 4) for key, share in shares.items()},
+        "dtype": dtype if layers else "float",
+        "bytes": {"float": sum(file.stat().st_size for file in sources), dtype: output.stat().st_size},
+        f"{dtype}_share": {key: round(share, 4) for key, share in shares.items()},
         "layers": [asdict(layer) for layer in layers],
-        "left_in_float32": left_in_float32(small, layers, dtype.value) if layers else {},
+        "left_in_float32": left_in_float32(small, layers, dtype) if layers else {},
         "times_real_time": {form: round(speed, 2) for form, speed in speeds.items()},
-        "speed_ratio": round(speeds[dtype.value] / speeds["float"], 3),
+        "speed_ratio": round(speeds[dtype] / speeds["float"], 3),
         **means([record["compared"] for record in measured]),
     }
     show_beside(comparison_table(result))

@@ -44,11 +44,7 @@ def damped(waveform: Mono, sample_rate: int, fade_seconds: float) -> Mono:
 
 
 def noise(
-    duration_seconds: float,
-    sample_rate: int,
-    rng: np.random.Generator,
-    low_hz: float = 0.0,
-    high_hz: float = math.inf,
+    duration_seconds: float, sample_rate: int, rng: np.random.Generator, low_hz: float = 0.0, high_hz: float = math.inf
 ) -> Mono:
     """Make noise that is white in a band of frequencies, and the same below Nyquist at every sample rate.
 
@@ -102,13 +98,9 @@ def pluck(
         position: Where the string is plucked, as a fraction of its length; harmonic 1/position and its multiples are
             missing.
 
-    Returns:
-        The note, shape (time,).
-
-    Source:
-        Karplus and Strong, "Digital Synthesis of Plucked-String and Drum Timbres", Computer Music Journal 7(2), 1983;
-        pick position and exact tuning as in Jaffe and Smith, "Extensions of the Karplus-Strong Plucked-String
-        Algorithm", in the same issue.
+    Source: Karplus and Strong, "Digital Synthesis of Plucked-String and Drum Timbres", Computer Music Journal 7(2),
+    1983; pick position and exact tuning as in Jaffe and Smith, "Extensions of the Karplus-Strong Plucked-String
+    Algorithm", in the same issue.
     """
     seconds = math.ceil(2.0 * (duration_seconds + decay_seconds)) / 2.0
     frames = frames_in(seconds, sample_rate)
@@ -146,16 +138,7 @@ def snare(sample_rate: int, rng: np.random.Generator, tone_hz: float = 186.0) ->
 
 
 def hi_hat(sample_rate: int, rng: np.random.Generator, decay_seconds: float = 0.12) -> Mono:
-    """Strike a pair of cymbals: noise and two dozen clashing partials, all above 5 kHz.
-
-    Args:
-        sample_rate: In Hz.
-        rng: For the noise and the partials.
-        decay_seconds: Time in which it falls by 60 dB; 0.1 is closed, 0.7 open.
-
-    Returns:
-        One stroke, shape (time,).
-    """
+    """Strike cymbals, closed (a decay of 0.1 s) or open (0.7 s): noise and 24 clashing partials, all above 5 kHz."""
     time = times(decay_seconds, sample_rate)
     partials_hz = 5200.0 * (15500.0 / 5200.0) ** rng.random(24)
     phases = rng.random(24)
@@ -183,11 +166,7 @@ _BELL_PARTIALS = (
 
 
 def bell(
-    frequency_hz: float,
-    duration_seconds: float,
-    sample_rate: int,
-    rng: np.random.Generator,
-    decay_seconds: float = 5.0,
+    frequency_hz: float, duration_seconds: float, sample_rate: int, rng: np.random.Generator, decay_seconds: float = 5.0
 ) -> Mono:
     """Strike a bell: eleven inharmonic partials, of which the high ones decay first.
 
@@ -198,11 +177,7 @@ def bell(
         rng: For the phases and the noise of the clapper.
         decay_seconds: Time in which the lowest partial, the hum, falls by 60 dB.
 
-    Returns:
-        The stroke, shape (time,).
-
-    Source:
-        Risset, "An Introductory Catalogue of Computer Synthesized Sounds", Bell Laboratories, 1969, no. 430.
+    Source: Risset, "An Introductory Catalogue of Computer Synthesized Sounds", Bell Laboratories, 1969, no. 430.
     """
     time = times(duration_seconds, sample_rate)
     waveform = np.zeros_like(time)

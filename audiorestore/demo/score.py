@@ -18,13 +18,7 @@ Note = tuple[float, Mono]  # its start in seconds, and its sound
 
 
 def note_hz(name: str) -> float:
-    """Convert the name of a note to its pitch, in equal temperament with A4 at 440 Hz.
-
-    Args:
-        name: Letter, ``#`` or ``b`` or nothing, octave: ``C4`` is the middle C.
-
-    Returns:
-        Hz.
+    """Convert the name of a note, such as C4 (the middle C), F#4 or Bb2, to Hz, in equal temperament with A4 at 440 Hz.
 
     >>> note_hz("A3")
     220.0
@@ -97,11 +91,9 @@ def drummed(
         for step, sign in enumerate(line.replace(" ", "")):
             stick, wobble, late_seconds = rng.spawn(1)[0], rng.uniform(0.85, 1.0), rng.normal(0.0, 0.003)
             if sign != "-":
-                start_seconds = (
-                    _FIRST_BEAT_SECONDS + (step + (swing if step % 2 else 0.0)) * step_seconds + late_seconds
-                )
+                steps = step + (swing if step % 2 else 0.0)
                 gain = loudness[drum] * wobble * (1.0 if sign == "x" else 0.45)
-                yield start_seconds, gain * drums[drum](sample_rate, stick)
+                yield _FIRST_BEAT_SECONDS + steps * step_seconds + late_seconds, gain * drums[drum](sample_rate, stick)
 
 
 def chorded(chords: Iterable[tuple[float, float, str]], sample_rate: int, rng: np.random.Generator) -> Iterable[Note]:

@@ -1,7 +1,7 @@
 """A minute of music and voice that the project renders itself, so that the whole chain runs without any data.
 
-The random numbers of a piece depend on its name. Pieces are dry sound, see `pieces`; ``render_demo`` adds a room and
-sets the level.
+The random numbers of a piece depend on its name. Pieces are dry notes, see `pieces`; ``render_demo`` mixes them, adds a
+room and sets the level.
 """
 
 import hashlib
@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from ..signal.level import from_decibels
 from .instruments import Mono, fading, frames_in, noise, times
 from .pieces import PIECES
+from .score import mixed
 
 DEMO_PIECES: tuple[str, ...] = tuple(PIECES)
 PEAK_DB = -3.0
 
-_ROOM_BANDS_HZ = (
-    (60.0, 900.0, 1.0),
-    (900.0, 3600.0, 0.8),
-    (3600.0, 20000.0, 0.45),
-)  # from, to, fraction of the decay time
+# From, to, fraction of the decay time.
+_ROOM_BANDS_HZ = ((60.0, 900.0, 1.0), (900.0, 3600.0, 0.8), (3600.0, 20000.0, 0.45))
 _FADE_IN_SECONDS, _FADE_OUT_SECONDS = 0.005, 0.4
 _LOWEST_HZ = 25.0
 
@@ -37,11 +35,7 @@ def room(
         decay_seconds: Time in which the reverberation of low frequencies falls by 60 dB.
         wet: Level of the reverberation relative to the dry sound; 1 is the same.
 
-    Returns:
-        Dry and wet sound together, of the same shape.
-
-    Source:
-        Moorer, "About This Reverberation Business", Computer Music Journal 3(2), 1979.
+    Source: Moorer, "About This Reverberation Business", Computer Music Journal 3(2), 1979.
     """
     time = times(decay_seconds, sample_rate)
     tail = np.zeros_like(time)
@@ -56,15 +50,7 @@ def room(
 
 
 def mastered(waveform: Mono, sample_rate: int) -> NDArray[np.float32]:
-    """Finish a recording: no rumble, no offset, silent ends, and a peak of -3 dB below full scale.
-
-    Args:
-        waveform: Shape (time,).
-        sample_rate: In Hz.
-
-    Returns:
-        Shape (1, time).
-    """
+    """Make a waveform of shape (time,) a recording of shape (1, time): no rumble or offset, silent ends, peak -3 dB."""
     frames = waveform.size
     n_fft = 1 << (2 * frames).bit_length()
     frequency_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
@@ -102,4 +88,5 @@ def render_demo(name: str, sample_rate: int = 22050) -> NDArray[np.float32]:
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
     for_piece, for_room = np.random.default_rng(seed).spawn(2)
     play, decay_seconds, wet = PIECES[name]
-    return mastered(room(play(sample_rate, for_piece), sample_rate, for_room, decay_seconds, wet), sample_rate)
+    dry = mixed(play(sample_rate, for_piece), sample_rate)
+    return mastered(room(dry, sample_rate, for_room, decay_seconds, wet), sample_rate)

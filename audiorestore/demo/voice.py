@@ -52,12 +52,9 @@ class Consonant:
     """How a consonant sounds before a vowel.
 
     Attributes:
-        duration_seconds: Length.
         voicing: Level of the voice meanwhile, from 0 to 1.
         formants_hz: The lowest four formants.
-        hiss: Level of the noise.
-        low_hz: Lower edge of that noise.
-        high_hz: Upper edge.
+        hiss: Level of the noise between ``low_hz`` and ``high_hz``.
         burst: Whether the noise is a burst after a silence (t, k), or lasts (s, f).
     """
 
@@ -95,8 +92,7 @@ def glottal_pulses(pitch_hz: Mono, sample_rate: int, rise: float = 0.4, fall: fl
     Returns:
         Shape (time,), made at four times the sample rate and so almost without aliases; the closing peaks near -1.
 
-    Source:
-        Rosenberg, "Effect of Glottal Pulse Shape on the Quality of Natural Vowels", JASA 49, 1971, pulse C.
+    Source: Rosenberg, "Effect of Glottal Pulse Shape on the Quality of Natural Vowels", JASA 49, 1971, pulse C.
     """
     finer = 4
     frames = pitch_hz.size
@@ -119,12 +115,8 @@ def vocal_tract(source: Mono, formants_hz: NDArray[np.float64], sample_rate: int
         sample_rate: In Hz.
         tract_scale: Ratio of all formants to those of a man; about 1.15 for a woman.
 
-    Returns:
-        The voice, shape (time,).
-
-    Source:
-        Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67, 1980; the fixed higher formants
-        replace the higher-pole correction of Fant, "Acoustic Theory of Speech Production", 1960.
+    Source: Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67, 1980; the fixed higher formants
+    replace the higher-pole correction of Fant, "Acoustic Theory of Speech Production", 1960.
     """
     hop_length = sample_rate // _CONTROLS_PER_SECOND
     frame_count = -(-source.size // hop_length) + 1
@@ -183,9 +175,8 @@ def sing(
     voice = 0.4 * vocal_tract(source * np.interp(time, steps, voicing), formants_hz, sample_rate, tract_scale)
     for start_seconds, syllable in zip(starts, syllables, strict=True):
         if syllable.consonant and CONSONANTS[syllable.consonant].hiss:
-            hiss = _hiss(CONSONANTS[syllable.consonant], sample_rate, rng)
             start = frames_in(start_seconds, sample_rate)
-            hiss = hiss[: voice.size - start]
+            hiss = _hiss(CONSONANTS[syllable.consonant], sample_rate, rng)[: voice.size - start]
             voice[start : start + hiss.size] += hiss
     return damped(voice, sample_rate, 0.03)
 

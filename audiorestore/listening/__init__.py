@@ -38,7 +38,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..data.atomic import atomic_path
 from ..data.audio_file import write_audio
@@ -59,13 +59,7 @@ _NOTE = (
     "server with the page."
 )
 
-
-class _Item(NamedTuple):
-    """One recording of the test: ``paths`` has its reference, its degraded version, and each system's."""
-
-    id: str
-    sample: int | None
-    paths: Mapping[str, str]
+_Item = tuple[str, int | None]  # the id of a recording, and its sample where it is one of several
 
 
 def write_listening_test(
@@ -98,8 +92,8 @@ def write_listening_test(
         raise AudioFileError(f"{key_path(folder)} exists and is the key of an earlier page; choose another folder")
     with atomic_path(key_path(folder)) as key, new_folder(folder) as place:
         test = _Test(place, kind, seed)
-        for item in items:
-            test.add(item, cut_excerpts(item.paths, seconds, anchors))
+        for item, paths in items.items():
+            test.add(item, cut_excerpts(paths, seconds, anchors))
         content = {"note": _NOTE, "test": test.finish(), "kind": kind, "seconds": seconds, "seed": seed}
         content |= {"conditions": [REFERENCE, DEGRADED, *systems, *anchors], "trials": test.trials}
         key.write_text(json.dumps(content | {"stimuli": test.stimuli}, indent=1) + "\n", "utf-8")
@@ -130,11 +124,12 @@ class _Test:
 
     def add(self, item: _Item, excerpts: Excerpts) -> None:
         """Write the excerpts of an item, and list its trials."""
+        id, sample = item
         codes = {name: self._code(item, name) for name in excerpts.waveforms}
         for code, name in sorted((code, name) for name, code in codes.items()):
             self.stimuli[code] = {"condition": name, "gain_db": excerpts.gains_db[name]}
             self._write(code, excerpts, name)
-            self._digest.update(f"{item.id}\0{item.sample}\0{name}\0".encode(errors="surrogateescape"))
+            self._digest.update(f"{id}\0{sample}\0{name}\0".encode(errors="surrogateescape"))
             self._digest.update(excerpts.waveforms[name].tobytes())
         loudness = k_weighted_power(excerpts.waveforms[REFERENCE], excerpts.sample_rate)
         if self._loudest is None or loudness > self._loudest[0]:
@@ -147,7 +142,7 @@ class _Test:
                 listed["reference"] = self._code(item, "open reference")
                 self._write(listed["reference"], excerpts, REFERENCE)
             self._page.append(listed)
-            self.trials[trial] = {"id": item.id} | ({} if item.sample is None else {"sample": item.sample})
+            self.trials[trial] = {"id": id} | ({} if sample is None else {"sample": sample})
             self.trials[trial] |= {"start_seconds": excerpts.start_seconds, "stimuli": [codes[name] for name in names]}
 
     def finish(self) -> str:
@@ -161,8 +156,7 @@ class _Test:
         (self._place / "test.js").write_text(f"window.LISTENING_TEST = {json.dumps(page, indent=1)};\n", "utf-8")
         for source, name in (("listening.html", "index.html"), ("listening.js", "listening.js")):
             (self._place / name).write_bytes(Path(__file__).with_name(source).read_bytes())
-        self.trials = dict(sorted(self.trials.items()))
-        self.stimuli = dict(sorted(self.stimuli.items()))
+        self.trials, self.stimuli = dict(sorted(self.trials.items())), dict(sorted(self.stimuli.items()))
         return test
 
     def _trials_of(self, names: list[str]) -> list[tuple[str, ...]]:
@@ -176,8 +170,7 @@ class _Test:
         return [*fixed, *((later, earlier) for earlier, later in combinations(systems, 2))]
 
     def _code(self, item: _Item, *names: str) -> str:
-        seed = seed_for(self._seed, "listening", self._kind, item.id, str(item.sample), *names)
-        return f"{seed & _CODE_MASK:010x}"
+        return f"{seed_for(self._seed, 'listening', self._kind, *map(str, item), *names) & _CODE_MASK:010x}"
 
     def _write(self, code: str, excerpts: Excerpts, name: str) -> None:
         # WAV, because the size of a compressed file reveals how much of the sound is left; nobody can hear 24 bit.
@@ -203,45 +196,46 @@ def _check_options(systems: Mapping[str, Sequence[Record]], kind: str, seconds: 
         )
 
 
-def _items(systems: Mapping[str, Sequence[Record]]) -> list[_Item]:
-    """Combine the records of all systems, in the order of the first system's."""
+def _items(systems: Mapping[str, Sequence[Record]]) -> dict[_Item, dict[str, str]]:
+    """Map each item, in the order of the first system's, to the paths of its reference, degraded and restored audio."""
     tables = {name: _by_id(name, records) for name, records in systems.items()}
     first, *others = tables
     for other in others:
         odd = sorted(tables[first].keys() ^ tables[other].keys(), key=str)
         if odd:
-            raise RecordError(f"the record {_name(*odd[0])} is in only one of {first} and {other}; both need it")
-    items = []
-    for (id, sample), record in tables[first].items():
+            raise RecordError(f"the record {_name(odd[0])} is in only one of {first} and {other}; both need it")
+    items = {}
+    for item, record in tables[first].items():
         paths = dict(zip((REFERENCE, DEGRADED), need(record, REFERENCE, DEGRADED), strict=True))
         for name, table in tables.items():
-            mine = table[id, sample]
+            mine = table[item]
             for role in (REFERENCE, DEGRADED):
                 if os.path.realpath(need(mine, role)[0]) != os.path.realpath(paths[role]):
                     raise RecordError(
-                        f"{first} and {name} have different {role} audio for {_name(id, sample)}; systems are compared "
+                        f"{first} and {name} have different {role} audio for {_name(item)}; systems are compared "
                         "on the same input"
                     )
             (paths[name],) = need(mine, "restored")
-        items.append(_Item(id, sample, paths))
+        items[item] = paths
     return items
 
 
-def _by_id(name: str, records: Sequence[Record]) -> dict[tuple[str, int | None], Record]:
-    table: dict[tuple[str, int | None], Record] = {}
+def _by_id(name: str, records: Sequence[Record]) -> dict[_Item, Record]:
+    table: dict[_Item, Record] = {}
     for record in records:
         key = (record["id"], record.get("sample"))
         if "error" in record:
-            raise RecordError(f"the record {_name(*key)} of {name} failed earlier; fix it or leave it out")
+            raise RecordError(f"the record {_name(key)} of {name} failed earlier; fix it or leave it out")
         if key in table:
-            raise RecordError(f"{name} has two records {_name(*key)}; leave one out")
+            raise RecordError(f"{name} has two records {_name(key)}; leave one out")
         table[key] = record
     if not table:
         raise UsageError(f"{name} has no records, so there is nothing to listen to")
     return table
 
 
-def _name(id: str, sample: int | None) -> str:
+def _name(item: _Item) -> str:
+    id, sample = item
     return repr(id) if sample is None else f"{id!r}, sample {sample},"
 
 

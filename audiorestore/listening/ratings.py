@@ -50,10 +50,8 @@ class Row:
         system: As in the key; of a comparison "this over that".
         listeners: Number of listeners.
         n: Number of ratings.
-        mean: Of the ratings.
         standard_deviation: Of the ratings, with n - 1; None for a single one.
-        low: Lower end of the 95 % interval of the mean (Student's t); None for a single rating.
-        high: Upper end.
+        low, high: Ends of the 95 % interval of the mean (Student's t); None for a single rating.
     """
 
     group: str
@@ -72,8 +70,7 @@ class Welch:
 
     Attributes:
         difference: Mean of the first minus mean of the second.
-        low: Lower end of the 95 % interval of the difference.
-        high: Upper end.
+        low, high: Ends of the 95 % interval of the difference.
         t: The difference divided by its standard error.
         degrees_of_freedom: After Welch and Satterthwaite.
         p: Two-sided p-value.
@@ -135,9 +132,8 @@ def ratings_table(ratings: Ratings) -> Table:
         table.add_section()
     parts: list[Any] = [table]
     if tests := [each for each in compared(ratings) if each[0] == ALL]:
-        table = _table(
-            "Welch's t-test, all listeners", ["system", "against"], ["difference", "95 % interval", "t", "df", "p"]
-        )
+        headings = ["difference", "95 % interval", "t", "df", "p"]
+        table = _table("Welch's t-test, all listeners", ["system", "against"], headings)
         for _, system, against, test in tests:
             interval = "–" if test.low is None else f"{test.low:+.2f} … {test.high:+.2f}"
             difference, *others = _test_numbers(test)
@@ -236,14 +232,11 @@ def _test_numbers(test: Welch) -> list[str]:
 
 def _markdown(ratings: Ratings) -> str:
     lines = ["| group | system | listeners | n | mean | std | 95 % interval |", "|---|---|---:|---:|---:|---:|---:|"]
-    cells = [[row.group, _cell(row.system), *_numbers_of(row)] for row in summarise(ratings)]
-    lines += [f"| {' | '.join(each)} |" for each in cells]
+    for row in summarise(ratings):
+        lines.append(f"| {' | '.join([row.group, _cell(row.system), *_numbers_of(row)])} |")
     lines += ["", "| group | system | against | difference | t | df | p |", "|---|---|---|---:|---:|---:|---:|"]
-    cells = [
-        [group, _cell(system), _cell(against), *_test_numbers(test)]
-        for group, system, against, test in compared(ratings)
-    ]
-    lines += [f"| {' | '.join(each)} |" for each in cells]
+    for group, system, against, test in compared(ratings):
+        lines.append(f"| {' | '.join([group, _cell(system), _cell(against), *_test_numbers(test)])} |")
     if found := notes(ratings):
         lines += ["", *(f"- {_cell(note)}" for note in found)]
     return "\n".join(lines) + "\n"

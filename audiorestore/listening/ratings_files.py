@@ -37,10 +37,8 @@ class Rating:
     """One listener's rating of one version of one item.
 
     Attributes:
-        listener: Name or number.
         group: One of ``professional``, ``amateur`` and ``other``.
-        id: Of the item.
-        sample: Of the item, where it is one of several.
+        id, sample: Of the item; the sample where it is one of several.
         row: The system, or in a comparison "this over that".
         score: On the test's scale; in a comparison, positive is better.
         position: Of the trial in the listener's order, from 1.
@@ -68,8 +66,7 @@ class Ratings:
     """All ratings of a test.
 
     Attributes:
-        kind: Of the test.
-        test: Its code.
+        test: The code of the test.
         rows: What was rated, in the order of the tables, to what it was compared with (None if with nothing).
         kept: Ratings that count.
         left_out: Listeners left out by post-screening, and why.
@@ -129,10 +126,8 @@ def read_ratings(paths: Sequence[str | Path]) -> Ratings:
     left_out = _screen(ratings) if first.kind == "mushra" else {}
     kept = tuple(rating for rating in ratings if rating.listener not in left_out)
     if not kept:
-        names = ", ".join(left_out)
-        raise RecordError(
-            f"post-screening leaves no listener: {names} rated the hidden reference or the 7 kHz anchor wrongly"
-        )
+        wrongly = "rated the hidden reference or the 7 kHz anchor wrongly"
+        raise RecordError(f"post-screening leaves no listener: {', '.join(left_out)} {wrongly}")
     return Ratings(first.kind, first.test, _table_rows(key), kept, left_out, tuple(_incomplete(lines, key)))
 
 
@@ -146,9 +141,8 @@ def _read_lines(path: Path) -> list[_Line]:
                 if reader.line_num > 1 and cells:
                     lines.append(_checked(place, cells))
                 elif reader.line_num == 1 and tuple(cells) != COLUMNS:
-                    raise RecordError(
-                        f"{place}: the columns are not {','.join(COLUMNS)}; give the file as the page saved it"
-                    )
+                    columns = ",".join(COLUMNS)
+                    raise RecordError(f"{place}: the columns are not {columns}; give the file as the page saved it")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"the ratings {path} cannot be read ({reason})") from None
@@ -184,9 +178,8 @@ def _find_key(line: _Line, given: Sequence[Path], tables: Sequence[Path]) -> dic
     for path in given or nearby:
         key = _read_key(path)
         if key is None and given:
-            raise RecordError(
-                f"{path} is not the key of a listening test; give the file whose name ends in {KEY_SUFFIX}"
-            )
+            wanted = f"give the file whose name ends in {KEY_SUFFIX}"
+            raise RecordError(f"{path} is not the key of a listening test; {wanted}")
         if key is not None and key["test"] == line.test:
             return key
     if given:
@@ -220,10 +213,9 @@ def _unblind(lines: Iterable[_Line], key: Mapping[str, Any]) -> list[Rating]:
     seen: dict[tuple[str, ...], str] = {}
     ratings = []
     for line in lines:
-        if groups.setdefault(line.listener, line.group) != line.group:
-            raise RecordError(
-                f"{line.place}: {line.listener} is {groups[line.listener]} elsewhere, but {line.group} here"
-            )
+        group = groups.setdefault(line.listener, line.group)
+        if group != line.group:
+            raise RecordError(f"{line.place}: {line.listener} is {group} elsewhere, but {line.group} here")
         trial = key["trials"].get(line.trial)
         versions = [line.stimulus, line.against] if line.kind == "cmp" else [line.stimulus]
         if trial is None or line.kind != key["kind"]:

@@ -29,13 +29,7 @@ Line = NDArray[np.float32]  # shape (columns,)
 
 
 class CloseUp(NamedTuple):
-    """A few milliseconds of one channel of a pair, where the reference is loudest.
-
-    Attributes:
-        start_seconds: Where it starts.
-        reference: Its samples, shape (time,).
-        degraded: The same of the degraded sound.
-    """
+    """A few milliseconds of one channel of a pair, where the reference is loudest; samples have shape (time,)."""
 
     start_seconds: float
     reference: NDArray[np.float32]
@@ -75,11 +69,7 @@ def plot_pair(record: Record, folder: Path) -> str:
 
 
 def sketch_pair(reference: AudioReader, degraded: AudioReader) -> PairSketch:
-    """Read a pair once, and reduce it to what a picture shows.
-
-    Raises:
-        RecordError: The two differ in length, rate or channels.
-    """
+    """Read a pair once, and reduce it to what a picture shows; RecordError if length, rate or channels differ."""
     shapes = [(each.info.frames, each.info.channels, each.info.sample_rate) for each in (reference, degraded)]
     if shapes[0] != shapes[1]:
         raise RecordError(f"{degraded.path} and {reference.path} differ in length, rate or channels")

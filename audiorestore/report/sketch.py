@@ -38,13 +38,7 @@ class Sketch:
 
 
 class Sketcher:
-    """Makes the sketch of a sound that is read block by block.
-
-    Args:
-        channels: Number of channels.
-        frames: Samples per channel of the whole sound, at least 1.
-        sample_rate: In Hz.
-    """
+    """Makes the sketch of a sound that is read block by block; ``frames`` is its whole length, at least 1."""
 
     def __init__(self, channels: int, frames: int, sample_rate: int) -> None:
         self._samples = channels * frames
@@ -67,18 +61,10 @@ class Sketcher:
         # Where each column starts in this block; the first may have started in an earlier block.
         starts = np.arange(first, stop) * self._per_column - start
         starts[0] = 0
-        for side, pick, extreme in (
-            (self._lowest, np.minimum, block.min(0)),
-            (self._highest, np.maximum, block.max(0)),
-        ):
-            side[first:stop] = pick(side[first:stop], pick.reduceat(extreme, starts))
+        for side, pick in ((self._lowest, np.minimum), (self._highest, np.maximum)):
+            side[first:stop] = pick(side[first:stop], pick.reduceat(pick.reduce(block), starts))
 
     def finish(self) -> Sketch:
         """Make the sketch, once all samples have been pushed."""
-        return Sketch(
-            lowest=self._lowest,
-            highest=self._highest,
-            column_seconds=self._per_column / self._sample_rate,
-            mean_power=self._energy / self._samples,
-            grid=self._spectra.finish(),
-        )
+        column_seconds, mean_power = self._per_column / self._sample_rate, self._energy / self._samples
+        return Sketch(self._lowest, self._highest, column_seconds, mean_power, self._spectra.finish())

@@ -22,8 +22,6 @@ from ._canvas import (
     check_id,
     draw_grid,
     draw_scale,
-    name_apart,
-    plot_path,
     rounded_up,
     save,
     scale_top_db,
@@ -31,8 +29,6 @@ from ._canvas import (
 )
 from .phase_grid import Turns, phase_grid
 from .power_grid import PowerGrid, in_decibels, power_grid
-
-__all__ = ["RANGE_DB", "draw", "name_apart", "plot_path", "plot_record", "title_of"]
 
 _LEAST_RANGE_DB = 60.0  # of the mean spectra, so that flat spectra look flat
 
@@ -90,9 +86,8 @@ def draw(
         snr_db: Of ``degraded`` and ``restored``, where it is known.
     """
     roles = list(residuals)
-    figure = Figure(
-        figsize=(5.2 * (len(roles) + 1), 12.4), dpi=100, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
-    )
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07)
+    figure = Figure(figsize=(5.2 * (len(roles) + 1), 12.4), dpi=100, layout=layout)
     axes = figure.subplots(3, len(roles) + 1, squeeze=False)
     top = scale_top_db([*grids.values(), *residuals.values()])
     for column, role in enumerate([*roles, "reference"]):

@@ -24,9 +24,7 @@ _MOST_NAMED = 20  # records in a note
 def summary_table(summary: Summary, intervals: bool = True) -> Table:
     """Make a table of a summary for a terminal: a section for each group and number, with a line for each row.
 
-    Args:
-        summary: The numbers.
-        intervals: Whether to show the 95 % intervals of the means, for which a narrow terminal has no room.
+    The 95 % intervals of the means can be left out, since a narrow terminal has no room for them.
     """
     compared = len(summary.systems) > 1
     table = Table(title=Text(summary_title(summary)), box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from audiorestore.data.audio_file import write_audio
 from audiorestore.errors import AudioFileError, RecordError
 from audiorestore.report import spectrograms
+from audiorestore.report._canvas import RANGE_DB, name_apart, title_of
 from audiorestore.report.phase_grid import phase_grid
 from audiorestore.report.power_grid import power_grid
-from audiorestore.report.spectrograms import RANGE_DB, draw, name_apart, plot_record
+from audiorestore.report.spectrograms import draw, plot_record
 
 RATE = 16000
 
@@ -223,7 +224,7 @@ def test_no_picture_is_outside_of_its_folder(record: Any, tmp_path: Path, id: st
     ],
 )
 def test_any_id_can_be_a_title(id: str, title: str) -> None:
-    assert spectrograms.title_of({"id": id}) == title
+    assert title_of({"id": id}) == title
 
 
 @pytest.mark.parametrize(
