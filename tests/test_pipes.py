@@ -68,6 +68,13 @@ def test_audio_flows_through_stdin_and_stdout(shell: Callable, tmp_path: Path, v
     assert (waveform == original).all()
 
 
+def test_closed_streams_are_no_reason_to_stop(shell: Callable, tmp_path: Path, voice: Path) -> None:
+    assert shell("ar restore --model identity voice.wav -o same.wav 2>&-").returncode == 0
+    assert (tmp_path / "same.wav").exists()
+    assert shell("ar degrade voice.wav --chain bits:bits=8 -o d <&- >&- 2>&-").returncode == 0
+    assert (tmp_path / "d" / "voice.wav").exists()
+
+
 def test_only_audio_from_stdin_has_no_path_in_its_record(shell: Callable, voice: Path) -> None:
     done = shell("mkdir in && mv voice.wav in/stdin && ar restore --model identity in/stdin -o out")
     assert json.loads(done.stdout)["degraded"] == "in/stdin"

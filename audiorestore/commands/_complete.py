@@ -30,7 +30,8 @@ def checkpoints(incomplete: str) -> list[str]:
     before = incomplete[: len(incomplete) - len(incomplete.rpartition("/")[2])]
     found = sorted(here.iterdir()) if here.is_dir() else []
     names = [f"{each.name}/" if each.is_dir() else each.name for each in found if not each.name.startswith(".")]
-    return _starting(incomplete, [before + name for name in names if name.endswith((SUFFIX, "/"))])
+    wanted = [name for name in names if name.endswith((SUFFIX, "/")) and ".state." not in name]
+    return _starting(incomplete, [before + name for name in wanted])
 
 
 def models(incomplete: str) -> list[str]:
@@ -72,7 +73,7 @@ def chain(incomplete: str) -> list[str]:
     """Offer the next part of ``damage:parameter=value/value,parameter=value|damage``."""
     from ..damage import DAMAGES
 
-    link = incomplete.rpartition("|")[2].lstrip()
+    link = incomplete.rpartition("|")[2].rpartition("*")[2].lstrip()  # a weight can come first: 2*mp3
     damage, colon, parameters = link.partition(":")
     setting = parameters.rpartition(",")[2]
     key, given, values = setting.partition("=")

@@ -38,7 +38,7 @@ def shell_command(function: Callable[..., ExitStatus]) -> Callable[..., NoReturn
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = ExitStatus.DONE
         except OSError as error:
-            say(f"{error.filename or 'a file'}: {error.strerror or error}")
+            say(f"{error.filename or 'the output'}: {error.strerror or error}")
             status = ExitStatus.FAILED
         except (KeyboardInterrupt, Terminated) as stop:
             status = ExitStatus.TERMINATED if isinstance(stop, Terminated) else ExitStatus.INTERRUPTED

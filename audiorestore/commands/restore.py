@@ -158,6 +158,8 @@ def _restored(
             for key, fate in (("clipped", "clipped; --bits float would keep them"), ("over_full_scale", "kept")):
                 if key in record and "error" not in record:
                     say(f"restore {record['id']}: {record[key]} samples over full scale were {fate}")
+            if "loudness_note" in record and "error" not in record:
+                say(f"restore {record['id']}: {record['loudness_note']}")
             if record.get("degraded") == str(spooled):
                 del record["degraded"]  # it is deleted when the command ends
             yield record

@@ -21,18 +21,22 @@ _BLOCK = 4_096  # samples to resample at a time
 
 @dataclass(frozen=True)
 class Config(RestorerConfig):
-    """Music at 22,050 Hz, each channel separately.
+    """Any rate, each channel separately.
 
     Attributes:
-        through_rate: The lower sample rate in Hz; frequencies above half of it are removed.
+        through_rate: The lower sample rate in Hz; frequencies above half of it are removed. A recording that has none
+            is left as it is.
     """
 
+    sample_rate: int = 0
     through_rate: int = 16_000
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.sample_rate > 0, "sample_rate=0 is not possible; resampling needs the rate in Hz")
-        require_range(self, 1_000, self.sample_rate - 1, "through_rate")
+        require_range(self, 1_000, 768_000, "through_rate")
+        rate = self.sample_rate
+        higher = rate == 0 or rate > self.through_rate
+        require(higher, f"sample_rate={rate} is not possible; it must be above through_rate={self.through_rate}")
 
 
 PRESETS: dict[str, Preset] = {"paper": {}, "small": {}}
@@ -45,6 +49,8 @@ class Model(Restorer):
 
     def restored(self, sound: Sound, rng: np.random.Generator) -> Iterator[Block]:
         """Resample the recording, in blocks on a fixed grid, so that the blocks of the input make no difference."""
+        if sound.sample_rate <= self.config.through_rate:
+            return sound.blocks()
         even = replace(sound, blocks=lambda: regrid(sound.blocks(), sound.channels, sound.frames, _BLOCK))
         through = even.resampled(self.config.through_rate).resampled(sound.sample_rate)
         return regrid(through.blocks(), sound.channels, sound.frames, _BLOCK)

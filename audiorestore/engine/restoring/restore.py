@@ -69,7 +69,7 @@ class RestoreConfig:
     @property
     def options(self) -> tuple[object, ...]:
         """The options that change the samples of an output."""
-        return self.mix, self.bits, self.clip, self.dither, self.seed, self.loudness
+        return self.mix, self.bits, self.clip, self.dither, self.seed, *([self.loudness] if self.loudness else [])
 
 
 def restored_pairs(
