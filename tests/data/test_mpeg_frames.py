@@ -2,15 +2,14 @@
 
 import io
 import mmap
-import os
 import struct
-import threading
 from pathlib import Path
 
 import lameenc
 import numpy as np
 import pytest
 import soundfile
+from oracles import decode_from_pipe
 
 from audiorestore.data import mpeg_frames
 from audiorestore.data.mpeg_frames import length_frames, parse_header, scan_mpeg
@@ -33,24 +32,6 @@ def encode(sample_rate: int, channels: int, seconds: float = 1.5, **settings: in
     sound = 0.3 * np.sin(2 * np.pi * 440 * time_axis)[:, None] + 0.1 * noise * (time_axis % 0.5 > 0.25)[:, None]
     pcm = (np.clip(sound, -0.99, 0.99) * 32767).astype("<i2")
     return bytes(encoder.encode(pcm.tobytes())) + bytes(encoder.flush())
-
-
-def decode_from_pipe(data: bytes) -> np.ndarray:
-    """Decode as libsndfile does where it cannot seek: every frame that is there."""
-    out, into = os.pipe()
-
-    def feed() -> None:
-        with os.fdopen(into, "wb") as stream:
-            stream.write(data)
-
-    feeder = threading.Thread(target=feed)
-    feeder.start()
-    with soundfile.SoundFile(out) as sound:
-        blocks = []
-        while len(block := sound.read(65536, dtype="float32", always_2d=True)):
-            blocks.append(block)
-    feeder.join()
-    return np.concatenate(blocks)
 
 
 MODES = {

@@ -2,38 +2,13 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from pitch import cents, peak_hz, power, rng
 
 from audiorestore.demo.instruments import Mono, bell, hi_hat, kick, noise, organ, pluck, snare
 from audiorestore.demo.score import note_hz
 from audiorestore.signal.level import decibels
 
 RATES = (16000, 22050, 44100)
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(7)
-
-
-def power(waveform: NDArray[np.floating], sample_rate: int, low_hz: float, high_hz: float) -> float:
-    spectrum = np.abs(np.fft.rfft(waveform)) ** 2
-    frequency_hz = np.fft.rfftfreq(waveform.size, 1.0 / sample_rate)
-    return float(spectrum[(frequency_hz >= low_hz) & (frequency_hz < high_hz)].sum())
-
-
-def peak_hz(waveform: Mono, sample_rate: int, near_hz: float, within: float) -> float:
-    """The strongest frequency near one, to a small part of a bin: a parabola through the logarithms around the peak."""
-    n_fft = 4 * waveform.size
-    level = np.log(np.abs(np.fft.rfft(waveform * np.hanning(waveform.size), n_fft)) + 1e-30)
-    frequency_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
-    level[np.abs(frequency_hz - near_hz) > within * near_hz] = -np.inf
-    top = int(np.argmax(level))
-    below, at, above = level[top - 1 : top + 2]
-    return float((top + 0.5 * (below - above) / (below - 2.0 * at + above)) * sample_rate / n_fft)
-
-
-def cents(heard_hz: float, meant_hz: float) -> float:
-    return float(1200.0 * np.log2(heard_hz / meant_hz))
 
 
 @pytest.mark.parametrize("sample_rate", RATES)
