@@ -69,7 +69,7 @@ def pair(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Draw a picture of each pair: waveforms, spectrograms and difference. Needs matplotlib.",
+            help="Draw a picture of each pair: waveforms, spectrograms and difference.",
         ),
     ] = None,
     seed: Seed = 0,

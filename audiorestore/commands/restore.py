@@ -123,7 +123,9 @@ def restore(
             with spooled.open("wb") as file:  # decoders need to seek in it
                 shutil.copyfileobj(sys.stdin.buffer, file)
             inputs = [str(spooled) if name == "-" else name for name in inputs]
-        refuse_nested(inputs, output)
+        for place in (None if output == "-" else output, residual):
+            if place:
+                refuse_nested(inputs, place)
         records, _ = read_inputs(inputs, "degraded", "restore")
         target = Path(scratch, "out", "stdout.wav") if output == "-" else Path(output)
         if is_one_file(target) or (residual and is_one_file(residual)):

@@ -85,7 +85,9 @@ def train(
     run = prepare_run(family, chosen, records, output, choose_device(device))
     rate = run.model.config.sample_rate
     say(f"training {family} on {run.training.frames} samples at {f'{rate} Hz' if rate else 'any sample rate'}")
-    if resuming:
+    if not resuming:
+        state_path.unlink(missing_ok=True)  # the state of what is replaced
+    else:
         run.resume()
         say(f"resuming from step {run.state.step} ({state_path})")
     if run.share_done >= 1.0:
@@ -129,7 +131,7 @@ def _settings(family: str, preset: str, texts: list[str], budget: dict[str, int 
 
     module = FAMILIES.load(family)
     texts = texts + [f"{key}={value}" for key, value in budget.items() if value is not None]
-    if any(text.startswith(("epochs=", "minutes=")) for text in texts):
+    if any(text.startswith(("epochs=", "minutes=")) and not text.endswith("=none") for text in texts):
         texts.insert(0, f"steps={sys.maxsize}")
     return family_settings(module, preset, texts, module.Config, TrainConfig)
 

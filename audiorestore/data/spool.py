@@ -51,7 +51,7 @@ def spooled(like: Sound, blocks: Iterable[Block]) -> Iterator[Sound]:
         yield Sound.of(joined(blocks, like.channels), like.sample_rate)
         return
     with scratch_file(".f32") as path:
-        with path.open("wb", buffering=0) as file, scratch_errors():
+        with scratch_errors(), path.open("wb") as file:
             for block in blocks:
                 file.write(np.ascontiguousarray(block.T, np.float32).data)
 

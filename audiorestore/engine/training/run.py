@@ -217,7 +217,9 @@ def prepare_run(
     Settings are those of the family's Config and of `TrainConfig`. Records are good ones with a split; those of the
     test split are never opened. ``output`` is where the checkpoint goes.
     """
-    splits = {name: [record for record in records if record.get("split") == name] for name in ("train", "val")}
+    # What is drawn depends on the order of the pairs, so it may not depend on the order of the manifest.
+    ordered = sorted(records, key=lambda record: (str(record["id"]), record.get("sample", 0)))
+    splits = {name: [record for record in ordered if record.get("split") == name] for name in ("train", "val")}
     config: TrainConfig = build(TrainConfig, settings)
     torch.manual_seed(seed_for(config.seed, "weights"))
     if "sample_rate" not in settings and FAMILIES.load(family).Config().sample_rate:

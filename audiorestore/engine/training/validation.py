@@ -61,7 +61,7 @@ class Validator:
         model, context = self._model, self._model.context
         rng = generator(self._config.seed, "validation")
         sample_rate = self._pairs.sample_rate or 44100
-        limit = int(self._config.validation_seconds * sample_rate)
+        limit = max(1, int(self._config.validation_seconds * sample_rate))
         errors, energy, loss, count = dict.fromkeys(ROWS, 0.0), 0.0, 0.0, 0
         if isinstance(model, torch.nn.Module):
             model.eval()
