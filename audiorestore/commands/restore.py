@@ -123,9 +123,9 @@ def restore(
             with spooled.open("wb") as file:  # decoders need to seek in it
                 shutil.copyfileobj(sys.stdin.buffer, file)
             inputs = [str(spooled) if name == "-" else name for name in inputs]
-        for place in (None if output == "-" else output, residual):
-            if place:
-                refuse_nested(inputs, place)
+        for written in (None if output == "-" else output, residual):
+            if written:
+                refuse_nested(inputs, written)
         records, _ = read_inputs(inputs, "degraded", "restore")
         target = Path(scratch, "out", "stdout.wav") if output == "-" else Path(output)
         if is_one_file(target) or (residual and is_one_file(residual)):
